@@ -1,0 +1,37 @@
+//! Where things are: one cache folder for everything that outlives a command.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// `$GOLDEN_CACHE`, or `~/.cache/golden`.
+pub fn cache() -> Result<PathBuf> {
+    if let Some(set) = std::env::var_os("GOLDEN_CACHE").filter(|value| !value.is_empty()) {
+        return std::path::absolute(&set)
+            .with_context(|| format!("GOLDEN_CACHE={} is no path", set.display()));
+    }
+    let home = std::env::var_os("HOME")
+        .filter(|value| !value.is_empty())
+        .context("neither GOLDEN_CACHE nor HOME is set: set GOLDEN_CACHE to a folder with 15 GB free")?;
+    Ok(PathBuf::from(home).join(".cache/golden"))
+}
+
+/// The cluster's own state; gone after `down`.
+pub fn cluster() -> Result<PathBuf> {
+    Ok(cache()?.join("cluster"))
+}
+
+/// Built tools, one folder for each content of their source.
+pub fn tools() -> Result<PathBuf> {
+    Ok(cache()?.join("tools"))
+}
+
+/// Built images.
+pub fn images() -> Result<PathBuf> {
+    Ok(cache()?.join("images"))
+}
+
+/// The tools' pinned Go modules, in the source tree.
+pub(crate) fn tool_sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tools")
+}

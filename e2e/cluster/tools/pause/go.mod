@@ -1,0 +1,3 @@
+module golden.local/tools/pause
+
+go 1.26.0
