@@ -11,7 +11,7 @@
 mod nats;
 mod postgres;
 mod redis;
-mod server;
+pub(crate) mod server;
 
 pub use nats::Nats;
 pub use postgres::Postgres;
