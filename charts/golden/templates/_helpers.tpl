@@ -1,0 +1,40 @@
+{{- define "golden.labels" -}}
+app.kubernetes.io/name: golden
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+{{- define "golden.image" -}}{{ .Values.image.repository }}:{{ .Values.image.tag }}{{- end }}
+{{- define "golden.gitImage" -}}{{ .Values.gitImage.repository }}:{{ .Values.gitImage.tag }}{{- end }}
+{{- define "golden.stores" -}}{{ .Values.stores.existingSecret | default "golden-stores" }}{{- end }}
+
+{{- define "golden.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+{{- define "golden.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "golden.storeEnv" -}}
+- {name: GOLDEN_DATABASE_URL, valueFrom: {secretKeyRef: {name: {{ include "golden.stores" . }}, key: database-url}}}
+- {name: GOLDEN_NATS_URL, valueFrom: {secretKeyRef: {name: {{ include "golden.stores" . }}, key: nats-url}}}
+- {name: GOLDEN_REDIS_URL, valueFrom: {secretKeyRef: {name: {{ include "golden.stores" . }}, key: redis-url}}}
+{{- end }}
+{{- define "golden.commonEnv" -}}
+- {name: GOLDEN_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+- {name: GOLDEN_LEDGER_URL, value: "http://golden-ledger.{{ .Release.Namespace }}:8080"}
+- {name: GOLDEN_GATEWAY_URL, value: "http://golden-gateway.{{ .Release.Namespace }}:8080"}
+- {name: GOLDEN_IMAGE, value: {{ include "golden.image" . | quote }}}
+- {name: GOLDEN_GIT_IMAGE, value: {{ include "golden.gitImage" . | quote }}}
+- {name: GOLDEN_STORES_SECRET, value: {{ include "golden.stores" . | quote }}}
+- {name: GOLDEN_DEFAULT_PROVIDER, value: {{ .Values.defaultModel.provider | quote }}}
+- {name: GOLDEN_DEFAULT_MODEL, value: {{ .Values.defaultModel.model | quote }}}
+- {name: RUST_LOG, value: {{ .Values.log | quote }}}
+- {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+{{- end }}
