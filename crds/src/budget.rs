@@ -1,0 +1,139 @@
+//! Budget: limits per period, nested through a parent.
+
+use crate::common::ObjectRef;
+use crate::schema::{DNS_LABEL, MAX_AMOUNT};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How much the selected tasks may spend.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "goldenarch.dev",
+    version = "v1alpha1",
+    kind = "Budget",
+    namespaced,
+    status = "BudgetStatus",
+    shortname = "bud",
+    category = "golden",
+    doc = "A limit on what the selected tasks may spend. It cannot be overdrawn.",
+    cel,
+    printcolumn(name = "Spent", type_ = "string", json_path = ".status.spent"),
+    printcolumn(name = "Available", type_ = "string", json_path = ".status.available"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Parent", type_ = "string", json_path = ".spec.parentRef.name", priority = 1),
+    printcolumn(name = "Reserved", type_ = "integer", json_path = ".status.reservedMicroUSD", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
+    validation = Rule::new(
+        "!has(self.spec.parentRef) || has(self.spec.parentRef.__namespace__) || self.spec.parentRef.name != self.metadata.name"
+    )
+    .message("parentRef names the Budget itself: name another Budget, or leave it out")
+    .reason(Reason::FieldValueInvalid)
+    .field_path(".spec.parentRef")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetSpec {
+    /// Upper bounds. Can be raised and lowered at any time; lowering takes nothing back that was granted.
+    pub limits: BudgetLimits,
+    /// How long the limits count. This version serves `Total` only.
+    #[serde(default)]
+    pub period: Period,
+    /// AgentTasks of this namespace, by their labels at admission; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::label_selector")]
+    pub selector: Option<LabelSelector>,
+    /// A Budget that everything spent here also counts against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_ref: Option<ObjectRef>,
+    /// Namespaces whose Budgets may name this one as parent, beside its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63), regex(pattern = DNS_LABEL)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub allowed_namespaces: Vec<String>,
+    /// What happens to a call that cannot be paid.
+    #[serde(default)]
+    pub on_exhausted: OnExhausted,
+}
+
+/// Upper bounds; at least one is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    validation = Rule::new("has(self.costMicroUSD) || has(self.tokens)")
+        .message("limits must set costMicroUSD, tokens or both")
+        .reason(Reason::FieldValueRequired)
+)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetLimits {
+    /// In millionths of a US dollar; 0 lets nothing through.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
+    #[serde(default, rename = "costMicroUSD", skip_serializing_if = "Option::is_none")]
+    pub cost_micro_usd: Option<i64>,
+    /// Input and output tokens together; 0 lets nothing through.
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<i64>,
+}
+
+/// How long a limit counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Period {
+    /// For ever.
+    #[default]
+    Total,
+}
+
+/// What happens to a call that cannot be paid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnExhausted {
+    /// The call waits until there is money.
+    #[default]
+    Pause,
+    /// The task fails.
+    Fail,
+}
+
+/// What Golden reports of a budget.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetStatus {
+    /// `metadata.generation` this status was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub observed_generation: Option<i64>,
+    /// Conditions, one of each type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::schema::conditions")]
+    pub conditions: Vec<Condition>,
+    /// Settled, in millionths of a US dollar.
+    #[serde(default, rename = "spentMicroUSD")]
+    #[schemars(range(min = 0))]
+    pub spent_micro_usd: i64,
+    /// Reserved for calls that are under way, in millionths of a US dollar.
+    #[serde(default, rename = "reservedMicroUSD")]
+    #[schemars(range(min = 0))]
+    pub reserved_micro_usd: i64,
+    /// What new calls may still reserve, in millionths of a US dollar; absent without a cost limit.
+    #[serde(default, rename = "availableMicroUSD", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub available_micro_usd: Option<i64>,
+    /// Settled tokens.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub spent_tokens: i64,
+    /// Spent of limit, for people, for example `$0.06 of $1.00`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub spent: Option<String>,
+    /// Available, for people, for example `$0.94`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub available: Option<String>,
+}

@@ -1,0 +1,30 @@
+//! Reasons of Budget.
+
+use super::reasons;
+pub use super::shared;
+pub use super::shared::{
+    DATABASE_UNREACHABLE, DELETING, INTERNAL_ERROR, INVALID_SPEC, LEDGER_UNREACHABLE, UNSERVED_FIELD,
+};
+
+reasons! {
+    /// The account exists with the limits of the spec, and there is something left.
+    ACTIVE = "Active";
+    /// The account is being created or its limits changed.
+    PROGRESSING = "Progressing";
+    /// Nothing is left. The Budget is Ready, since it does what it says; calls wait or fail as it says.
+    EXHAUSTED = "Exhausted";
+    /// More was committed than the limit is now, since the limit was lowered. Nothing new is granted.
+    OVER_LIMIT = "OverLimit";
+    /// `spec.parentRef` names no Budget.
+    PARENT_NOT_FOUND = "ParentNotFound";
+    /// The parent is in another namespace and its `allowedNamespaces` does not name this one.
+    PARENT_NOT_ALLOWED = "ParentNotAllowed";
+    /// The parent is not Ready. The message repeats its reason.
+    PARENT_NOT_READY = "ParentNotReady";
+    /// The chain of parents leads back to this Budget. The message shows it.
+    PARENT_CYCLE = "ParentCycle";
+    /// The chain of parents is longer than is served.
+    PARENT_TOO_DEEP = "ParentTooDeep";
+    /// `spec.selector` is not a usable label selector.
+    SELECTOR_INVALID = "SelectorInvalid";
+}

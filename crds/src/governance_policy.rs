@@ -1,0 +1,310 @@
+//! GovernancePolicy: how results are judged and what may run.
+//!
+//! Only fields that are enforced exist (nothing looks enforced and is not).
+
+use crate::agent_task::GuardSpec;
+use crate::rules;
+use crate::schema::{DNS_LABEL, DNS_SUBDOMAIN, LINE};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The rules for the tasks it selects.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "goldenarch.dev",
+    version = "v1alpha1",
+    kind = "GovernancePolicy",
+    status = "GovernancePolicyStatus",
+    plural = "governancepolicies",
+    shortname = "gp",
+    category = "golden",
+    doc = "How the results of the selected tasks are judged, and what may run.",
+    cel,
+    printcolumn(name = "Priority", type_ = "integer", json_path = ".spec.priority"),
+    printcolumn(name = "Tasks", type_ = "integer", json_path = ".status.matchedTasks"),
+    printcolumn(name = "Can learn", type_ = "string", json_path = ".status.canLearn"),
+    printcolumn(name = "Pending approvals", type_ = "integer", json_path = ".status.pendingApprovals"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    )
+)]
+#[x_kube(validation = rules::paths_inside("protectedPaths"))]
+#[serde(rename_all = "camelCase")]
+pub struct GovernancePolicySpec {
+    /// `review` is taken whole from the matching policy of highest priority. -1000000 to 1000000.
+    #[serde(default)]
+    #[schemars(range(min = -1_000_000, max = 1_000_000))]
+    pub priority: i32,
+    /// Namespaces, by labels; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::label_selector")]
+    pub namespace_selector: Option<LabelSelector>,
+    /// Tasks, by labels; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::label_selector")]
+    pub task_selector: Option<LabelSelector>,
+    /// Whether a task that no Budget selects is refused.
+    #[serde(default = "yes")]
+    pub require_budget: bool,
+    /// How peers decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<ReviewRules>,
+    /// Guards that apply to every selected task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guards: Option<GuardRules>,
+    /// Globs of paths whose change needs an approval by a person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 255), regex(pattern = LINE)))]
+    pub protected_paths: Vec<String>,
+    /// Approvals by people that a result needs before it is delivered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub approvals: Vec<ApprovalRule>,
+    /// Floors of the isolation and ceilings of what a run may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxRules>,
+    /// How long a person has to answer, and what counts if none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<EscalationRules>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How peers decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    validation = rules::invalid(
+        "voters",
+        "self.voters.exists(v, v.weight > 0)",
+        "must hold a weight above 0: with a total of 0 no quorum can ever be reached"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ReviewRules {
+    /// 1 to 16 voters, one of each role. Their weights together must be above 0.
+    #[schemars(length(min = 1, max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["role".into()]))]
+    pub voters: Vec<Voter>,
+    /// Share of the total weight that must be cast (abstentions count as cast), 1 to 100 percent.
+    #[serde(default = "fifty")]
+    #[schemars(range(min = 1, max = 100))]
+    pub quorum_percent: u32,
+    /// Share of approving weight among approving and rejecting weight that approves, 1 to 100 percent; more than
+    /// half of it in any case.
+    #[serde(default = "fifty")]
+    #[schemars(range(min = 1, max = 100))]
+    pub approve_percent: u32,
+    /// What follows when approving and rejecting weight are equal.
+    #[serde(default)]
+    pub on_tie: OnUndecided,
+    /// Seconds from the request of a round after which missing ballots are counted as absent, 10 to 86400.
+    #[serde(default = "default_review_timeout")]
+    #[schemars(range(min = 10, max = 86_400))]
+    pub timeout_seconds: i64,
+    /// What follows when the timeout passes without a decision.
+    #[serde(default)]
+    pub on_timeout: OnUndecided,
+}
+
+fn fifty() -> u32 {
+    50
+}
+fn default_review_timeout() -> i64 {
+    180
+}
+
+/// One voter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    validation = rules::invalid(
+        "weight",
+        "self.weight > 0 || self.veto || self.required",
+        "is 0, so this ballot would mean nothing: raise it, or give the voter a veto or make it required"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Voter {
+    /// The role that votes, a DNS label.
+    #[schemars(length(min = 1, max = 40), regex(pattern = DNS_LABEL))]
+    pub role: String,
+    /// How much the ballot counts, 0 to 1000.
+    #[serde(default = "weight_one")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub weight: i64,
+    /// A rejection with verified evidence stops the change and is escalated.
+    #[serde(default)]
+    pub veto: bool,
+    /// No decision without this voter's ballot.
+    #[serde(default)]
+    pub required: bool,
+    /// The model this voter uses; the policy's, never the judged team's. Golden's default provider when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_ref: Option<crate::agent_team::ModelRef>,
+}
+
+fn weight_one() -> i64 {
+    1
+}
+
+/// What an undecided review leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnUndecided {
+    /// A person decides.
+    #[default]
+    Escalate,
+    /// It counts as a rejection: the next attempt gets the reasons.
+    Reject,
+}
+
+/// Guards that apply to every selected task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardRules {
+    /// Guards that must pass. No vote outweighs one that failed, and no task can redefine one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub required: Vec<GuardSpec>,
+}
+
+/// An approval by people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    validation = rules::paths_inside("paths"),
+    validation = rules::invalid(
+        "paths",
+        "(self.when == 'PathsChanged') == (has(self.paths) && size(self.paths) > 0)",
+        "must be given when `when` is PathsChanged, and only then"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalRule {
+    /// When the approval is needed.
+    pub when: ApprovalWhen,
+    /// Globs, for `PathsChanged`: the approval is needed when a changed path matches one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 255), regex(pattern = LINE)))]
+    pub paths: Vec<String>,
+    /// How many distinct people must approve, 1 to 10; none of them the submitter.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10))]
+    pub count: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// When an approval is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ApprovalWhen {
+    /// For every result.
+    Always,
+    /// When a changed path matches.
+    PathsChanged,
+}
+
+/// Floors of the isolation and ceilings of what a run may take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SandboxRules {
+    /// RuntimeClass of runs. A weaker one than gVisor must be named here to be used.
+    #[serde(default = "gvisor")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = DNS_SUBDOMAIN))]
+    pub runtime_class_name: String,
+    /// Ceiling of a run's timeout in seconds, 1 to 3600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub max_timeout_seconds: Option<i64>,
+    /// Ceiling of a run's memory in bytes, 16 MiB to 256 GiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 16_777_216, max = 274_877_906_944_i64))]
+    pub max_memory_bytes: Option<i64>,
+}
+
+fn gvisor() -> String {
+    "gvisor".into()
+}
+
+impl Default for SandboxRules {
+    fn default() -> Self {
+        Self { runtime_class_name: gvisor(), max_timeout_seconds: None, max_memory_bytes: None }
+    }
+}
+
+/// How long a person has to answer, and what counts if none does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EscalationRules {
+    /// Seconds a person has to answer, 10 to 2592000 (30 days).
+    #[serde(default = "default_escalation_deadline")]
+    #[schemars(range(min = 10, max = 2_592_000))]
+    pub deadline_seconds: i64,
+    /// What counts if nobody answers.
+    #[serde(default)]
+    pub on_deadline: OnDeadline,
+}
+
+fn default_escalation_deadline() -> i64 {
+    86_400
+}
+
+impl Default for EscalationRules {
+    fn default() -> Self {
+        Self { deadline_seconds: default_escalation_deadline(), on_deadline: OnDeadline::default() }
+    }
+}
+
+/// The default answer of an escalation. Approval is never a default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnDeadline {
+    /// It counts as a rejection.
+    #[default]
+    Reject,
+}
+
+/// What Golden reports of a policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GovernancePolicyStatus {
+    /// `metadata.generation` this status was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub observed_generation: Option<i64>,
+    /// Conditions, one of each type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::schema::conditions")]
+    pub conditions: Vec<Condition>,
+    /// Unfinished tasks the policy applies to.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub matched_tasks: i64,
+    /// Roles whose prompts may change by themselves now, comma separated.
+    #[serde(default)]
+    #[schemars(length(max = 1024))]
+    pub can_learn: String,
+    /// Approvals that wait for a person.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub pending_approvals: i64,
+}

@@ -1,0 +1,127 @@
+//! ModelProvider: an endpoint, its models and their prices.
+
+use crate::common::LocalRef;
+use crate::rules;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where a model is called and what it costs.
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "goldenarch.dev",
+    version = "v1alpha1",
+    kind = "ModelProvider",
+    namespaced,
+    status = "ModelProviderStatus",
+    shortname = "mp",
+    category = "golden",
+    doc = "A model endpoint, its models and their prices.",
+    cel,
+    printcolumn(name = "Protocol", type_ = "string", json_path = ".spec.protocol"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec.baseURL", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    )
+)]
+#[x_kube(
+    validation = rules::invalid(
+        "baseURL",
+        r"self.baseURL.matches('^https?://([^/?#\\s]*@)?[A-Za-z0-9\\[][A-Za-z0-9.:_\\[\\]-]*(/[^?#\\s]*)?$')",
+        "must be an http or https URL with a host and without a query: for example https://models.example/v1"
+    ),
+    validation = Rule::new("!self.baseURL.matches('^[a-z]+://[^/]*@')")
+        .message("baseURL must not carry credentials: put the key into a Secret and name it in secretRef")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".baseURL")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelProviderSpec {
+    /// How the endpoint is spoken to. This version serves `OpenAI` (Chat Completions).
+    pub protocol: Protocol,
+    /// Where the endpoint is, for example `https://models.example/v1`: http or https, without credentials.
+    #[serde(rename = "baseURL")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub base_url: String,
+    /// A Secret (key `apiKey`) annotated with use `model` and its hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<LocalRef>,
+    /// 1 to 64 models. Only these can be called.
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub models: Vec<ModelSpec>,
+    /// Namespaces beside its own that may use it; only honoured in Golden's namespace. `*` offers it to all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        inner(length(min = 1, max = 63), regex(pattern = "^(\\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"))
+    )]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub allowed_namespaces: Vec<String>,
+}
+
+/// How an endpoint is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Protocol {
+    /// OpenAI's Chat Completions.
+    OpenAI,
+}
+
+/// One model. A model without a price is refused, never free: zero must be written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    validation = rules::invalid(
+        "maxOutputTokens",
+        "self.maxOutputTokens <= self.contextWindow",
+        "must not be above contextWindow, which counts prompt and answer together"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelSpec {
+    /// The model's name, as the endpoint knows it.
+    #[schemars(length(min = 1, max = 128), regex(pattern = "^\\S+$"))]
+    pub name: String,
+    /// Tokens of prompt and answer together, 1 to 100000000.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub context_window: i64,
+    /// Tokens of one answer, at most; bounds what a call can cost.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub max_output_tokens: i64,
+    /// Price: millionths of a US dollar per million input tokens. Without it the model cannot be called.
+    #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
+    #[serde(default, rename = "inputMicroUSDPerMToken", skip_serializing_if = "Option::is_none")]
+    pub input_micro_usd_per_mtoken: Option<i64>,
+    /// Price: millionths of a US dollar per million output tokens. Without it the model cannot be called.
+    #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
+    #[serde(default, rename = "outputMicroUSDPerMToken", skip_serializing_if = "Option::is_none")]
+    pub output_micro_usd_per_mtoken: Option<i64>,
+}
+
+/// What Golden reports of a provider.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelProviderStatus {
+    /// `metadata.generation` this status was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub observed_generation: Option<i64>,
+    /// Conditions, one of each type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::schema::conditions")]
+    pub conditions: Vec<Condition>,
+}
