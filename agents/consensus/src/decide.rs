@@ -1,0 +1,199 @@
+//! The decision.
+//!
+//! In this order, the first that applies:
+//! 1. a required guard failed: `GuardFailed`, whatever the votes;
+//! 2. a veto role rejected with verified evidence: `Vetoed`;
+//! 3. the review is open and a seat has not voted, or a guard has no verdict: `Undecided`;
+//! 4. a required guard has no verdict: `GuardMissing`;
+//! 5. a veto role rejected without verified evidence: `VetoUnverified`;
+//! 6. a required role has not voted: `RequiredVoterMissing`;
+//! 7. less than the quorum is cast: `QuorumMissing`;
+//! 8. as much for as against (also 0 to 0): `Tie`;
+//! 9. at least `approvePercent` of the opinions, and a majority, approve: `Approved`; else `ChangesRequested`.
+//!
+//! 1 and 2 need not wait for others, since nothing that comes later can turn them into an approval.
+
+use crate::ballot::{Ballot, Verdict};
+use crate::count::{Counted, Ignored, Role, count, roles};
+use crate::guards::{GuardFact, GuardsBlocked, GuardsCleared, clear};
+use crate::impact::{Impact, impact};
+use crate::outcome::{Next, Outcome, OutcomeKind};
+use crate::policy::Policy;
+use crate::reason::reason;
+use crate::tally::{Tally, tally};
+use serde::{Deserialize, Serialize};
+
+/// A decision with all that is needed to explain it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub outcome: Outcome,
+    pub next: Next,
+    /// One sentence for people, with the arithmetic.
+    pub reason: String,
+    pub tally: Tally,
+    /// Every rejecting ballot that counted, whatever the outcome, the most severe first.
+    pub dissent: Vec<Ballot>,
+    pub ignored: Vec<Ignored>,
+    /// What each counted ballot changed, by voter. Empty while undecided.
+    pub impact: Vec<Impact>,
+}
+
+/// A decision as it is stored, sent and shown. Plain data: it says what was decided, it proves nothing, so
+/// whoever acts on `Approved` checks the guards' facts themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionRecord {
+    pub decision: OutcomeKind,
+    pub next: Next,
+    pub reason: String,
+    #[serde(flatten)]
+    pub tally: Tally,
+    pub dissent: Vec<Ballot>,
+    #[serde(default)]
+    pub ignored: Vec<Ignored>,
+    #[serde(default)]
+    pub impact: Vec<Impact>,
+}
+
+impl From<Decision> for DecisionRecord {
+    fn from(decision: Decision) -> Self {
+        Self {
+            decision: decision.outcome.kind(),
+            next: decision.next,
+            reason: decision.reason,
+            tally: decision.tally,
+            dissent: decision.dissent,
+            ignored: decision.ignored,
+            impact: decision.impact,
+        }
+    }
+}
+
+/// Decides about `subject_digest`. `closed` says that no further ballot is waited for.
+pub fn decide(
+    policy: &Policy,
+    ballots: &[Ballot],
+    facts: &[GuardFact],
+    subject_digest: &str,
+    closed: bool,
+) -> Decision {
+    let roles = roles(policy);
+    let (counted, ignored) = count(&roles, ballots, subject_digest);
+    let guards = clear(&policy.required_guards, facts, subject_digest);
+    let case = Case { policy, roles: &roles, guards: &guards };
+    let votes: Vec<Vote> = counted.iter().map(|c| Vote::of(c, &roles)).collect();
+    let tally = case.tally(&votes);
+    let outcome = case.outcome(&votes, &tally, closed);
+    let impact = if outcome == Outcome::Undecided { vec![] } else { impact(&case, &votes, &outcome) };
+    Decision {
+        reason: reason(policy, &outcome, &tally),
+        next: outcome.next(policy),
+        dissent: dissent(&counted),
+        outcome,
+        tally,
+        ignored,
+        impact,
+    }
+}
+
+fn dissent(counted: &[Counted<'_>]) -> Vec<Ballot> {
+    let mut dissent: Vec<Ballot> =
+        counted.iter().map(|c| c.ballot).filter(|b| b.verdict == Verdict::Reject).cloned().collect();
+    dissent.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.voter.cmp(&b.voter)));
+    dissent
+}
+
+/// What a counted ballot contributes; small, so that hypothetical reviews are cheap.
+#[derive(Clone, Copy)]
+pub(crate) struct Vote<'a> {
+    pub(crate) voter: &'a str,
+    pub(crate) role: usize,
+    pub(crate) verdict: Verdict,
+    pub(crate) veto: bool,
+    pub(crate) verified: bool,
+}
+
+impl<'a> Vote<'a> {
+    fn of(counted: &Counted<'a>, roles: &[Role<'_>]) -> Self {
+        Self {
+            voter: &counted.ballot.voter,
+            role: counted.role,
+            verdict: counted.ballot.verdict,
+            veto: roles.get(counted.role).is_some_and(|r| r.rule.veto),
+            verified: counted.ballot.has_verified_evidence(),
+        }
+    }
+}
+
+/// What stays the same between a review and its hypothetical variants.
+pub(crate) struct Case<'a> {
+    policy: &'a Policy,
+    roles: &'a [Role<'a>],
+    guards: &'a Result<GuardsCleared, GuardsBlocked>,
+}
+
+impl Case<'_> {
+    pub(crate) fn tally(&self, votes: &[Vote<'_>]) -> Tally {
+        tally(self.roles, self.policy.quorum_percent, votes.iter().map(|v| (v.role, v.verdict)))
+    }
+
+    /// The rule in the order of the module's documentation.
+    pub(crate) fn outcome(&self, votes: &[Vote<'_>], tally: &Tally, closed: bool) -> Outcome {
+        let missing_guards = match self.guards {
+            Ok(_) => &[][..],
+            Err(blocked) if !blocked.failed.is_empty() => {
+                return Outcome::GuardFailed { guards: blocked.failed.clone() };
+            }
+            Err(blocked) => &blocked.missing[..],
+        };
+        let vetoes = vetoers(votes, true);
+        if !vetoes.is_empty() {
+            return Outcome::Vetoed { voters: vetoes };
+        }
+        if !closed && (!missing_guards.is_empty() || !self.absent(votes, |_| true).is_empty()) {
+            return Outcome::Undecided;
+        }
+        let Ok(cleared) = self.guards else {
+            return Outcome::GuardMissing { guards: missing_guards.to_vec() };
+        };
+        self.by_votes(votes, tally, cleared)
+    }
+
+    fn by_votes(&self, votes: &[Vote<'_>], tally: &Tally, cleared: &GuardsCleared) -> Outcome {
+        let unverified = vetoers(votes, false);
+        if !unverified.is_empty() {
+            return Outcome::VetoUnverified { voters: unverified };
+        }
+        let absent = self.absent(votes, |role| role.rule.required);
+        if !absent.is_empty() {
+            return Outcome::RequiredVoterMissing { roles: absent };
+        }
+        if !tally.has_quorum() {
+            Outcome::QuorumMissing
+        } else if tally.approve_weight == tally.reject_weight {
+            Outcome::Tie
+        } else if tally.approves(self.policy.approve_percent) {
+            Outcome::Approved(cleared.clone())
+        } else {
+            Outcome::ChangesRequested
+        }
+    }
+
+    /// Roles, among those asked for, with fewer voters than seats.
+    fn absent(&self, votes: &[Vote<'_>], asked: impl Fn(&Role<'_>) -> bool) -> Vec<String> {
+        let mut cast = vec![0u64; self.roles.len()];
+        for vote in votes {
+            if let Some(n) = cast.get_mut(vote.role) {
+                *n += 1;
+            }
+        }
+        let lacking = self.roles.iter().zip(cast).filter(|(role, n)| asked(role) && *n < role.seats);
+        lacking.map(|(role, _)| role.rule.role.clone()).collect()
+    }
+}
+
+/// Voters of veto roles who rejected, with or without verified evidence.
+fn vetoers(votes: &[Vote<'_>], verified: bool) -> Vec<String> {
+    let rejecting = votes.iter().filter(|v| v.veto && v.verdict == Verdict::Reject && v.verified == verified);
+    rejecting.map(|v| v.voter.to_owned()).collect()
+}

@@ -1,0 +1,39 @@
+//! What each ballot changed: the outcome without it, and with its opposite.
+
+use crate::decide::{Case, Vote};
+use crate::outcome::{Outcome, OutcomeKind};
+use serde::{Deserialize, Serialize};
+
+/// One ballot's influence on the outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Impact {
+    pub voter: String,
+    /// The outcome had this ballot not been cast, and the review closed.
+    pub without: OutcomeKind,
+    /// The outcome had it said the opposite; the actual outcome for an abstention, which has no opposite.
+    pub opposite: OutcomeKind,
+    /// Whether either differs from the actual outcome.
+    pub pivotal: bool,
+}
+
+pub(crate) fn impact(case: &Case<'_>, votes: &[Vote<'_>], actual: &Outcome) -> Vec<Impact> {
+    let kind = |votes: &[Vote<'_>]| case.outcome(votes, &case.tally(votes), true).kind();
+    let actual = actual.kind();
+    let mut others = votes.to_vec();
+    let mut impacts = Vec::with_capacity(votes.len());
+    for (index, vote) in votes.iter().enumerate() {
+        let taken = others.remove(index);
+        let without = kind(&others);
+        let opposite = vote.verdict.opposite().map_or(actual, |verdict| {
+            others.insert(index, Vote { verdict, ..taken });
+            let outcome = kind(&others);
+            others.remove(index);
+            outcome
+        });
+        others.insert(index, taken);
+        let pivotal = without != actual || opposite != actual;
+        impacts.push(Impact { voter: vote.voter.to_owned(), without, opposite, pivotal });
+    }
+    impacts
+}

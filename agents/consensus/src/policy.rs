@@ -1,0 +1,213 @@
+//! The rules of a decision, and the check that they can be met at all.
+//!
+//! The JSON form is that of `GovernancePolicy.spec.review`, so that a policy is judged by the same text
+//! that people write.
+
+use crate::tally::percent_of;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Voters a policy may name. Well above any team, low enough that every decision stays quick.
+pub const MAX_VOTERS: usize = 1024;
+
+/// Largest sum of weights, in weight units: shared seats multiply it by less than 10^6, which fits 64 bits.
+pub const MAX_TOTAL_WEIGHT: u64 = 1_000_000_000_000;
+
+/// How ballots become a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// The voters; a role listed `n` times has `n` seats of the same weight.
+    pub voters: Vec<Voter>,
+    /// Percent (1 to 100) of the total weight that must be cast, abstentions included, rounded up.
+    #[serde(default = "half")]
+    pub quorum_percent: u32,
+    /// Percent (1 to 100) of approving among approving and rejecting weight that approves. At least this
+    /// share, and always more approving than rejecting weight, so that values up to 50 mean a plain majority.
+    #[serde(default = "half")]
+    pub approve_percent: u32,
+    /// What a tie leads to.
+    #[serde(default)]
+    pub on_tie: OnUndecided,
+    /// What a review leads to that closes without a quorum or without a required voter.
+    #[serde(default)]
+    pub on_timeout: OnUndecided,
+    /// Guards without whose passing nothing is approved, in addition to the facts marked as required:
+    /// a guard of which no fact arrived blocks too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub required_guards: Vec<String>,
+}
+
+fn half() -> u32 {
+    50
+}
+
+/// One seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Voter {
+    pub role: String,
+    /// Weight units; 0 is an observer, whose ballot is kept but weighs nothing.
+    #[serde(default = "one")]
+    pub weight: u64,
+    /// A rejection by this role stops the change.
+    #[serde(default)]
+    pub veto: bool,
+    /// No decision without this role's ballot. An abstention is a ballot.
+    #[serde(default)]
+    pub required: bool,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// What an undecided review leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnUndecided {
+    /// A person decides.
+    #[default]
+    Escalate,
+    /// The change goes back with the dissent.
+    Reject,
+}
+
+/// Why a policy cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    #[error("policy is not readable: {0}; write it as GovernancePolicy.spec.review")]
+    Unreadable(String),
+    #[error("policy has an unknown field {0}; check its spelling, an ignored rule would look enforced")]
+    UnknownField(String),
+    #[error("policy names no voters; add at least one to review.voters")]
+    NoVoters,
+    #[error("policy names {0} voters, at most {MAX_VOTERS} are possible")]
+    TooManyVoters(usize),
+    #[error("voter number {0} has no role; name it")]
+    EmptyRole(usize),
+    #[error("role {0} is listed with different weights or rights; seats of one role must be alike")]
+    UnequalSeats(String),
+    #[error("weights {0} sum to 0, so that no quorum can be reached; give a voter a weight above 0")]
+    NoWeight(String),
+    #[error("weights {0} sum to more than {MAX_TOTAL_WEIGHT}; scale them down")]
+    TooMuchWeight(String),
+    #[error(
+        "quorumPercent {percent} of total weight {total} needs {needed}, which cannot be reached; use 1 to 100"
+    )]
+    QuorumUnreachable { percent: u32, total: u64, needed: u64 },
+    #[error(
+        "approvePercent {percent} cannot be met: use 1 to 100 (100 is unanimity of those who do not abstain)"
+    )]
+    ApprovalUnreachable { percent: u32 },
+    #[error("requiredGuards has an empty name; remove it or name the guard")]
+    EmptyGuard,
+}
+
+impl Policy {
+    /// The sum of all weights; saturates (a policy that validates cannot reach that).
+    pub fn total_weight(&self) -> u64 {
+        self.voters.iter().fold(0, |sum, v| sum.saturating_add(v.weight))
+    }
+
+    /// The weight that must be cast: the percentage rounded up, and never nothing.
+    pub fn quorum_weight(&self) -> u64 {
+        percent_of(self.total_weight(), self.quorum_percent).max(1)
+    }
+}
+
+/// Checks that a policy can decide: bounds, alike seats, a positive sum, a reachable quorum.
+pub fn validate_policy(policy: &Policy) -> Result<(), PolicyError> {
+    check_voters(&policy.voters)?;
+    let total: u128 = policy.voters.iter().map(|v| u128::from(v.weight)).sum();
+    if total == 0 {
+        return Err(PolicyError::NoWeight(sum_text(&policy.voters)));
+    }
+    if total > u128::from(MAX_TOTAL_WEIGHT) {
+        return Err(PolicyError::TooMuchWeight(sum_text(&policy.voters)));
+    }
+    if !(1..=100).contains(&policy.quorum_percent) {
+        let (percent, total) = (policy.quorum_percent, policy.total_weight());
+        return Err(PolicyError::QuorumUnreachable { percent, total, needed: policy.quorum_weight() });
+    }
+    if !(1..=100).contains(&policy.approve_percent) {
+        return Err(PolicyError::ApprovalUnreachable { percent: policy.approve_percent });
+    }
+    if policy.required_guards.iter().any(String::is_empty) {
+        return Err(PolicyError::EmptyGuard);
+    }
+    Ok(())
+}
+
+fn check_voters(voters: &[Voter]) -> Result<(), PolicyError> {
+    if voters.is_empty() {
+        return Err(PolicyError::NoVoters);
+    }
+    if voters.len() > MAX_VOTERS {
+        return Err(PolicyError::TooManyVoters(voters.len()));
+    }
+    let mut seen: BTreeMap<&str, &Voter> = BTreeMap::new();
+    for (index, voter) in voters.iter().enumerate() {
+        if voter.role.is_empty() {
+            return Err(PolicyError::EmptyRole(index + 1));
+        }
+        if seen.insert(&voter.role, voter).is_some_and(|first| first != voter) {
+            return Err(PolicyError::UnequalSeats(voter.role.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// `1 + 2 + 3`, cut short where it would be long.
+fn sum_text(voters: &[Voter]) -> String {
+    let shown: Vec<String> = voters.iter().take(12).map(|v| v.weight.to_string()).collect();
+    let more = if voters.len() > shown.len() { " + …" } else { "" };
+    format!("{}{more}", shown.join(" + "))
+}
+
+/// Fields of a review that other parts use and a decision does not.
+const OTHER_REVIEW_FIELDS: [&str; 4] = ["rounds", "evidence", "independence", "timeoutSeconds"];
+const REVIEW_FIELDS: [&str; 6] =
+    ["voters", "quorumPercent", "approvePercent", "onTie", "onTimeout", "requiredGuards"];
+const VOTER_FIELDS: [&str; 5] = ["role", "weight", "veto", "required", "modelRef"];
+
+/// Reads and validates a policy from JSON; see [`policy_from_value`].
+pub fn parse_policy(json: &str) -> Result<Policy, PolicyError> {
+    let value: Value = serde_json::from_str(json).map_err(|e| PolicyError::Unreadable(e.to_string()))?;
+    policy_from_value(&value)
+}
+
+/// Reads and validates a policy: a review, an object with `review`, or a whole GovernancePolicy, whose
+/// `guards.required` then become required guards.
+pub fn policy_from_value(value: &Value) -> Result<Policy, PolicyError> {
+    let spec = value.get("spec").unwrap_or(value);
+    let review = spec.get("review").unwrap_or(spec);
+    check_fields(review)?;
+    let mut policy: Policy =
+        serde_json::from_value(review.clone()).map_err(|e| PolicyError::Unreadable(e.to_string()))?;
+    let guards = spec.pointer("/guards/required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for guard in guards {
+        let name = guard.get("name").and_then(Value::as_str).unwrap_or_default();
+        policy.required_guards.push(name.to_owned());
+    }
+    validate_policy(&policy)?;
+    Ok(policy)
+}
+
+/// A misspelt rule must not pass for an absent one.
+fn check_fields(review: &Value) -> Result<(), PolicyError> {
+    let names = |value: &Value| -> Vec<String> {
+        value.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default()
+    };
+    let known = |n: &String| REVIEW_FIELDS.contains(&n.as_str()) || OTHER_REVIEW_FIELDS.contains(&n.as_str());
+    if let Some(name) = names(review).into_iter().find(|n| !known(n)) {
+        return Err(PolicyError::UnknownField(name));
+    }
+    let voters = review.get("voters").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for voter in voters {
+        if let Some(name) = names(voter).into_iter().find(|n| !VOTER_FIELDS.contains(&n.as_str())) {
+            return Err(PolicyError::UnknownField(format!("voters[].{name}")));
+        }
+    }
+    Ok(())
+}

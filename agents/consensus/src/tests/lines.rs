@@ -1,0 +1,102 @@
+use crate::{ItemDecision, LinesError, MAX_LINE_BYTES, Next, OutcomeKind, decide_lines};
+use serde_json::{Value, json};
+
+const POLICY: &str =
+    r#"{"voters":[{"role":"reviewer","weight":2},{"role":"tester"},{"role":"security","veto":true}]}"#;
+
+fn run(lines: &[Value]) -> Result<Vec<ItemDecision>, LinesError> {
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    decide_lines(POLICY, lines.iter().map(String::as_str))
+}
+
+fn ballot(item: &str, role: &str, verdict: &str) -> Value {
+    json!({"item": item, "voter": role, "role": role, "model": "m", "verdict": verdict, "severity": "Minor",
+        "confidence": 90, "evidence": [], "digest": "sha256:1"})
+}
+
+#[test]
+fn items_are_decided_apart_and_answered_in_order_of_first_mention() {
+    let decided = run(&[
+        json!({"item": "b", "guard": "unit-tests", "verdict": "Failed"}),
+        ballot("a", "reviewer", "Approve"),
+        ballot("b", "reviewer", "Approve"),
+        ballot("b", "tester", "Approve"),
+        ballot("a", "tester", "Reject"),
+    ])
+    .unwrap();
+    let seen: Vec<_> = decided.iter().map(|d| (d.item.as_str(), d.record.decision)).collect();
+    assert_eq!(seen, [("b", OutcomeKind::GuardFailed), ("a", OutcomeKind::Approved)]);
+    let json = serde_json::to_value(&decided[1]).unwrap();
+    let numbers =
+        ["castWeight", "approveWeight", "rejectWeight", "totalWeight", "quorum"].map(|k| json[k].as_u64());
+    assert_eq!(numbers, [3, 2, 1, 4, 2].map(Some));
+    assert_eq!(json["dissent"][0]["voter"], "tester");
+    assert_eq!(
+        json["impact"][0],
+        json!({"voter": "reviewer", "without": "QuorumMissing", "opposite": "ChangesRequested", "pivotal": true})
+    );
+    assert!(json["reason"].as_str().unwrap().contains("approving weight 2"));
+}
+
+#[test]
+fn numbers_are_items_too_and_empty_lines_are_skipped() {
+    let text = format!("\n{}\n\n", json!({"item": 7, "guard": "g", "verdict": "Passed"}));
+    let decided = decide_lines(POLICY, text.lines()).unwrap();
+    assert_eq!((decided[0].item.as_str(), decided[0].record.decision), ("7", OutcomeKind::QuorumMissing));
+    assert_eq!(decide_lines(POLICY, []).unwrap(), []);
+}
+
+#[test]
+fn ballots_on_different_digests_decide_nothing_until_the_subject_is_named() {
+    let mut stale = ballot("a", "tester", "Approve");
+    stale["digest"] = json!("sha256:0");
+    let mut lines = vec![stale, ballot("a", "reviewer", "Approve")];
+    let open = &run(&lines).unwrap()[0].record;
+    assert_eq!((open.decision, open.next), (OutcomeKind::Undecided, Next::Wait));
+    assert!(open.reason.contains("ballots name 2 digests (sha256:0, sha256:1)"), "{}", open.reason);
+    lines.push(json!({"item": "a", "subject": "sha256:1"}));
+    let decided = &run(&lines).unwrap()[0].record;
+    assert_eq!((decided.decision, decided.ignored.len()), (OutcomeKind::Approved, 1));
+    lines.push(json!({"item": "a", "subject": "sha256:0"}));
+    assert!(run(&lines).unwrap_err().to_string().starts_with("line 4: item a is given two subjects"));
+}
+
+#[test]
+fn bad_lines_stop_everything_and_are_named() {
+    let good = ballot("a", "reviewer", "Approve").to_string();
+    let long =
+        format!(r#"{{"item":"a","guard":"g","verdict":"Passed","x":"{}"}}"#, "y".repeat(MAX_LINE_BYTES));
+    let cases = [
+        ("{", "not JSON"),
+        ("[1]", "no item"),
+        (r#"{"voter":"x","role":"reviewer","verdict":"Approve"}"#, "no item"),
+        (r#"{"item":"a"}"#, "exactly one of voter"),
+        (r#"{"item":"a","voter":"x","guard":"g","verdict":"Passed"}"#, "exactly one of voter"),
+        (r#"{"item":"a","voter":"x","role":"reviewer","verdict":"Passed"}"#, "unknown variant `Passed`"),
+        (r#"{"item":"a","guard":"g","verdict":"Approve"}"#, "unknown variant `Approve`"),
+        (r#"{"item":"a","voter":"x","verdict":"Approve"}"#, "missing field `role`"),
+        (
+            r#"{"item":"a","voter":"x","role":"reviewer","verdict":"Approve","confidence":200}"#,
+            "outside 0 to 100",
+        ),
+        (r#"{"item":"a","subject":1}"#, "subject is not a string"),
+        (long.as_str(), "at most 262144 are read"),
+    ];
+    for (bad, message) in cases {
+        let error = decide_lines(POLICY, [good.as_str(), bad]).unwrap_err().to_string();
+        assert!(error.starts_with("line 2: ") && error.contains(message), "{error}");
+    }
+    assert!(matches!(decide_lines("{}", [good.as_str()]), Err(LinesError::Policy(_))));
+}
+
+#[test]
+fn model_words_are_kept_byte_for_byte() {
+    let hostile = "'; DROP TABLE votes; <script>\u{202e}\u{0}";
+    let mut line = ballot("a", "tester", "Reject");
+    line["rationale"] = json!(hostile);
+    line["evidence"] =
+        json!([{"file": "../x", "startLine": 1, "endLine": 2, "quote": hostile, "extra": true}]);
+    let kept = &run(&[line]).unwrap()[0].record.dissent[0];
+    assert_eq!((kept.rationale.as_str(), kept.evidence[0].quote.as_str()), (hostile, hostile));
+    assert!(!kept.evidence[0].verified);
+}
