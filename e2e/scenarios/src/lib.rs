@@ -1,1 +1,8 @@
-//! To be filled.
+//! What Golden promises, played on a real cluster with the tools a user has: helm, kubectl and golden.
+//!
+//! The demo and the end-to-end tests share these stories, so that what is shown is what is tested.
+
+pub mod install;
+pub mod report;
+pub mod stories;
+pub mod tools;

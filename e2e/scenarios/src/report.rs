@@ -1,0 +1,69 @@
+//! What the demo ends with: a table for people, one line of JSON for programs.
+
+use serde::Serialize;
+
+/// What came of one task.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    pub name: String,
+    pub complete: bool,
+    pub attempts: i64,
+    /// `role verdict`, one an accepted ballot.
+    pub votes: Vec<String>,
+    #[serde(rename = "costMicroUSD")]
+    pub cost_micro_usd: i64,
+    pub commit: Option<String>,
+}
+
+/// The line `cargo xtask demo --json` ends with.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub tasks: Vec<Outcome>,
+    pub seconds: u64,
+}
+
+impl Report {
+    /// The table: task, attempts, votes, cost, commit.
+    pub fn table(&self) -> String {
+        let mut text = format!("{:<14} {:<10} {:>8}   {:<34} {:>10}   {}\n", "TASK", "STATE", "ATTEMPTS", "VOTES", "COST", "COMMIT");
+        for task in &self.tasks {
+            text.push_str(&format!(
+                "{:<14} {:<10} {:>8}   {:<34} {:>10}   {}\n",
+                task.name,
+                if task.complete { "Complete" } else { "open" },
+                task.attempts,
+                tally(&task.votes),
+                format!("${}.{:06}", task.cost_micro_usd / 1_000_000, task.cost_micro_usd % 1_000_000),
+                task.commit.as_deref().map_or("-", |c| c.get(..12).unwrap_or(c)),
+            ));
+        }
+        text
+    }
+}
+
+/// `3 Approve, 1 Reject (architect)`.
+fn tally(votes: &[String]) -> String {
+    let of = |verdict: &str| -> Vec<&str> {
+        votes.iter().filter_map(|v| v.split_once(' ')).filter(|(_, v)| *v == verdict).map(|(role, _)| role).collect()
+    };
+    let mut parts = vec![format!("{} Approve", of("Approve").len())];
+    for verdict in ["Reject", "Abstain"] {
+        let roles = of(verdict);
+        if !roles.is_empty() {
+            parts.push(format!("{} {verdict} ({})", roles.len(), roles.join(", ")));
+        }
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dissenter_is_named() {
+        let votes = ["security Approve".into(), "architect Reject".into()];
+        assert_eq!(tally(&votes), "1 Approve, 1 Reject (architect)");
+    }
+}

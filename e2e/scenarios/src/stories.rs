@@ -1,0 +1,113 @@
+//! The demo's three stories.
+
+use crate::install::{apply_example, condition};
+use crate::report::Outcome;
+use crate::tools::{Final, Tools, wait_for};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use std::time::Duration;
+
+/// The namespace the stories play in.
+pub const NAMESPACE: &str = "checkout";
+/// The tasks, by the names of their files in `examples/tasks`.
+pub const TASKS: [&str; 3] = ["fix-slugify", "adr-queue", "small-budget"];
+
+const LONG: Duration = Duration::from_secs(300);
+
+/// Submits all three tasks at once.
+pub fn submit(tools: &Tools) -> Result<()> {
+    TASKS.iter().try_for_each(|name| apply_example(tools, &format!("tasks/{name}.yaml")))
+}
+
+/// Plays all three to their end, telling each step to `say`, and gathers what came of them.
+pub fn play(tools: &Tools, say: &mut dyn FnMut(&str)) -> Result<Vec<Outcome>> {
+    raise_the_budget(tools, say)?;
+    decide_the_tie(tools, say)?;
+    for name in TASKS {
+        wait_complete(tools, name)?;
+        say(&format!("{name}: Complete"));
+    }
+    TASKS.iter().map(|name| outcome(tools, name)).collect()
+}
+
+/// Waits until the small budget holds a call, then raises it.
+pub fn raise_the_budget(tools: &Tools, say: &mut dyn FnMut(&str)) -> Result<()> {
+    let message = wait_for("small-budget to pause for money", LONG, || {
+        let task = task(tools, "small-budget")?;
+        refuse_failed(&task)?;
+        Ok((condition(&task, "BudgetAvailable") == Some("False")).then(|| message(&task, "BudgetAvailable")))
+    })?;
+    say(&format!("small-budget: paused, {message}"));
+    tools.kubectl(&[
+        "-n", NAMESPACE, "patch", "budget", "experiments", "--type=merge", "-p",
+        r#"{"spec":{"limits":{"costMicroUSD":500000}}}"#,
+    ])?;
+    say("small-budget: its budget was raised to $0.50");
+    Ok(())
+}
+
+/// Waits until the votes on the decision record tie, then lets a person decide.
+pub fn decide_the_tie(tools: &Tools, say: &mut dyn FnMut(&str)) -> Result<()> {
+    let reason = wait_for("adr-queue to be escalated", LONG, || {
+        let task = task(tools, "adr-queue")?;
+        refuse_failed(&task)?;
+        Ok(task["status"]["escalation"]["reason"].as_str().map(str::to_owned))
+    })?;
+    say(&format!("adr-queue: escalated to a person, {reason}"));
+    let decided = tools.golden(&[
+        "approve", "adr-queue", "-n", NAMESPACE, "--as", "bob@example", "--note", "Two people can run Postgres.",
+    ])?;
+    say(&format!("adr-queue: {}", decided.lines().next().unwrap_or_default()));
+    Ok(())
+}
+
+/// Waits until a task is Complete; a task that fails is reported at once.
+pub fn wait_complete(tools: &Tools, name: &str) -> Result<()> {
+    wait_for(&format!("{name} to complete"), LONG, || {
+        let task = task(tools, name)?;
+        refuse_failed(&task)?;
+        Ok((condition(&task, "Complete") == Some("True")).then_some(()))
+    })
+}
+
+/// One task as the apiserver has it.
+pub fn task(tools: &Tools, name: &str) -> Result<Value> {
+    tools.get(&["-n", NAMESPACE, "agenttask", name])
+}
+
+fn message(object: &Value, kind: &str) -> String {
+    let conditions = object["status"]["conditions"].as_array();
+    let found = conditions.into_iter().flatten().find(|c| c["type"] == kind);
+    found.and_then(|c| c["message"].as_str()).unwrap_or_default().to_owned()
+}
+
+fn refuse_failed(task: &Value) -> Result<()> {
+    if condition(task, "Failed") == Some("True") {
+        let status = serde_json::to_string_pretty(&task["status"])?;
+        let text = format!("{} failed: {}\n{status}", task["metadata"]["name"], message(task, "Failed"));
+        return Err(Final(text).into());
+    }
+    Ok(())
+}
+
+fn outcome(tools: &Tools, name: &str) -> Result<Outcome> {
+    let task = task(tools, name)?;
+    let votes: Value = serde_json::from_str(&tools.golden(&["votes", name, "-n", NAMESPACE, "-o", "json"])?)?;
+    let ballots = votes["ballots"].as_array().context("votes without ballots")?;
+    ensure!(!ballots.is_empty(), "{name} is Complete without a vote");
+    let status = &task["status"];
+    Ok(Outcome {
+        name: name.to_owned(),
+        complete: condition(&task, "Complete") == Some("True"),
+        attempts: status["attempt"].as_i64().unwrap_or(0),
+        votes: ballots
+            .iter()
+            .map(|b| {
+                let of = |v: &Value| v.as_str().unwrap_or("?").to_owned();
+                format!("{} {}", of(&b["voter"]), of(&b["ballot"]["verdict"]))
+            })
+            .collect(),
+        cost_micro_usd: status["usage"]["costMicroUSD"].as_i64().unwrap_or(0),
+        commit: status["result"]["commit"].as_str().map(str::to_owned),
+    })
+}

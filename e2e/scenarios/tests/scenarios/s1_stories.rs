@@ -1,0 +1,104 @@
+//! The three stories, and what must be true of what they leave behind.
+
+use crate::support::tools;
+use golden_scenarios::{install, stories};
+use serde_json::Value;
+
+#[test]
+fn all_three_stories_complete() {
+    let tools = tools();
+    stories::submit(&tools).expect("the examples are accepted");
+    let outcomes = stories::play(&tools, &mut |line| println!("{line}")).expect("the stories complete");
+    let of = |name: &str| outcomes.iter().find(|o| o.name == name).expect("each task has an outcome");
+
+    let code = of("fix-slugify");
+    assert_eq!(code.attempts, 2, "the first change really fails its tests, the second passes");
+    assert_eq!(code.votes.len(), 4, "{:?}", code.votes);
+    assert_eq!(code.votes.iter().filter(|v| v.ends_with("Reject")).count(), 1, "{:?}", code.votes);
+    assert!(code.commit.is_some(), "a branch was delivered");
+    assert!(outcomes.iter().all(|o| o.complete && o.cost_micro_usd > 0), "{outcomes:?}");
+}
+
+#[test]
+fn the_delivered_branch_is_the_approved_tree_with_its_trailers() {
+    let tools = tools();
+    let task = stories::task(&tools, "fix-slugify").expect("the task is there");
+    let commit = task["status"]["result"]["commit"].as_str().expect("a commit").to_owned();
+    let pod = tools
+        .kubectl(&["-n", "golden-demo", "get", "pod", "-l", "app=git", "-o", "jsonpath={.items[0].metadata.name}"])
+        .expect("the git server runs");
+    let message = tools
+        .kubectl(&[
+            "-n", "golden-demo", "exec", &pod, "--", "git", "--git-dir=/srv/git/shop.git", "log", "-1", "--format=%H%n%B",
+            "golden/fix-slugify",
+        ])
+        .expect("the branch is on the server");
+    let uid = task["metadata"]["uid"].as_str().expect("a uid");
+    assert!(message.starts_with(&commit), "{message}");
+    assert!(message.contains(&format!("Golden-Task: {uid}")), "{message}");
+    assert!(message.contains("Golden-Record: sha256:"), "{message}");
+}
+
+#[test]
+fn the_dissent_is_kept_with_verified_evidence_and_its_impact() {
+    let text = tools().golden(&["votes", "fix-slugify", "-n", stories::NAMESPACE, "-o", "json"]).expect("votes");
+    let votes: Value = serde_json::from_str(&text).expect("JSON");
+    let ballots = votes["ballots"].as_array().expect("ballots");
+    let dissent = ballots.iter().find(|b| b["ballot"]["verdict"] == "Reject").expect("one dissents");
+    assert_eq!(dissent["ballot"]["evidence"][0]["verified"], true, "{dissent:#}");
+    let reviews = votes["reviews"].as_array().expect("reviews");
+    let decision = &reviews.last().expect("a review")["decision"];
+    let impact = decision["impact"].as_array().expect("impact");
+    assert_eq!(impact.len(), 4, "{decision:#}");
+    assert_eq!(decision["dissent"].as_array().map(Vec::len), Some(1), "{decision:#}");
+}
+
+#[test]
+fn every_call_is_settled_and_the_models_own_tally_agrees() {
+    let tools = tools();
+    let mut calls = 0;
+    for name in stories::TASKS {
+        let text = tools.golden(&["cost", name, "-n", stories::NAMESPACE, "-o", "json"]).expect("cost");
+        for line in serde_json::from_str::<Vec<Value>>(&text).expect("JSON") {
+            assert_eq!(line["state"], "Settled", "{line}");
+            calls += line["calls"].as_i64().expect("calls");
+        }
+    }
+    let tally = tools
+        .kubectl(&["get", "--raw", "/api/v1/namespaces/golden-demo/services/http:golden-model:8080/proxy/tally"])
+        .expect("the model tells its tally");
+    let tally: Value = serde_json::from_str(&tally).expect("JSON");
+    assert_eq!(tally["calls"].as_i64(), Some(calls), "settled rows against the model's own tally: {tally}");
+    assert_eq!(tally["unmatched"].as_i64(), Some(0), "{tally}");
+}
+
+#[test]
+fn the_record_verifies_offline_and_a_changed_byte_is_found() {
+    let tools = tools();
+    let text = tools.golden(&["record", "export", "fix-slugify", "-n", stories::NAMESPACE]).expect("export");
+    let file = std::env::temp_dir().join(format!("golden-record-{}.jsonl", std::process::id()));
+    std::fs::write(&file, &text).expect("a temporary file");
+    let path = file.display().to_string();
+    tools.golden(&["record", "verify", &path]).expect("the record is whole");
+    std::fs::write(&file, text.replacen("slugify", "slugifi", 1)).expect("a temporary file");
+    tools.golden(&["record", "verify", &path]).expect_err("a changed record is refused");
+    let _ = std::fs::remove_file(&file);
+}
+
+#[test]
+fn generic_tools_see_the_tasks_complete() {
+    let tools = tools();
+    for name in stories::TASKS {
+        let target = format!("agenttask/{name}");
+        tools
+            .kubectl(&["-n", stories::NAMESPACE, "wait", "--for=condition=Complete", &target, "--timeout=5s"])
+            .expect("kubectl wait understands the condition");
+    }
+    let all = tools.kubectl(&["get", "golden", "-A"]).expect("the category lists every kind");
+    for part in ["agenttask", "agentteam", "budget", "modelprovider", "sandboxrun", "decision"] {
+        assert!(all.contains(part), "no {part} in\n{all}");
+    }
+    let policies = tools.kubectl(&["get", "governancepolicies"]).expect("policies");
+    assert!(policies.contains("code-changes"), "{policies}");
+    assert_eq!(install::condition(&stories::task(&tools, "adr-queue").expect("task"), "Complete"), Some("True"));
+}
