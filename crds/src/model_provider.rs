@@ -93,9 +93,13 @@ pub enum Protocol {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ModelSpec {
-    /// The model's name, as the endpoint knows it.
+    /// The name that teams and policies use.
     #[schemars(length(min = 1, max = 128), regex(pattern = "^\\S+$"))]
     pub name: String,
+    /// The name the endpoint knows the model by; `name` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = "^\\S+$"))]
+    pub upstream_name: Option<String>,
     /// Tokens of prompt and answer together, 1 to 100000000.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub context_window: i64,
