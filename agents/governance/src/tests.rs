@@ -1,0 +1,1 @@
+//! What merging and approvals promise.
