@@ -1,1 +1,24 @@
-//! To be filled.
+//! A recorded language model behind OpenAI's Chat Completions interface.
+//!
+//! Its answer is a pure function of the request: of the role and attempt named in the system prompt, of
+//! the words of the user messages and of the tools' results. What no recording fits is an error, never a
+//! guess, and is counted. It keeps its own tally of what it served, also across restarts, so that what
+//! Golden charged can be compared with what was really used.
+
+mod answer;
+mod faults;
+mod recording;
+mod request;
+mod server;
+mod sse;
+mod tally;
+
+pub use answer::{Answer, Finish, ToolCall, Usage};
+pub use faults::{Fault, Faults};
+pub use recording::{Library, LoadError, Unmatched};
+pub use request::{ChatRequest, Situation};
+pub use server::{Options, Server, serve};
+pub use tally::{Entry, Tally, Totals};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! The HTTP edge: `/v1/chat/completions`, `/v1/models`, `/tally`, `/faults`, `/healthz`.
+
+use crate::answer::Answer;
+use crate::faults::{Fault, Faults};
+use crate::recording::{Library, LoadError, Unmatched};
+use crate::request::{ChatRequest, Situation};
+use crate::sse;
+use crate::tally::{Book, Entry, Tally};
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Largest request.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// How the model behaves.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Further recordings, tried before the built-in ones.
+    pub recordings: Vec<PathBuf>,
+    /// Where the tally is kept; in memory when absent.
+    pub tally: Option<PathBuf>,
+    /// The key that callers must present; any when absent.
+    pub api_key: Option<String>,
+    /// Wait so long before each answer.
+    pub latency: Duration,
+}
+
+/// Why the model cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Recordings(#[from] LoadError),
+    #[error("tally: {0}")]
+    Tally(#[from] std::io::Error),
+}
+
+/// The running model.
+#[derive(Debug)]
+pub struct Server {
+    library: Library,
+    book: Book,
+    faults: Faults,
+    options: Options,
+}
+
+impl Server {
+    pub fn new(options: Options) -> Result<Arc<Self>, StartError> {
+        let mut library = Library::default();
+        for folder in &options.recordings {
+            library.add_folder(folder)?;
+        }
+        library.extend(Library::built_in()?);
+        let book = Book::open(options.tally.as_deref())?;
+        Ok(Arc::new(Self { library, book, faults: Faults::default(), options }))
+    }
+
+    /// What was served so far.
+    pub fn tally(&self) -> Tally {
+        self.book.tally()
+    }
+
+    /// Orders a fault.
+    pub fn order(&self, fault: Fault) {
+        self.faults.order(fault);
+    }
+
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/v1/chat/completions", post(complete))
+            .route("/v1/models", get(models))
+            .route("/tally", get(async |State(s): State<Arc<Server>>| Json(s.tally())))
+            .route(
+                "/faults",
+                post(async |State(s): State<Arc<Server>>, Json(fault): Json<Fault>| s.order(fault)),
+            )
+            .route("/healthz", get(async || "ok"))
+            .layer(DefaultBodyLimit::max(MAX_BODY))
+            .with_state(Arc::clone(self))
+    }
+
+    fn authorized(&self, headers: &HeaderMap) -> bool {
+        let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+        self.options.api_key.as_ref().is_none_or(|key| given == Some(&format!("Bearer {key}")))
+    }
+
+    /// The answer, written down.
+    pub(crate) fn answer(&self, request: &ChatRequest, body: &str, op: &str) -> Result<Answer, Failure> {
+        let situation = Situation::of(request);
+        let mut entry = Entry {
+            op: op.to_owned(),
+            model: request.model.clone(),
+            role: situation.role.clone(),
+            story: None,
+            prompt_tokens: 0,
+            completion_tokens: 0,
+        };
+        match self.library.reply(&situation) {
+            Ok((story, reply)) => {
+                let answer = Answer::of(reply, request, body);
+                entry.story = Some(story.to_owned());
+                entry.prompt_tokens = answer.usage.prompt;
+                entry.completion_tokens = answer.usage.completion;
+                self.book.add(&entry).map_err(Failure::Tally)?;
+                Ok(answer)
+            }
+            Err(unmatched) => {
+                self.book.add(&entry).map_err(Failure::Tally)?;
+                eprintln!("{unmatched}");
+                Err(Failure::Unmatched(unmatched))
+            }
+        }
+    }
+}
+
+/// Serves until the future is dropped or fails.
+pub async fn serve(listener: tokio::net::TcpListener, server: &Arc<Server>) -> std::io::Result<()> {
+    axum::serve(listener, server.router()).await
+}
+
+pub(crate) enum Failure {
+    Key,
+    Malformed(String),
+    Unmatched(Box<Unmatched>),
+    Ordered(StatusCode, Option<u32>),
+    Tally(std::io::Error),
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (status, kind, message) = match &self {
+            Self::Key => (StatusCode::UNAUTHORIZED, "invalid_api_key", "wrong API key".to_owned()),
+            Self::Malformed(why) => (StatusCode::BAD_REQUEST, "invalid_request", why.clone()),
+            Self::Unmatched(u) => (StatusCode::UNPROCESSABLE_ENTITY, "no_recording", u.to_string()),
+            Self::Ordered(status, _) => (*status, "ordered_fault", "this fault was ordered".to_owned()),
+            Self::Tally(e) => (StatusCode::INTERNAL_SERVER_ERROR, "tally", format!("tally: {e}")),
+        };
+        let body = json!({"error": {"message": message, "type": "invalid_request_error", "code": kind}});
+        let mut response = (status, Json(body)).into_response();
+        if let Self::Ordered(_, Some(seconds)) = self {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+async fn complete(
+    State(server): State<Arc<Server>>,
+    headers: HeaderMap,
+    body: String,
+) -> Result<Response, Failure> {
+    if !server.authorized(&headers) {
+        return Err(Failure::Key);
+    }
+    let request: ChatRequest = serde_json::from_str(&body)
+        .map_err(|e| Failure::Malformed(format!("the request is not a Chat Completions request: {e}")))?;
+    let fault = server.faults.take().unwrap_or_default();
+    tokio::time::sleep(server.options.latency + Duration::from_millis(fault.latency_ms)).await;
+    if let Some(status) = fault.status.and_then(|s| StatusCode::from_u16(s).ok()) {
+        return Err(Failure::Ordered(status, fault.retry_after_seconds));
+    }
+    let op = headers.get("x-client-request-id").and_then(|v| v.to_str().ok()).unwrap_or("");
+    let answer = server.answer(&request, &body, op)?;
+    if request.stream {
+        return Ok(streamed(&answer, request.wants_usage() && !fault.hide_usage, &fault));
+    }
+    let mut whole = answer.json();
+    if fault.hide_usage
+        && let Some(fields) = whole.as_object_mut()
+    {
+        fields.remove("usage");
+    }
+    Ok(Json(whole).into_response())
+}
+
+fn streamed(answer: &Answer, with_usage: bool, fault: &Fault) -> Response {
+    let mut events: Vec<Result<String, std::io::Error>> =
+        sse::events(answer, with_usage).into_iter().map(Ok).collect();
+    if let Some(count) = fault.cut_after_events {
+        events.truncate(count);
+        events.push(Err(std::io::Error::other("the connection was ordered to break")));
+    }
+    let pause = Duration::from_millis(fault.event_ms);
+    let paced = stream::iter(events).then(move |event| async move {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        event
+    });
+    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(paced)).into_response()
+}
+
+async fn models() -> Json<Value> {
+    Json(json!({"object": "list", "data": [
+        {"id": "standard", "object": "model", "created": 0, "owned_by": "recorded"}
+    ]}))
+}

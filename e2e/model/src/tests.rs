@@ -1,0 +1,130 @@
+use crate::{ChatRequest, Fault, Finish, Library, Options, Server, Situation};
+use serde_json::{Value, json};
+
+fn library() -> Library {
+    Library::built_in().unwrap()
+}
+
+fn developer(attempt: u32, task: &str, results: &[&str]) -> Value {
+    let mut messages = vec![
+        json!({"role": "system", "content": format!("You work.\nRole: developer\nAttempt: {attempt}\n")}),
+        json!({"role": "user", "content": task}),
+    ];
+    messages.extend(results.iter().map(|r| json!({"role": "tool", "tool_call_id": "x", "content": r})));
+    json!({"model": "standard", "messages": messages})
+}
+
+fn situation(body: &Value) -> Situation {
+    Situation::of(&serde_json::from_value::<ChatRequest>(body.clone()).unwrap())
+}
+
+const GOAL: &str = "slugify() drops non-ASCII letters. Transliterate them.";
+
+#[test]
+fn the_same_request_has_the_same_answer() {
+    let library = library();
+    let body = developer(1, GOAL, &[]).to_string();
+    let answer = || {
+        let request: ChatRequest = serde_json::from_str(&body).unwrap();
+        let (_, reply) = library.reply(&Situation::of(&request)).unwrap();
+        crate::Answer::of(reply, &request, &body)
+    };
+    assert_eq!(answer(), answer());
+    assert_eq!(answer().finish, Finish::ToolCalls);
+}
+
+#[test]
+fn turns_follow_the_tool_results() {
+    let library = library();
+    let name = |results: &[&str]| {
+        let (_, reply) = library.reply(&situation(&developer(1, GOAL, results))).unwrap();
+        reply.tool_calls.first().unwrap().name.clone()
+    };
+    assert_eq!(name(&[]), "list_files");
+    assert_eq!(name(&["shop/slug.py"]), "read_file");
+    assert_eq!(name(&["shop/slug.py", "def slugify(text):", "slugify"]), "write_file");
+    assert_eq!(name(&["shop/slug.py", "def slugify(text):", "slugify", "wrote shop/slug.py"]), "finish");
+}
+
+#[test]
+fn what_no_recording_fits_is_an_error_that_names_its_parts() {
+    let library = library();
+    let unknown_task = library.reply(&situation(&developer(1, "something else", &[]))).unwrap_err();
+    assert_eq!(unknown_task.nearest, "none of this task");
+    let other_result = library.reply(&situation(&developer(1, GOAL, &["nothing here"]))).unwrap_err();
+    assert!(other_result.nearest.contains("does not fit"), "{other_result}");
+    assert_eq!(other_result.results.len(), 1);
+    let no_feedback = library.reply(&situation(&developer(2, GOAL, &[]))).unwrap_err();
+    assert!(no_feedback.nearest.contains("strasse"), "{no_feedback}");
+}
+
+#[test]
+fn the_limit_of_the_request_cuts_the_answer() {
+    let library = library();
+    let mut body = developer(1, GOAL, &["shop/slug.py", "def slugify", "slugify"]);
+    body["max_tokens"] = json!(20);
+    let request: ChatRequest = serde_json::from_value(body.clone()).unwrap();
+    let (_, reply) = library.reply(&Situation::of(&request)).unwrap();
+    let answer = crate::Answer::of(reply, &request, &body.to_string());
+    assert_eq!(answer.finish, Finish::Length);
+    assert!(answer.usage.completion <= 20);
+    assert!(answer.content.len() + answer.tool_calls.iter().map(|c| c.arguments.len()).sum::<usize>() <= 80);
+}
+
+#[test]
+fn every_ballot_of_the_stories_is_json() {
+    for (story, roles) in
+        [(GOAL, 4), ("Which queue should the shop use", 4), ("Write a CONTRIBUTING guide", 4)]
+    {
+        let voters = ["security", "reviewer", "architect", "tester"];
+        let parsed = voters.iter().filter(|role| {
+            let body = json!({"messages": [
+                {"role": "system", "content": format!("Role: {role}")}, {"role": "user", "content": story}]});
+            let library = library();
+            let (_, reply) = library.reply(&situation(&body)).unwrap();
+            let text = reply.content.trim().trim_start_matches("```json").trim_end_matches("```");
+            serde_json::from_str::<Value>(text).is_ok()
+        });
+        assert_eq!(parsed.count(), roles, "{story}");
+    }
+}
+
+#[test]
+fn the_tally_survives_a_restart_and_a_cut_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tally.jsonl");
+    let start = || Server::new(Options { tally: Some(file.clone()), ..Options::default() }).unwrap();
+    let body = developer(1, GOAL, &[]).to_string();
+    let ask = |server: &Server, op: &str| {
+        let request: ChatRequest = serde_json::from_str(&body).unwrap();
+        assert!(server.answer(&request, &body, op).is_ok());
+    };
+    let first = start();
+    ask(&first, "a/u1");
+    std::fs::write(&file, format!("{}{{\"op\":\"torn", std::fs::read_to_string(&file).unwrap())).unwrap();
+    let second = start();
+    assert_eq!(second.tally(), first.tally());
+    ask(&second, "b/u1");
+    let third = start().tally();
+    assert_eq!(third.totals.calls, 2);
+    assert_eq!(third.by_op.keys().collect::<Vec<_>>(), ["a/u1", "b/u1"]);
+}
+
+#[test]
+fn unmatched_requests_are_counted_apart() {
+    let server = Server::new(Options::default()).unwrap();
+    let body = developer(1, "unknown", &[]).to_string();
+    let request: ChatRequest = serde_json::from_str(&body).unwrap();
+    assert!(server.answer(&request, &body, "x").is_err());
+    let tally = server.tally();
+    assert_eq!((tally.totals.calls, tally.totals.unmatched, tally.totals.prompt_tokens), (0, 1, 0));
+}
+
+#[test]
+fn ordered_faults_apply_to_the_next_calls_only() {
+    let faults = crate::Faults::default();
+    faults.order(Fault { next: 2, status: Some(429), ..Fault::default() });
+    assert_eq!(faults.take().unwrap().status, Some(429));
+    assert_eq!(faults.take().unwrap().status, Some(429));
+    assert_eq!(faults.take(), None);
+}
