@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(&args.listen).await?;
     println!("recorded model listens on {}", listener.local_addr()?);
     tokio::select! {
-        served = golden_model::serve(listener, &server) => served?,
+        ended = golden_model::serve(listener, &server) => ended?,
         () = stop() => {}
     }
     Ok(())
