@@ -84,6 +84,8 @@ fn command_digest(command: &[String]) -> String {
 
 fn digest(parts: &[&[u8]]) -> String {
     let mut hasher = Sha256::new();
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     format!("sha256:{}", hex::encode(hasher.finalize()))
 }

@@ -12,7 +12,7 @@ mod outcome;
 pub use brief::{MAX_BRIEF_BYTES, brief};
 pub use excerpt::{MAX_EXCERPT_BYTES, excerpt};
 pub use fact::{GuardFact, Judged, RunOutcome, judge};
-pub use outcome::{Class, GuardVerdict, Inconclusive, RunReason, classify};
+pub use outcome::{Class, GuardVerdict, Inconclusive, classify};
 
 #[cfg(test)]
 mod tests;

@@ -2,46 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Why a run ended: the reasons of SandboxRun's status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RunReason {
-    Completed,
-    NonZeroExit,
-    Timeout,
-    OutOfMemory,
-    TooManyProcesses,
-    /// The output was larger than is kept; the exit code still speaks.
-    OutputTruncated,
-    /// The command is not in the image or cannot be executed.
-    CommandNotFound,
-    ImageError,
-    IsolationUnavailable,
-    NodeLost,
-    Evicted,
-    /// Any other: never a verdict.
-    Other,
-}
-
-impl RunReason {
-    /// Reads a status' reason; what is not known is [`RunReason::Other`].
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "Completed" => Self::Completed,
-            "NonZeroExit" => Self::NonZeroExit,
-            "Timeout" => Self::Timeout,
-            "OutOfMemory" | "OOMKilled" => Self::OutOfMemory,
-            "TooManyProcesses" => Self::TooManyProcesses,
-            "OutputTruncated" => Self::OutputTruncated,
-            "CommandNotFound" => Self::CommandNotFound,
-            "ImageError" => Self::ImageError,
-            "IsolationUnavailable" => Self::IsolationUnavailable,
-            "NodeLost" => Self::NodeLost,
-            "Evicted" => Self::Evicted,
-            _ => Self::Other,
-        }
-    }
-}
-
 /// What a guard says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum GuardVerdict {
@@ -63,27 +23,34 @@ pub enum Inconclusive {
 /// A verdict or none.
 pub type Class = Result<GuardVerdict, Inconclusive>;
 
-/// Passed only if the command ran to its end with exit code 0. What the code under test can cause is its
-/// failure; what it cannot cause is no verdict.
+/// Reasons under which the exit code speaks. Truncated output is less to read, not another end.
+const BY_EXIT_CODE: [&str; 2] = ["Completed", "OutputTruncated"];
+
+/// Ends that the code under test can cause: a failure, whatever exit code stands beside it. A command that is
+/// not found is among them, since it may be a file of the examined tree.
+const FAILURES: [&str; 6] =
+    ["NonZeroExit", "Signalled", "Timeout", "OutOfMemory", "TooManyProcesses", "CommandNotFound"];
+
+/// Causes that a new run meets again until somebody mends them.
+const BLOCKED: [&str; 7] = [
+    "ImageError",
+    "IsolationUnavailable",
+    "WorkspaceUnavailable",
+    "WorkspaceRefused",
+    "ContainerStartFailed",
+    "PodUnschedulable",
+    "InvalidSpec",
+];
+
+/// Reads a reason of SandboxRun's status. Passed only if the command ran to its end with exit code 0. What the
+/// code under test can cause is its failure; all else, also a reason not known here, is no verdict.
 pub fn classify(reason: &str, exit_code: Option<i32>) -> Class {
     let why = || reason.chars().take(200).collect::<String>();
-    match (RunReason::parse(reason), exit_code) {
-        (RunReason::Completed | RunReason::OutputTruncated, Some(0)) => Ok(GuardVerdict::Passed),
-        (RunReason::Completed | RunReason::OutputTruncated, Some(_)) => Ok(GuardVerdict::Failed),
-        // An exit code of 0 beside such a reason would be a contradiction: the worse of the two counts.
-        (
-            RunReason::NonZeroExit
-            | RunReason::Timeout
-            | RunReason::OutOfMemory
-            | RunReason::TooManyProcesses,
-            _,
-        ) => Ok(GuardVerdict::Failed),
-        (RunReason::ImageError | RunReason::IsolationUnavailable | RunReason::CommandNotFound, _) => {
-            Err(Inconclusive::Blocked { reason: why() })
-        }
-        (RunReason::Completed | RunReason::OutputTruncated, None)
-        | (RunReason::NodeLost | RunReason::Evicted | RunReason::Other, _) => {
-            Err(Inconclusive::Retry { reason: why() })
-        }
+    match exit_code {
+        Some(0) if BY_EXIT_CODE.contains(&reason) => Ok(GuardVerdict::Passed),
+        Some(_) if BY_EXIT_CODE.contains(&reason) => Ok(GuardVerdict::Failed),
+        _ if FAILURES.contains(&reason) => Ok(GuardVerdict::Failed),
+        _ if BLOCKED.contains(&reason) => Err(Inconclusive::Blocked { reason: why() }),
+        _ => Err(Inconclusive::Retry { reason: why() }),
     }
 }

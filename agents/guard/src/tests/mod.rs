@@ -1,0 +1,5 @@
+//! What evidence and briefs promise.
+
+mod briefs;
+mod excerpts;
+mod verdicts;
