@@ -1,0 +1,163 @@
+//! Accounts, and whether a path of them can pay.
+//!
+//! Two rules, not one. A reservation is granted only if `spent + reserved + amount` stays within the limit.
+//! The row itself must hold `spent + reserved <= greatest(limit, committed at the last edit)`: a limit may be
+//! lowered below what is spent already, which must not make the row unwritable.
+
+use crate::amount::{Amount, AmountError};
+use crate::money::MicroUsd;
+use crate::reservation::Effect;
+use serde::{Deserialize, Serialize};
+
+/// What an account may spend; absent means without a limit of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limit {
+    #[serde(default, rename = "costMicroUSD", skip_serializing_if = "Option::is_none")]
+    pub cost: Option<MicroUsd>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<i64>,
+}
+
+/// A Budget, or a task's own limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    pub limit: Limit,
+    pub spent: Amount,
+    pub reserved: Amount,
+    /// What providers reported beyond what was reserved. Blocks new reservations until a person has edited the
+    /// limit.
+    pub overage: Amount,
+    /// `spent + reserved` when the limit was last edited.
+    pub committed_at_edit: Amount,
+}
+
+/// What one account lacks for an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shortfall {
+    /// Position on the path, the root is 0.
+    pub index: usize,
+    /// How much less there is than needed; zero for a part that is not lacking.
+    pub missing: Amount,
+    /// What is left, zero at least; the whole of `i64` where there is no limit.
+    pub available: Amount,
+    /// The overage that blocks, if one does.
+    pub overage: Amount,
+}
+
+/// Why nothing was reserved.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the path has no account; the task was not admitted or is gone")]
+    NoAccount,
+    #[error("{} account(s) on the path cannot pay", .0.len())]
+    Exhausted(Vec<Shortfall>),
+    #[error(transparent)]
+    Amount(#[from] AmountError),
+}
+
+/// Whether every account of the path (root first) can pay; the effect is then applied to each of them.
+///
+/// All shortfalls are told, the largest first, so that a person need not raise one limit to meet the next.
+pub fn reserve(path: &[Account], amount: Amount) -> Result<Effect, Refusal> {
+    let amount = amount.checked()?;
+    if path.is_empty() {
+        return Err(Refusal::NoAccount);
+    }
+    let mut lacking = vec![];
+    for (index, account) in path.iter().enumerate() {
+        lacking.extend(account.shortfall(index, amount)?);
+    }
+    if lacking.is_empty() {
+        return Ok(Effect { reserved: amount, ..Effect::default() });
+    }
+    lacking.sort_by_key(|s| std::cmp::Reverse((s.missing.cost, s.missing.tokens)));
+    Err(Refusal::Exhausted(lacking))
+}
+
+impl Account {
+    /// Spent and reserved together.
+    pub fn committed(&self) -> Result<Amount, AmountError> {
+        self.spent.plus(self.reserved)
+    }
+
+    /// What may still be reserved: zero at least, the whole of `i64` where there is no limit.
+    pub fn available(&self) -> Result<Amount, AmountError> {
+        let used = self.committed()?.plus(self.overage)?;
+        let left = |limit: Option<i64>, used: i64| limit.map_or(i64::MAX, |l| l.saturating_sub(used).max(0));
+        Ok(Amount::new(left(self.limit.cost.map(|c| c.0), used.cost.0), left(self.limit.tokens, used.tokens)))
+    }
+
+    /// The account after an effect. Refuses what would take it below zero: a release cannot happen twice.
+    pub fn apply(&self, effect: &Effect) -> Result<Self, AmountError> {
+        Ok(Self {
+            spent: self.spent.plus(effect.spent)?.checked()?,
+            reserved: self.reserved.plus(effect.reserved)?.checked()?,
+            overage: self.overage.plus(effect.overage)?.checked()?,
+            ..*self
+        })
+    }
+
+    /// The account after a person edited its limit: what is committed now is allowed for, and an overage,
+    /// which the person has seen, becomes spent.
+    pub fn edit_limit(&self, limit: Limit) -> Result<Self, AmountError> {
+        let spent = self.spent.plus(self.overage)?;
+        let committed_at_edit = spent.plus(self.reserved)?;
+        Ok(Self { limit, spent, overage: Amount::ZERO, committed_at_edit, reserved: self.reserved })
+    }
+
+    /// The invariant of the row, as the database's constraint has it.
+    pub fn row_holds(&self) -> bool {
+        let Ok(committed) = self.committed() else { return false };
+        let within =
+            |limit: Option<i64>, at_edit: i64, used: i64| limit.is_none_or(|l| used <= l.max(at_edit));
+        within(self.limit.cost.map(|c| c.0), self.committed_at_edit.cost.0, committed.cost.0)
+            && within(self.limit.tokens, self.committed_at_edit.tokens, committed.tokens)
+    }
+
+    fn shortfall(&self, index: usize, amount: Amount) -> Result<Option<Shortfall>, AmountError> {
+        let needed = self.committed()?.plus(self.overage)?.plus(amount)?;
+        let lacks = |limit: Option<i64>, needed: i64| limit.map_or(0, |l| needed.saturating_sub(l).max(0));
+        let missing = Amount::new(
+            lacks(self.limit.cost.map(|c| c.0), needed.cost.0),
+            lacks(self.limit.tokens, needed.tokens),
+        );
+        if missing.is_zero() && self.overage.is_zero() {
+            return Ok(None);
+        }
+        Ok(Some(Shortfall { index, missing, available: self.available()?, overage: self.overage }))
+    }
+}
+
+impl Shortfall {
+    /// What lacks, and what to do, for the account of that name (`Budget shop/monthly`).
+    pub fn explain(&self, account: &str) -> String {
+        let mut lacks = vec![];
+        if self.missing.cost > MicroUsd::ZERO {
+            let (missing, left) = (self.missing.cost.exact(), self.available.cost.exact());
+            lacks.push(format!("{missing} is missing ({left} left)"));
+        }
+        if self.missing.tokens > 0 {
+            lacks
+                .push(format!("{} tokens are missing ({} left)", self.missing.tokens, self.available.tokens));
+        }
+        if !self.overage.is_zero() {
+            let (cost, tokens) = (self.overage.cost.exact(), self.overage.tokens);
+            lacks.push(format!("a provider charged {cost} and {tokens} tokens beyond what was reserved"));
+        }
+        let do_next = if self.missing.is_zero() {
+            "edit its limit to confirm".to_owned()
+        } else {
+            format!("raise its limit by at least {}", self.raise_by())
+        };
+        format!("{account}: {}; {do_next}", lacks.join(", "))
+    }
+
+    fn raise_by(&self) -> String {
+        let cost = (self.missing.cost > MicroUsd::ZERO).then(|| self.missing.cost.exact());
+        let tokens = (self.missing.tokens > 0).then(|| format!("{} tokens", self.missing.tokens));
+        cost.into_iter().chain(tokens).collect::<Vec<_>>().join(" and ")
+    }
+}

@@ -1,0 +1,40 @@
+//! Operation keys: one call is paid once, however often it is sent.
+
+use sha2::{Digest, Sha256};
+
+/// Length of a key, in characters.
+pub const OPERATION_KEY_LENGTH: usize = 67;
+
+/// The key was used with another request. Nothing is reserved, dispatched or settled then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operation key belongs to another request; use a new key for a new request")]
+pub struct OtherRequest;
+
+/// The key of a call by a client that sends none: the try that made it, the digest of the request, and how
+/// many calls with that digest the try had completed before. A client that times out and sends again has the
+/// same key; one that asks the same again after an answer has another.
+pub fn operation_key(try_uid: &str, request_digest: &str, ordinal: u64) -> String {
+    format!("op-{}", hash(&[try_uid.as_bytes(), request_digest.as_bytes(), &ordinal.to_be_bytes()]))
+}
+
+/// The digest of a request's bytes.
+pub fn request_hash(request: &[u8]) -> String {
+    format!("sha256:{}", hash(&[request]))
+}
+
+/// Checks that a known key comes with the request it was made for.
+pub fn bind_request(stored_hash: &str, request_hash: &str) -> Result<(), OtherRequest> {
+    if stored_hash == request_hash { Ok(()) } else { Err(OtherRequest) }
+}
+
+/// One part is hashed as it is; several are separated by their lengths, so that no part can reach into the next.
+fn hash(parts: &[&[u8]]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        if parts.len() > 1 {
+            hasher.update((part.len() as u64).to_be_bytes());
+        }
+        hasher.update(part);
+    }
+    hex::encode(hasher.finalize())
+}

@@ -1,0 +1,113 @@
+//! What a call can cost at most, and what it did cost. Rounded up, so that nothing is free by rounding.
+
+use crate::amount::Amount;
+use crate::money::MicroUsd;
+use serde::{Deserialize, Serialize};
+
+/// Tokens that prices are quoted for.
+const PER: u128 = 1_000_000;
+
+/// Prices of a model in micro-USD per million tokens. Zero is a price (a model of one's own); a model without
+/// prices is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prices {
+    #[serde(rename = "inputMicroUSDPerMToken")]
+    pub input: i64,
+    #[serde(rename = "outputMicroUSDPerMToken")]
+    pub output: i64,
+    /// Of input read from the provider's cache; as other input when absent.
+    #[serde(default, rename = "cachedInputMicroUSDPerMToken", skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<i64>,
+}
+
+/// What a provider reports of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// All input tokens, cached ones included.
+    pub input_tokens: i64,
+    #[serde(default)]
+    pub cached_input_tokens: i64,
+    pub output_tokens: i64,
+}
+
+/// Why a call cannot be priced. It is refused then, never free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PriceError {
+    #[error("a price is negative; correct the model's prices in its ModelProvider")]
+    NegativePrice,
+    #[error("usage has a negative number of tokens; the provider's answer is malformed")]
+    NegativeUsage,
+    #[error("usage has more cached than input tokens; the provider's answer is malformed")]
+    CachedExceedsInput,
+    #[error("the cost does not fit 64 bits; lower the output cap or correct the prices")]
+    Overflow,
+}
+
+impl Prices {
+    fn checked(self) -> Result<CheckedPrices, PriceError> {
+        let price = |p: i64| u128::try_from(p).map_err(|_| PriceError::NegativePrice);
+        let (input, output) = (price(self.input)?, price(self.output)?);
+        let cached = self.cached_input.map_or(Ok(input), price)?;
+        Ok(CheckedPrices { input, output, cached })
+    }
+}
+
+struct CheckedPrices {
+    input: u128,
+    output: u128,
+    cached: u128,
+}
+
+impl CheckedPrices {
+    /// Of input whose part in the cache is not known yet: some providers charge more for writing to it.
+    fn dearest_input(&self) -> u128 {
+        self.input.max(self.cached)
+    }
+}
+
+/// The most a call can use: every prompt byte a token, the output to its cap. `prompt_bytes` must count all
+/// that the provider reads as text (the whole request body does).
+pub fn bound(prompt_bytes: u64, max_output_tokens: u64, prices: &Prices) -> Result<Amount, PriceError> {
+    let prices = prices.checked()?;
+    let (input, output) = (u128::from(prompt_bytes), u128::from(max_output_tokens));
+    // Two factors of 64 bits each fit 128; only their sum may not.
+    let cost = (input * prices.dearest_input()).checked_add(output * prices.output);
+    amount(cost, input + output)
+}
+
+/// What a call used.
+pub fn actual(usage: &Usage, prices: &Prices) -> Result<Amount, PriceError> {
+    let prices = prices.checked()?;
+    let count = |tokens: i64| u128::try_from(tokens).map_err(|_| PriceError::NegativeUsage);
+    let (input, cached, output) =
+        (count(usage.input_tokens)?, count(usage.cached_input_tokens)?, count(usage.output_tokens)?);
+    let fresh = input.checked_sub(cached).ok_or(PriceError::CachedExceedsInput)?;
+    // Factors below 2^63 each: three products fit 128 bits.
+    amount(Some(fresh * prices.input + cached * prices.cached + output * prices.output), input + output)
+}
+
+/// The largest output cap whose bound fits into `available`; none if not even the prompt fits.
+pub fn affordable_output(
+    prompt_bytes: u64,
+    available: Amount,
+    prices: &Prices,
+) -> Result<Option<u64>, PriceError> {
+    let checked = prices.checked()?;
+    let input = u128::from(prompt_bytes);
+    let (Ok(money), Ok(tokens)) = (u128::try_from(available.cost.0), u128::try_from(available.tokens)) else {
+        return Ok(None);
+    };
+    // Below 2^83 minus a product below 2^127: rounding up to whole micro-USD is paid from the same money.
+    let Some(rest) = (money * PER).checked_sub(input * checked.dearest_input()) else { return Ok(None) };
+    let Some(by_tokens) = tokens.checked_sub(input) else { return Ok(None) };
+    let by_money = rest.checked_div(checked.output).unwrap_or(u128::MAX);
+    Ok(Some(u64::try_from(by_money.min(by_tokens)).unwrap_or(u64::MAX)))
+}
+
+fn amount(cost: Option<u128>, tokens: u128) -> Result<Amount, PriceError> {
+    let cost = cost.ok_or(PriceError::Overflow)?.div_ceil(PER);
+    let cost = i64::try_from(cost).map_err(|_| PriceError::Overflow)?;
+    let tokens = i64::try_from(tokens).map_err(|_| PriceError::Overflow)?;
+    Ok(Amount { cost: MicroUsd(cost), tokens })
+}

@@ -1,0 +1,7 @@
+//! What the ledger promises.
+
+mod accounts;
+mod model;
+mod operations;
+mod prices;
+mod reservations;
