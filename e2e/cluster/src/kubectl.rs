@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::{run, tools};
 
@@ -41,6 +41,17 @@ impl Kubectl {
     /// Asks the apiserver whether it serves.
     pub fn ready(&self) -> Result<()> {
         self.run(&["--request-timeout=5s", "get", "--raw", "/readyz"]).map(drop)
+    }
+
+    /// Succeeds when the object's condition is true. `object` is what `kubectl
+    /// get` takes, such as `--namespace=a deployment/b`.
+    pub fn condition(&self, object: &str, condition: &str) -> Result<()> {
+        let path = format!("jsonpath={{.status.conditions[?(@.type==\"{condition}\")].status}}");
+        let mut args = vec!["--request-timeout=5s", "get", "-o", &path];
+        args.extend(object.split(' '));
+        let status = self.run(&args)?;
+        ensure!(status == "True", "{object} is not {condition}");
+        Ok(())
     }
 
     fn command(&self) -> Command {

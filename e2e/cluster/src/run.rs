@@ -64,15 +64,19 @@ pub(crate) fn tail(log: &Path) -> String {
 fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let from = lines.len().saturating_sub(TAIL);
-    lines[from..].iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+    lines[from..].iter().map(|line| format!("    {}", shortened(line))).collect::<Vec<_>>().join("\n")
 }
 
 fn show(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|arg| arg.to_string_lossy().into_owned()));
     let line = words.join(" ");
+    shortened(&line)
+}
+
+fn shortened(line: &str) -> String {
     if line.chars().count() <= 300 {
-        return line;
+        return line.to_owned();
     }
     format!("{}…", line.chars().take(300).collect::<String>())
 }

@@ -76,8 +76,8 @@ pub(crate) fn args(settings: &Settings<'_>) -> Vec<String> {
 fn kubelet_access(file: &impl Fn(&str) -> String) -> [String; 4] {
     [
         format!("--kubelet-certificate-authority={}", file("ca.crt")),
-        format!("--kubelet-client-certificate={}", file("kubelet-client.crt")),
-        format!("--kubelet-client-key={}", file("kubelet-client.key")),
+        format!("--kubelet-client-certificate={}", file("apiserver-to-kubelet.crt")),
+        format!("--kubelet-client-key={}", file("apiserver-to-kubelet.key")),
         "--kubelet-preferred-address-types=InternalIP".to_owned(),
     ]
 }

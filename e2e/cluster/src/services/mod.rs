@@ -13,6 +13,15 @@ mod postgres;
 mod redis;
 pub(crate) mod server;
 
+use anyhow::Result;
+
 pub use nats::Nats;
 pub use postgres::Postgres;
 pub use redis::Redis;
+
+/// Installs the packages and builds the tools the services need, so that no
+/// test waits for that.
+pub fn install() -> Result<()> {
+    crate::packages::ensure()?;
+    crate::tools::ensure("nats").map(drop)
+}

@@ -1,0 +1,81 @@
+//! `cargo xtask cluster`: the local Kubernetes alone.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Subcommand, ValueEnum};
+
+#[derive(Subcommand)]
+pub(crate) enum Action {
+    /// Start the cluster, building and installing whatever is missing
+    Up,
+    /// Stop the cluster and remove every trace of it from the machine
+    Down {
+        /// Remove the built tools and images too
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Show the cluster's processes
+    Status {
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Keep the cluster's processes running (started by `up`)
+    #[command(hide = true)]
+    Supervise,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Output {
+    #[default]
+    Table,
+    Json,
+}
+
+pub(crate) fn run(action: &Action) -> Result<()> {
+    match action {
+        Action::Up => up(),
+        Action::Down { purge } => down(*purge),
+        Action::Status { output } => status(*output),
+        Action::Supervise => golden_cluster::supervise(),
+    }
+}
+
+fn up() -> Result<()> {
+    let kubeconfig = golden_cluster::up(&supervisor()?)?;
+    println!("The cluster is ready. Use it with:\n\n  export KUBECONFIG={}", kubeconfig.display());
+    println!("  export PATH={}:$PATH", golden_cluster::tools::ensure("kubernetes")?.display());
+    Ok(())
+}
+
+/// This program itself, run as the supervisor.
+pub(crate) fn supervisor() -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe().context("cannot find this program's own file")?);
+    command.args(["cluster", "supervise"]);
+    Ok(command)
+}
+
+fn down(purge: bool) -> Result<()> {
+    let left = golden_cluster::down()?;
+    println!("Left over:");
+    for (kind, entries) in left.kinds() {
+        println!("  {:>4} {kind}", entries.len());
+        for entry in entries {
+            println!("         {entry}");
+        }
+    }
+    ensure!(left.total() == 0, "{} things could not be removed; a reboot removes them", left.total());
+    if purge {
+        golden_cluster::purge()?;
+    }
+    Ok(())
+}
+
+fn status(output: Output) -> Result<()> {
+    let status = golden_cluster::status()?;
+    match output {
+        Output::Table => print!("{}", status.table()),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&status)?),
+    }
+    Ok(())
+}
