@@ -1,1 +1,10 @@
-//! To be filled.
+//! SandboxRuns: the pod a run becomes, what its end means, the program that holds the command inside the pod, and
+//! the team's broker that turns guard requests into runs and runs into facts.
+
+pub mod build;
+pub mod files;
+pub mod outcome;
+pub mod report;
+
+pub use build::{BuildContext, pod};
+pub use outcome::{Outcome, RunOutcome, outcome};
