@@ -1,0 +1,84 @@
+//! Calls that wait for money.
+
+use super::reasons;
+use super::state::{Held, Why};
+use super::step::Work;
+use serde_json::json;
+
+/// Most held calls kept in the state; a task has few at a time.
+const MAX_HELD: usize = 64;
+/// Most resumed keys remembered against a repeated hold.
+const MAX_RESUMED: usize = 256;
+
+impl Work<'_> {
+    pub(super) fn held(
+        &mut self,
+        op_key: &str,
+        micro_usd: i64,
+        tokens: i64,
+        account: &str,
+        on_exhausted: &str,
+    ) {
+        if self.s.resumed.contains(op_key)
+            || self.s.held.contains_key(op_key)
+            || self.s.held.len() >= MAX_HELD
+        {
+            return self.ignore("the hold is known");
+        }
+        let held = Held {
+            account: account.to_owned(),
+            missing_micro_usd: micro_usd,
+            missing_tokens: tokens,
+            on_exhausted: on_exhausted.to_owned(),
+        };
+        self.record(
+            "BudgetHeld",
+            json!({
+                "opKey": op_key, "account": account, "missingMicroUSD": micro_usd, "missingTokens": tokens,
+                "onExhausted": on_exhausted, "usage": self.s.usage,
+            }),
+        );
+        self.s.held.insert(op_key.to_owned(), held);
+    }
+
+    pub(super) fn resumed(&mut self, op_key: &str) {
+        if self.s.resumed.contains(op_key) {
+            return self.ignore("the call went on already");
+        }
+        if self.s.resumed.len() < MAX_RESUMED {
+            self.s.resumed.insert(op_key.to_owned());
+        }
+        if self.s.held.remove(op_key).is_some() {
+            self.record("BudgetResumed", json!({"opKey": op_key}));
+        }
+    }
+
+    /// A hold that the budget says to fail on.
+    pub(super) fn fatal_budget(&self) -> Option<Why> {
+        self.s.held.values().find(|h| h.on_exhausted == "Fail").map(exhausted)
+    }
+}
+
+/// What is missing, in the words of a condition.
+pub(super) fn exhausted(held: &Held) -> Why {
+    let missing = match (held.missing_micro_usd, held.missing_tokens) {
+        (cost, tokens) if cost > 0 && tokens > 0 => format!("{} and {tokens} tokens", dollars(cost)),
+        (cost, tokens) if cost <= 0 && tokens > 0 => format!("{tokens} tokens"),
+        (cost, _) => dollars(cost),
+    };
+    let own = held.account.starts_with("task/") || held.account.starts_with("Task ");
+    let (reason, raise) = if own {
+        (reasons::TASK_LIMIT_REACHED, "raise spec.limits of the AgentTask")
+    } else {
+        (reasons::BUDGET_EXHAUSTED, "raise the limit of that Budget")
+    };
+    let then =
+        if held.on_exhausted == "Fail" { "submit the task again" } else { "the held call then goes on" };
+    Why::new(reason, format!("{} lacks {missing} for the next call: {raise}, {then}", held.account))
+}
+
+/// Exact, since what is missing is often far below a cent.
+fn dollars(micro_usd: i64) -> String {
+    let (whole, rest) = (micro_usd / 1_000_000, (micro_usd % 1_000_000).abs());
+    format!("${whole}.{rest:06} ({micro_usd} micro-USD)")
+}

@@ -1,0 +1,85 @@
+//! What can happen to a task: facts as the engine completed them, and time.
+
+use super::state::{Usage, Why};
+use golden_crds::agent_task::{DesiredState, TaskLimits};
+use golden_platform::wire::{AttemptResult, GuardOutcome, JobResult, PersonDecision, PodOutcome};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// One observation. Admission is not one of them: it makes the task, see [`super::admit`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Nothing happened but time.
+    Tick,
+    /// What the ledger settled so far; goes into the entries that follow.
+    Usage(Usage),
+    /// A task this one waits for ended, with its outcome (`Complete`, `Failed`, `Cancelled`).
+    DependencyEnded {
+        uid: Uuid,
+        outcome: String,
+    },
+    /// The team has room for the task.
+    SlotGranted,
+    /// The inline source is stored under this digest, or can never be.
+    InlineBase(Result<String, Why>),
+    SpecChanged {
+        generation: i64,
+        desired_state: DesiredState,
+        limits: Option<TaskLimits>,
+    },
+    Deleted,
+    Decided(PersonDecision),
+    Pod(PodOutcome),
+    Attempt(AttemptEnded),
+    /// A fetch or delivery ended; `pod` is the name of the pod that says so.
+    Job {
+        pod: String,
+        result: JobResult,
+    },
+    Guard(GuardOutcome),
+    /// Peers decided; `ballots` go into the record, so that the decision can be recomputed from it.
+    Reviewed {
+        attempt: u32,
+        round: u32,
+        digest: String,
+        decision: Value,
+        ballots: Vec<Value>,
+    },
+    EscalationDefaulted {
+        escalation_id: Uuid,
+        option: String,
+    },
+    BudgetHeld {
+        op_key: String,
+        missing_micro_usd: i64,
+        missing_tokens: i64,
+        account: String,
+        on_exhausted: String,
+    },
+    BudgetResumed {
+        op_key: String,
+    },
+    /// A store the engine needs for this task is away, or is back.
+    StoreTrouble(Option<Why>),
+}
+
+/// The end of a try, with what the engine derived from its tree.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptEnded {
+    pub result: AttemptResult,
+    /// Absent when the try left no tree; an error when the tree is refused.
+    pub produced: Option<Result<ProducedTree, Why>>,
+}
+
+/// A produced tree and what was derived from it and stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProducedTree {
+    pub tree: String,
+    /// Digest of the unified diff against the base.
+    pub patch: String,
+    /// Paths that differ from the base; of a rename both.
+    pub changed_paths: Vec<String>,
+    /// Guard → tree it examines, for guards that reset paths to the base.
+    pub guard_trees: BTreeMap<String, String>,
+}

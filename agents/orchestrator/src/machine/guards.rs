@@ -1,0 +1,189 @@
+//! Guards: each examines the result in a run of its own, all at once. A run that could not be made is no verdict:
+//! it is made again, for as long as that takes, and never counts as passed.
+
+use super::command::Command;
+use super::feedback;
+use super::names::{guard_run_name, message_id};
+use super::pods::backoff;
+use super::reasons::{self, bounded, documented};
+use super::state::{GuardSlot, Stage, Why};
+use super::step::{Work, after};
+use golden_consensus::{GuardFact, GuardVerdict, GuardsBlocked, GuardsCleared, clear};
+use golden_governance::MergedGuard;
+use golden_platform::wire::{Envelope, GuardOutcome, GuardRequest, Message};
+use serde_json::json;
+
+/// Runs that may end without a verdict before the task says that it is stalled.
+pub(super) const QUIET_RUNS: u32 = 3;
+/// Seconds beyond its own timeout after which a requested run is given up as lost.
+const PATIENCE_SECONDS: i64 = 900;
+/// Longest excerpt kept, in bytes.
+const MAX_EXCERPT_BYTES: usize = 4096;
+const MAX_MESSAGE_BYTES: usize = 1024;
+
+impl Work<'_> {
+    pub(super) fn start_guards(&mut self) {
+        let Some(produced) = &self.s.produced else { return };
+        let slots = self.task.policy.guards.iter().map(|guard| {
+            let tree = produced.guard_trees.get(&guard.spec.name).unwrap_or(&produced.tree).clone();
+            let slot = GuardSlot {
+                runs: 0,
+                run_name: String::new(),
+                tree,
+                patience: None,
+                retry_at: None,
+                trouble: None,
+                outcome: None,
+            };
+            (guard.spec.name.clone(), slot)
+        });
+        self.s.guards = slots.collect();
+        self.s.stage = Stage::Guarding;
+    }
+
+    pub(super) fn guard_ended(&mut self, outcome: &GuardOutcome) {
+        let present = self.s.stage == Stage::Guarding && outcome.attempt == self.s.attempt;
+        let Some(slot) = self.s.guards.get_mut(&outcome.guard).filter(|g| present && g.outcome.is_none())
+        else {
+            return self.ignore("that guard is not waited for");
+        };
+        if outcome.tree != slot.tree {
+            return self.ignore("that guard examined another tree");
+        }
+        let mut kept = outcome.clone();
+        kept.excerpt = bounded(&outcome.excerpt, MAX_EXCERPT_BYTES);
+        if matches!(outcome.verdict.as_str(), "Passed" | "Failed") {
+            slot.outcome = Some(kept.clone());
+            slot.retry_at = None;
+            slot.trouble = None;
+            self.record("GuardJudged", json!(kept));
+            return;
+        }
+        if outcome.sandbox_run != slot.run_name || slot.retry_at.is_some() {
+            return self.ignore("that run was given up");
+        }
+        let reason = documented(&outcome.reason, reasons::GUARD_NOT_RUN);
+        let message = format!("run {} could not be judged: {}", outcome.sandbox_run, outcome.reason);
+        slot.trouble = Some(Why::new(&reason, bounded(&message, MAX_MESSAGE_BYTES)));
+        slot.retry_at = Some(after(self.now, backoff(5, slot.runs.saturating_sub(1))));
+        self.record("GuardNotJudged", json!(kept));
+    }
+
+    /// Asks for the runs that are due, and judges the result once every guard has spoken.
+    pub(super) fn guard(&mut self) {
+        let open = |g: &GuardSlot| g.outcome.is_none();
+        let any_failed = self.s.guards.values().any(GuardSlot::failed);
+        // One failure decides. Runs under way are waited for, since their evidence helps; broken ones are not.
+        let settled = self.s.guards.values().all(|g| !open(g) || (any_failed && g.trouble.is_some()));
+        if settled {
+            return self.judge_guards();
+        }
+        let now = self.now;
+        let guards: Vec<&MergedGuard> = self.task.policy.guards.iter().collect();
+        for guard in guards {
+            let Some(slot) = self.s.guards.get_mut(&guard.spec.name).filter(|g| open(g)) else { continue };
+            let given_up = slot.retry_at.is_none() && slot.patience.is_some_and(|at| at <= now);
+            if given_up {
+                let message = format!("run {} did not report in time", slot.run_name);
+                slot.trouble = Some(Why::new(reasons::GUARD_NOT_RUN, message));
+            }
+            if slot.runs == 0 || given_up || slot.retry_at.is_some_and(|at| at <= now) {
+                self.request_guard(guard);
+            }
+        }
+    }
+
+    fn request_guard(&mut self, guard: &MergedGuard) {
+        let (task, attempt, try_no) = (self.task, self.s.attempt, self.s.tries.made);
+        let patience = after(self.now, guard.spec.timeout_seconds + PATIENCE_SECONDS);
+        let Some(slot) = self.s.guards.get_mut(&guard.spec.name) else { return };
+        slot.runs += 1;
+        slot.retry_at = None;
+        slot.patience = Some(patience);
+        slot.run_name = guard_run_name(task, attempt, try_no, &guard.spec.name, slot.runs);
+        let sandbox = &task.policy.sandbox;
+        let request = GuardRequest {
+            namespace: task.namespace.clone(),
+            task_name: task.name.clone(),
+            run_name: slot.run_name.clone(),
+            guard: guard.spec.clone(),
+            required: true,
+            tree: slot.tree.clone(),
+            runtime_class_name: task.runtime_class().to_owned(),
+            max_timeout_seconds: sandbox.max_timeout_seconds.as_ref().map(|p| p.value),
+            max_memory_bytes: sandbox.max_memory_bytes.as_ref().map(|p| p.value),
+        };
+        let id = message_id(task.uid, attempt, &format!("guard/{}/{}", guard.spec.name, slot.runs));
+        self.record(
+            "GuardRequested",
+            json!({
+                "attempt": attempt, "guard": guard.spec.name, "run": request.run_name, "tree": request.tree,
+                "policies": guard.policies,
+            }),
+        );
+        self.publish(id, Message::GuardRequested(Box::new(request)));
+    }
+
+    pub(super) fn publish(&mut self, id: String, message: Message) {
+        let envelope = Envelope {
+            v: 1,
+            id,
+            team: self.task.team_uid,
+            task: self.task.uid,
+            attempt: self.s.attempt,
+            r#try: self.s.tries.made,
+            message,
+        };
+        self.commands.push(Command::Publish(Box::new(envelope)));
+    }
+
+    /// The proof that every required guard passed on the present result, or which stand in the way. Everything
+    /// that accepts a result goes through here.
+    pub(super) fn cleared(&self) -> Result<GuardsCleared, GuardsBlocked> {
+        let required: Vec<String> = self.task.policy.required_guards().map(str::to_owned).collect();
+        let subject = self.s.produced.as_ref().map(|p| p.tree.clone()).unwrap_or_default();
+        let facts: Vec<GuardFact> =
+            self.s.guards.iter().filter_map(|(name, slot)| self.fact(name, slot, &subject)).collect();
+        clear(&required, &facts, &subject)
+    }
+
+    /// A verdict counts for the result only if it was given on the tree derived from it.
+    fn fact(&self, name: &str, slot: &GuardSlot, subject: &str) -> Option<GuardFact> {
+        let produced = self.s.produced.as_ref()?;
+        let outcome = slot.outcome.as_ref()?;
+        let verdict = if outcome.verdict == "Passed" { GuardVerdict::Passed } else { GuardVerdict::Failed };
+        let expected = produced.guard_trees.get(name).unwrap_or(&produced.tree);
+        (outcome.tree == *expected).then(|| GuardFact {
+            guard: name.to_owned(),
+            verdict,
+            required: true,
+            digest: Some(subject.to_owned()),
+        })
+    }
+
+    fn judge_guards(&mut self) {
+        match self.cleared() {
+            Ok(_) => self.open_review(),
+            Err(blocked) => self.guards_failed(&blocked),
+        }
+    }
+
+    /// Hands the evidence back. A result that failed before means that the agents go in circles: a person decides.
+    pub(super) fn guards_failed(&mut self, blocked: &GuardsBlocked) {
+        let Some(tree) = self.s.produced.as_ref().map(|p| p.tree.clone()) else { return };
+        let names = if blocked.failed.is_empty() { &blocked.missing } else { &blocked.failed }.join(", ");
+        let why =
+            Why::new(reasons::GUARD_FAILED, format!("guard {names} failed on attempt {}", self.s.attempt));
+        let failed: Vec<&GuardOutcome> =
+            self.s.guards.values().filter(|g| g.failed()).filter_map(|g| g.outcome.as_ref()).collect();
+        let text = feedback::guards(&failed);
+        let seen_before = !self.s.failed_trees.insert(tree.clone());
+        if seen_before && self.s.attempt < self.task.max_attempts() {
+            let message =
+                format!("{}, and so did the same result before: the agents go in circles", why.message);
+            let evidence = json!({"failedGuards": failed});
+            return self.escalate(&Why::new(&why.reason, message), &evidence, text, false);
+        }
+        self.next_attempt(why, text, Some(tree));
+    }
+}

@@ -1,0 +1,194 @@
+//! Review: peers are asked, and what they decide is acted on. Their approval is not enough: the guards' facts are
+//! checked again here.
+
+use super::advance::OVERDUE_SECONDS;
+use super::command::Command;
+use super::feedback;
+use super::names::message_id;
+use super::reasons;
+use super::state::{Review, Stage, Why};
+use super::step::{Work, after};
+use golden_consensus::{DecisionRecord, Next, OutcomeKind};
+use golden_crds::governance_policy::{OnUndecided, ReviewRules};
+use golden_platform::wire::{GuardOutcome, Message, ReviewRequest};
+use serde_json::{Value, json};
+
+/// Rounds that may go unanswered before the policy's `onTimeout` counts.
+const MAX_UNANSWERED: u32 = 3;
+
+impl Work<'_> {
+    pub(super) fn open_review(&mut self) {
+        self.s.stage = Stage::Reviewing;
+        self.ask_peers(1);
+    }
+
+    fn ask_peers(&mut self, round: u32) {
+        let (Some(produced), Some(base)) = (&self.s.produced, &self.s.base) else { return };
+        let task = self.task;
+        let rules = &task.policy.review.value;
+        let closes_at = after(self.now, rules.timeout_seconds);
+        let guards: Vec<GuardOutcome> = self.s.guards.values().filter_map(|g| g.outcome.clone()).collect();
+        let request = ReviewRequest {
+            namespace: task.namespace.clone(),
+            task_name: task.name.clone(),
+            round,
+            goal: task.spec.goal.clone(),
+            digest: produced.tree.clone(),
+            base: base.tree.clone(),
+            patch: produced.patch.clone(),
+            rules: serde_json::to_value(rules).unwrap_or_default(),
+            guards,
+            models: task
+                .models
+                .iter()
+                .filter(|(k, _)| k.starts_with("voter:"))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
+            closes_at: closes_at.to_string(),
+        };
+        let digest = produced.tree.clone();
+        self.s.review = Some(Review {
+            round,
+            digest: digest.clone(),
+            closes_at,
+            decision: None,
+            verdict: None,
+            tally: None,
+            reason: String::new(),
+        });
+        self.record(
+            "ReviewRequested",
+            json!({
+                "attempt": self.s.attempt, "round": round, "digest": digest, "patch": request.patch,
+                "closesAt": request.closes_at, "rulesFrom": task.policy.review.origin,
+            }),
+        );
+        let attempt = self.s.attempt;
+        let boxed = Box::new(request);
+        self.commands.push(Command::OpenReview { attempt, round, digest, request: boxed.clone(), closes_at });
+        let id = message_id(task.uid, attempt, &format!("review/{round}"));
+        self.publish(id, Message::ReviewRequested(boxed));
+    }
+
+    pub(super) fn reviewed(
+        &mut self,
+        attempt: u32,
+        round: u32,
+        digest: &str,
+        decision: &Value,
+        ballots: &[Value],
+    ) {
+        let present = self.s.stage == Stage::Reviewing && attempt == self.s.attempt;
+        let open = self.s.review.as_mut().filter(|r| {
+            present && r.round == round && r.digest == digest && r.decision.is_none() && r.verdict.is_none()
+        });
+        let Some(review) = open else {
+            return self.ignore("that review is not waited for");
+        };
+        match serde_json::from_value::<DecisionRecord>(decision.clone()) {
+            Ok(decided) if decided.decision == OutcomeKind::Undecided => {
+                self.ignore("the review is still open");
+            }
+            Ok(decided) => {
+                review.decision = Some(decided.clone());
+                let guards: Vec<&GuardOutcome> =
+                    self.s.guards.values().filter_map(|g| g.outcome.as_ref()).collect();
+                let body = json!({
+                    "attempt": attempt, "round": round, "digest": digest, "decision": decided.decision,
+                    "reason": decided.reason, "result": decided, "ballots": ballots, "guards": guards,
+                    "usage": self.s.usage,
+                });
+                self.record("Reviewed", body);
+            }
+            // The round stays open and is asked again when it is overdue.
+            Err(fault) => {
+                let fault: String = fault.to_string().chars().take(300).collect();
+                self.record("ReviewUnreadable", json!({"attempt": attempt, "round": round, "fault": fault}));
+            }
+        }
+    }
+
+    pub(super) fn review(&mut self) {
+        let Some(review) = self.s.review.as_mut() else { return self.ask_peers(1) };
+        if let Some(decision) = review.decision.take() {
+            review.verdict = Some(decision.decision);
+            review.tally = Some(decision.tally);
+            review.reason.clone_from(&decision.reason);
+            self.s.held.clear();
+            return self.act_on(&decision);
+        }
+        if self.now < after(review.closes_at, OVERDUE_SECONDS) {
+            return;
+        }
+        let round = review.round;
+        if round < MAX_UNANSWERED {
+            return self.ask_peers(round + 1);
+        }
+        let why = Why::new(reasons::REVIEW_TIMED_OUT, format!("{round} rounds of review were not answered"));
+        let tree = review.digest.clone();
+        match self.task.policy.review.value.on_timeout {
+            OnUndecided::Escalate => self.escalate(&why, &json!({"rounds": round}), String::new(), true),
+            OnUndecided::Reject => self.next_attempt(why, String::new(), Some(tree)),
+        }
+    }
+
+    fn act_on(&mut self, decision: &DecisionRecord) {
+        let reason = reason_of(decision.decision);
+        let why = Why::new(reason, decision.reason.clone());
+        match next(decision.decision, &self.task.policy.review.value) {
+            Next::Wait => {}
+            Next::Proceed => match self.cleared() {
+                Ok(_) => self.accept(reasons::PEERS_APPROVED),
+                Err(blocked) => self.guards_failed(&blocked),
+            },
+            Next::Revise => {
+                let tree = self.s.produced.as_ref().map(|p| p.tree.clone());
+                self.next_attempt(why, feedback::dissent(decision), tree);
+            }
+            Next::Repair => match self.cleared() {
+                // Peer-hub saw a failed guard that we did not: it says nothing for the result either.
+                Ok(_) => self.escalate(&why, &json!({"decision": decision}), String::new(), true),
+                Err(blocked) => self.guards_failed(&blocked),
+            },
+            Next::Escalate => {
+                let evidence = json!({
+                    "decision": decision.decision, "reason": decision.reason, "tally": decision.tally,
+                    "dissent": decision.dissent,
+                });
+                self.escalate(&why, &evidence, feedback::dissent(decision), true);
+            }
+        }
+    }
+}
+
+/// Where an outcome leads under these rules. Not read from the message: the rules are the task's own.
+fn next(kind: OutcomeKind, rules: &ReviewRules) -> Next {
+    let by = |rule: OnUndecided| match rule {
+        OnUndecided::Escalate => Next::Escalate,
+        OnUndecided::Reject => Next::Revise,
+    };
+    match kind {
+        OutcomeKind::Approved => Next::Proceed,
+        OutcomeKind::ChangesRequested => Next::Revise,
+        OutcomeKind::Tie => by(rules.on_tie),
+        OutcomeKind::QuorumMissing | OutcomeKind::RequiredVoterMissing => by(rules.on_timeout),
+        OutcomeKind::GuardFailed => Next::Repair,
+        OutcomeKind::Vetoed | OutcomeKind::VetoUnverified | OutcomeKind::GuardMissing => Next::Escalate,
+        OutcomeKind::Undecided => Next::Wait,
+    }
+}
+
+/// The documented reason of an outcome.
+pub(super) fn reason_of(kind: OutcomeKind) -> &'static str {
+    match kind {
+        OutcomeKind::Approved => reasons::PEERS_APPROVED,
+        OutcomeKind::ChangesRequested => reasons::CHANGES_REQUESTED,
+        OutcomeKind::Vetoed => reasons::VETOED,
+        OutcomeKind::VetoUnverified => reasons::VETO_UNVERIFIED,
+        OutcomeKind::Tie => reasons::REVIEW_TIED,
+        OutcomeKind::RequiredVoterMissing | OutcomeKind::QuorumMissing => reasons::QUORUM_MISSING,
+        OutcomeKind::GuardFailed => reasons::GUARD_FAILED,
+        OutcomeKind::GuardMissing => reasons::GUARD_NOT_RUN,
+        OutcomeKind::Undecided => reasons::REVIEW_RUNNING,
+    }
+}

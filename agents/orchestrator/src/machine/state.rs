@@ -1,0 +1,432 @@
+//! What is known about a task and changes: the JSON of `tasks.state`.
+//!
+//! Small on purpose, since it is rewritten with every step: texts are bounded, bytes are in the artifact store.
+
+use golden_consensus::{DecisionRecord, OutcomeKind as ReviewOutcome, Tally};
+use golden_crds::agent_task::TaskLimits;
+use golden_crds::agent_team::AgentSpec;
+use golden_governance::NeededApproval;
+use golden_platform::wire::{Dependency, DesiredKind, GuardOutcome, JobResult, PersonDecision, PodPhase};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// The state of a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// Version of this shape.
+    pub v: u32,
+    pub stage: Stage,
+    /// The newest generation of the spec taken in.
+    pub generation: i64,
+    pub admitted_at: Timestamp,
+    pub deadline: Timestamp,
+    /// Dependencies that are not Complete yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<Dependency>,
+    /// A dependency that ended otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_dependency: Option<Why>,
+    /// Whether the task counts against `team.maxConcurrentTasks`.
+    #[serde(default)]
+    pub slot: bool,
+    #[serde(default)]
+    pub suspended: bool,
+    #[serde(default)]
+    pub cancelled: bool,
+    #[serde(default)]
+    pub deleted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<TaskLimits>,
+    /// The producer's own agent; the built-in one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentSpec>,
+
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
+    /// The attempt under way, from 1; 0 before the first.
+    #[serde(default)]
+    pub attempt: u32,
+    /// The tree the attempt starts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// Why the last attempt was not accepted, in the words its successor reads.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub feedback: String,
+    /// The same in one reason and one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Why>,
+    /// Trees that failed a guard, so that going in circles is seen.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub failed_trees: BTreeSet<String>,
+
+    pub tries: Tries,
+    /// The one pod that is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodSlot>,
+    /// How the attempt's agent ended, until it is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish: Option<Finish>,
+    /// What a fetch or delivery reported, until it is acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobResult>,
+    /// The attempt's result, which guards, peers and people judge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub produced: Option<Produced>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub guards: BTreeMap<String, GuardSlot>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Escalation>,
+    /// People's answers about the present digest that are in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<PersonDecision>,
+    /// Decision objects that were looked at, so that each is recorded once.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub decisions: BTreeSet<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+
+    /// Calls that wait for money.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held: BTreeMap<String, Held>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub resumed: BTreeSet<String>,
+    #[serde(default)]
+    pub usage: Usage,
+    /// A store that is away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Why>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    pub record: RecordHead,
+}
+
+/// Where the work stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Stage {
+    /// For dependencies or for its turn.
+    Waiting,
+    /// The source is fetched.
+    Preparing,
+    /// An agent works.
+    Producing,
+    /// Guards examine the result.
+    Guarding,
+    /// Peers judge it.
+    Reviewing,
+    /// A person has to decide.
+    Escalated,
+    /// People have to approve.
+    Approving,
+    /// The approved result goes out. No way back.
+    Delivering,
+    /// See the outcome.
+    Ended,
+}
+
+impl Stage {
+    /// The value of `tasks.stage` while the task is open.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "Waiting",
+            Self::Preparing => "Preparing",
+            Self::Producing => "Producing",
+            Self::Guarding => "Guarding",
+            Self::Reviewing => "Reviewing",
+            Self::Escalated => "Escalated",
+            Self::Approving => "Approving",
+            Self::Delivering => "Delivering",
+            Self::Ended => "Ended",
+        }
+    }
+}
+
+/// A documented reason and a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    pub reason: String,
+    pub message: String,
+}
+
+impl Why {
+    pub fn new(reason: &str, message: impl Into<String>) -> Self {
+        Self { reason: reason.to_owned(), message: message.into() }
+    }
+}
+
+/// What the work started from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    pub tree: String,
+    /// Absent for an inline source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+/// Pods made for the same piece of work: an attempt, a fetch or a delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tries {
+    pub kind: DesiredKind,
+    pub attempt: u32,
+    /// Pods asked for so far; the number of the newest.
+    pub made: u32,
+    /// Pods lost through no fault of the work.
+    pub lost: u32,
+    /// Ends that may go better another time.
+    pub failures: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Why>,
+}
+
+/// The pod that is wanted now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodSlot {
+    pub kind: DesiredKind,
+    pub name: String,
+    pub attempt: u32,
+    pub r#try: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<PodPhase>,
+    /// Why it cannot start for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Why>,
+    /// It ended, and its result is waited for a little.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// The end of a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ended {
+    pub at: Timestamp,
+    pub reason: String,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+}
+
+/// How an attempt's agent ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finish {
+    pub exit_code: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub produced: Option<Produced>,
+    /// Why it is no result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Why>,
+    pub summary: String,
+}
+
+/// A result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Produced {
+    pub tree: String,
+    pub patch: String,
+    pub changed: u32,
+    /// Approvals by people that this change needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needed: Vec<NeededApproval>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub guard_trees: BTreeMap<String, String>,
+}
+
+/// One guard on the present result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardSlot {
+    /// Runs asked for so far; 0 before the first.
+    pub runs: u32,
+    /// The newest run's name.
+    pub run_name: String,
+    /// The tree it examines.
+    pub tree: String,
+    /// When an unanswered request is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<Timestamp>,
+    /// When to ask again, after a run that could not be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// Why the last run could not be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Why>,
+    /// The fact, with verdict `Passed` or `Failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<GuardOutcome>,
+}
+
+impl GuardSlot {
+    pub fn passed(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|o| o.verdict == "Passed")
+    }
+
+    pub fn failed(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|o| o.verdict == "Failed")
+    }
+}
+
+/// The review of the present result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Review {
+    pub round: u32,
+    pub digest: String,
+    pub closes_at: Timestamp,
+    /// The peers' decision, until it is acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionRecord>,
+    /// What it came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<ReviewOutcome>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Tally>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// A question to a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Escalation {
+    pub id: Uuid,
+    pub reason: String,
+    pub message: String,
+    pub digest: String,
+    pub options: Vec<String>,
+    pub deadline: Timestamp,
+    pub default_option: String,
+    /// What the next attempt would read, should one be made.
+    pub feedback: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
+}
+
+/// The answer to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    pub option: String,
+    /// Absent when nobody answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// On what the acceptance of a digest rests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    pub digest: String,
+    /// `PeersApproved` or `EscalationApproved`.
+    pub basis: String,
+    /// People whose approval counted.
+    pub approvers: Vec<String>,
+    /// Whether the policy asked for any.
+    pub asked: bool,
+}
+
+/// The approved result on its way out, and where it arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    pub digest: String,
+    /// The commit's date: fixed, so that a repeated delivery makes the same commit.
+    pub approved_at: Timestamp,
+    /// Head of the record when the digest was approved: the commit names it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub record: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<Delivered>,
+}
+
+/// Where the result arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivered {
+    pub branch: String,
+    pub commit: String,
+}
+
+/// A call that waits for money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    pub account: String,
+    pub missing_micro_usd: i64,
+    pub missing_tokens: i64,
+    pub on_exhausted: String,
+}
+
+/// What the ledger settled for the task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    pub calls: i64,
+    pub input_tokens: i64,
+    pub output_tokens: i64,
+    #[serde(rename = "costMicroUSD")]
+    pub cost_micro_usd: i64,
+}
+
+/// How the task ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub kind: OutcomeKind,
+    pub reason: String,
+    pub message: String,
+    pub at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutcomeKind {
+    Complete,
+    Failed,
+    Cancelled,
+}
+
+impl OutcomeKind {
+    /// The value of `tasks.outcome`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "Complete",
+            Self::Failed => "Failed",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+}
+
+/// The newest entry of the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordHead {
+    pub entries: u64,
+    pub head: String,
+}
+
+impl State {
+    /// The value of `tasks.stage`: the stage, or how it ended.
+    pub fn stage_name(&self) -> &'static str {
+        self.outcome.as_ref().map_or(self.stage.as_str(), |o| o.kind.as_str())
+    }
+
+    /// Whether the task waits only for room in its team.
+    pub fn wants_slot(&self) -> bool {
+        self.stage == Stage::Waiting
+            && !self.slot
+            && !self.suspended
+            && self.waiting_for.is_empty()
+            && self.broken_dependency.is_none()
+            && self.outcome.is_none()
+    }
+}

@@ -1,0 +1,152 @@
+use super::support::{Run, Setup, digest};
+use crate::machine::{Event, OutcomeKind, Stage};
+use golden_crds::conditions::agent_task as reasons;
+use golden_platform::wire::{GuardRequest, Message};
+
+fn requests(run: &Run) -> Vec<GuardRequest> {
+    let asked = run.messages().into_iter().filter_map(|m| match m {
+        Message::GuardRequested(request) => Some((**request).clone()),
+        _ => None,
+    });
+    asked.collect()
+}
+
+#[test]
+fn every_guard_runs_at_once_on_the_tree_it_may_trust() {
+    let run = Run::guarding(&Setup::git());
+    let asked = requests(&run);
+    let names: Vec<(&str, &str)> = asked.iter().map(|r| (r.run_name.as_str(), r.tree.as_str())).collect();
+    let restored = format!("{}-restored", digest(1));
+    assert_eq!(
+        names,
+        [
+            ("fix-slugify-00000000-a1-t1-lint", digest(1).as_str()),
+            ("fix-slugify-00000000-a1-t1-unit", restored.as_str()),
+        ]
+    );
+    assert!(asked.iter().all(|r| r.required && r.runtime_class_name == "gvisor"));
+}
+
+#[test]
+fn a_failed_guard_sends_the_work_back_with_its_evidence() {
+    let mut run = Run::guarding(&Setup::git());
+    run.feed(&run.guard("unit", "Failed"));
+    assert_eq!(run.state.stage, Stage::Guarding, "the other guard's evidence is waited for");
+    assert_eq!(run.condition("GuardsPassed"), "False/GuardFailed");
+    run.feed(&run.guard("lint", "Passed"));
+    assert_eq!((run.state.stage, run.state.attempt), (Stage::Producing, 2));
+    assert!(run.state.feedback.contains("unit says Failed"), "{}", run.state.feedback);
+    assert!(!run.state.feedback.contains("lint says"));
+    assert_eq!(run.state.start, Some(digest(1)));
+    assert_eq!(run.condition("Reconciling"), "True/Repairing");
+    assert!(run.view().result.is_none(), "no digest is shown that could be approved");
+}
+
+#[test]
+fn the_last_failed_attempt_shows_which_guard_failed() {
+    let mut run = Run::guarding(&Setup::git().with("/spec/maxAttempts", 1.into()));
+    run.feed(&run.guard("unit", "Failed"));
+    run.feed(&run.guard("lint", "Passed"));
+    assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::ATTEMPTS_EXHAUSTED)));
+    assert_eq!(run.condition("GuardsPassed"), "False/GuardFailed");
+    assert!(run.message("Failed").contains("unit"));
+    let unit = run.view().guards.into_iter().find(|g| g.name == "unit").unwrap();
+    assert_eq!(
+        (unit.verdict.as_str(), unit.sandbox_run.as_deref()),
+        ("Failed", Some("fix-slugify-00000000-a1-t1-unit"))
+    );
+}
+
+#[test]
+fn a_run_that_could_not_be_made_is_made_again_and_never_passes() {
+    let mut run = Run::guarding(&Setup::git());
+    run.feed(&run.guard("lint", "Passed"));
+    for n in 1..=4 {
+        run.feed(&run.guard("unit", "Inconclusive"));
+        assert_eq!(run.state.stage, Stage::Guarding);
+        run.later(400);
+        assert_eq!(run.state.guards["unit"].runs, n + 1);
+        assert_eq!(
+            requests(&run).last().unwrap().run_name,
+            format!("fix-slugify-00000000-a1-t1-unit-r{}", n + 1)
+        );
+    }
+    assert_eq!(run.condition("GuardsPassed"), "Unknown/IsolationUnavailable");
+    assert_eq!(run.condition("Stalled"), "True/IsolationUnavailable");
+    run.feed(&run.guard("unit", "Passed"));
+    assert_eq!(run.state.stage, Stage::Reviewing, "it recovers by itself once isolation is there");
+    assert!(run.condition("Stalled").is_empty());
+}
+
+#[test]
+fn a_passing_trouble_does_not_stall_the_task() {
+    let mut run = Run::guarding(&Setup::git());
+    run.feed(&run.guard("unit", "Inconclusive"));
+    assert!(run.condition("Stalled").is_empty());
+    assert_eq!(run.condition("GuardsPassed"), "Unknown/GuardsRunning");
+}
+
+#[test]
+fn one_failure_decides_even_if_another_guard_cannot_run() {
+    let mut run = Run::guarding(&Setup::git());
+    run.feed(&run.guard("unit", "Inconclusive"));
+    run.feed(&run.guard("lint", "Failed"));
+    assert_eq!((run.state.stage, run.state.attempt), (Stage::Producing, 2));
+}
+
+#[test]
+fn a_verdict_on_another_tree_or_attempt_counts_for_nothing() {
+    let mut run = Run::guarding(&Setup::git());
+    let Event::Guard(mut other) = run.guard("unit", "Passed") else { unreachable!() };
+    other.tree = digest(99);
+    run.feed(&Event::Guard(other.clone()));
+    assert!(run.ignored() && run.state.guards["unit"].outcome.is_none());
+    other.tree = format!("{}-restored", digest(1));
+    other.attempt = 2;
+    run.feed(&Event::Guard(other));
+    assert!(run.ignored() && run.state.guards["unit"].outcome.is_none());
+}
+
+#[test]
+fn the_first_verdict_stands() {
+    let mut run = Run::guarding(&Setup::git());
+    let passed = run.guard("unit", "Passed");
+    run.feed(&run.guard("unit", "Failed")).feed(&passed);
+    assert!(run.ignored() && run.state.guards["unit"].failed());
+}
+
+#[test]
+fn an_unanswered_request_is_given_up_and_made_again() {
+    let mut run = Run::guarding(&Setup::git());
+    run.feed(&run.guard("lint", "Passed"));
+    run.later(120 + 900);
+    assert_eq!(run.state.guards["unit"].runs, 2);
+    let Event::Guard(mut late) = run.guard("unit", "Passed") else { unreachable!() };
+    late.sandbox_run = "fix-slugify-00000000-a1-t1-unit".into();
+    run.feed(&Event::Guard(late));
+    assert_eq!(run.state.stage, Stage::Reviewing, "the first run's verdict on this tree is as good");
+}
+
+#[test]
+fn the_same_failing_result_twice_goes_to_a_person() {
+    let mut run = Run::guarding(&Setup::git());
+    run.feed(&run.guard("unit", "Failed"));
+    run.feed(&run.guard("lint", "Passed"));
+    run.feed(&run.result(&digest(1), 0));
+    run.feed(&run.guard("unit", "Failed"));
+    run.feed(&run.guard("lint", "Passed"));
+    assert_eq!(run.state.stage, Stage::Escalated);
+    let asked = run.view().escalation.unwrap();
+    assert_eq!(
+        (asked.reason.as_str(), asked.options.as_slice()),
+        ("GuardFailed", &["Reject".to_owned(), "Retry".to_owned()][..])
+    );
+    run.feed(&run.decision(1, "bob", "Approve", None));
+    assert_eq!(run.state.stage, Stage::Escalated, "no person can outweigh a failed guard");
+    assert_eq!(run.record.last().unwrap().kind, "DecisionRefused");
+    run.feed(&run.decision(2, "bob", "Option", Some("Retry")));
+    assert_eq!((run.state.attempt, run.state.stage), (3, Stage::Waiting));
+    run.feed(&Event::SlotGranted);
+    assert_eq!(run.state.stage, Stage::Producing);
+    assert!(run.state.feedback.contains("since I say so"));
+}

@@ -1,0 +1,12 @@
+//! Each test is named by the promise it keeps.
+
+mod attempts;
+mod delivery;
+mod guards;
+mod outside;
+mod people;
+mod pods;
+mod properties;
+mod record;
+mod review;
+mod support;

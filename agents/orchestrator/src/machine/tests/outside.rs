@@ -1,0 +1,157 @@
+use super::support::{Run, Setup, digest, usage};
+use crate::machine::{Command, EscalationEnd, Event, OutcomeKind, Stage, Why};
+use golden_crds::agent_task::TaskLimits;
+use golden_crds::conditions::agent_task as reasons;
+use serde_json::json;
+
+pub(crate) fn spec(generation: i64, desired: &str) -> Event {
+    Event::SpecChanged {
+        generation,
+        desired_state: serde_json::from_value(json!(desired)).unwrap(),
+        limits: None,
+    }
+}
+
+fn held(op: &str, on_exhausted: &str) -> Event {
+    Event::BudgetHeld {
+        op_key: op.into(),
+        missing_micro_usd: 12_345,
+        missing_tokens: 0,
+        account: "checkout/experiments".into(),
+        on_exhausted: on_exhausted.into(),
+    }
+}
+
+#[test]
+fn cancellation_ends_the_task_at_every_stage_before_delivery() {
+    let git = Setup::git();
+    let runs = [
+        Run::new(&git),
+        Run::producing(&git),
+        Run::guarding(&git),
+        Run::reviewing(&git),
+        Run::escalated(&git),
+    ];
+    for mut run in runs {
+        let stage = run.state.stage;
+        run.feed(&spec(2, "Cancelled"));
+        assert_eq!(run.outcome(), Some((OutcomeKind::Cancelled, reasons::CANCELLED)), "{stage:?}");
+        assert!(run.wanted().is_empty(), "{stage:?}");
+        assert_eq!(run.condition("Failed"), "True/Cancelled");
+    }
+}
+
+#[test]
+fn a_vanished_object_cancels_and_withdraws_its_question() {
+    let mut run = Run::escalated(&Setup::git());
+    run.feed(&Event::Deleted);
+    assert_eq!(run.outcome(), Some((OutcomeKind::Cancelled, reasons::DELETING)));
+    let closed = run
+        .commands
+        .iter()
+        .any(|c| matches!(c, Command::CloseEscalation { end: EscalationEnd::Withdrawn, .. }));
+    assert!(closed && run.view().escalation.is_none());
+}
+
+#[test]
+fn delivery_is_the_point_of_no_return() {
+    for event in [spec(2, "Cancelled"), spec(2, "Suspended"), Event::Deleted] {
+        let mut run = Run::delivering(&Setup::git());
+        run.feed(&event);
+        run.later(200_000);
+        assert_eq!(run.state.stage, Stage::Delivering, "{event:?}");
+        assert_eq!(run.wanted().len(), 1);
+        run.feed(&run.delivered());
+        assert_eq!(run.outcome(), Some((OutcomeKind::Complete, reasons::DELIVERED)));
+    }
+}
+
+#[test]
+fn cancelled_is_terminal_even_when_a_later_spec_says_otherwise() {
+    let mut run = Run::producing(&Setup::git());
+    run.feed(&spec(2, "Cancelled")).feed(&spec(3, "Active"));
+    assert_eq!(run.outcome(), Some((OutcomeKind::Cancelled, reasons::CANCELLED)));
+}
+
+#[test]
+fn an_older_spec_changes_nothing() {
+    let mut run = Run::producing(&Setup::git());
+    run.feed(&spec(3, "Active")).feed(&spec(2, "Cancelled"));
+    assert!(run.ignored() && run.outcome().is_none());
+    assert_eq!(run.view().observed_generation, 3);
+}
+
+#[test]
+fn the_deadline_ends_what_is_not_yet_delivering() {
+    let mut run = Run::guarding(&Setup::git());
+    assert_eq!(
+        run.last.as_ref().unwrap().wake.unwrap().min(run.state.deadline),
+        run.last.as_ref().unwrap().wake.unwrap()
+    );
+    run.later(100_000);
+    assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::DEADLINE_EXCEEDED)));
+    assert!(run.message("Failed").contains("Guarding"));
+}
+
+#[test]
+fn a_held_call_says_how_much_is_missing_and_goes_on() {
+    let mut run = Run::producing(&Setup::git());
+    run.feed(&held("op1", "Pause"));
+    assert_eq!(run.condition("BudgetAvailable"), "False/BudgetExhausted");
+    assert_eq!(run.condition("Stalled"), "True/BudgetExhausted");
+    let message = run.message("BudgetAvailable");
+    assert!(message.contains("checkout/experiments lacks $0.012345 (12345 micro-USD)"), "{message}");
+    assert_eq!(run.wanted().len(), 1, "the pod waits with its call");
+    run.feed(&Event::BudgetResumed { op_key: "op1".into() });
+    assert_eq!(run.condition("BudgetAvailable"), "True/BudgetAvailable");
+    run.feed(&held("op1", "Pause"));
+    assert!(run.ignored(), "a hold that comes late is not a new one");
+    assert_eq!(run.condition("BudgetAvailable"), "True/BudgetAvailable");
+}
+
+#[test]
+fn a_budget_that_says_fail_fails_the_task() {
+    let mut run = Run::producing(&Setup::git());
+    run.feed(&held("op1", "Fail"));
+    assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::BUDGET_EXHAUSTED)));
+    assert_eq!(run.condition("BudgetAvailable"), "False/BudgetExhausted");
+}
+
+#[test]
+fn holds_end_with_the_pod_that_made_them() {
+    let mut run = Run::producing(&Setup::git());
+    run.feed(&held("op1", "Pause"));
+    run.feed(&run.result(&digest(1), 0));
+    assert_eq!(run.condition("BudgetAvailable"), "True/BudgetAvailable");
+}
+
+#[test]
+fn raised_limits_are_taken_in() {
+    let mut run = Run::producing(&Setup::git());
+    let limits = TaskLimits { cost_micro_usd: Some(9), tokens: None };
+    run.feed(&Event::SpecChanged {
+        generation: 2,
+        desired_state: golden_crds::agent_task::DesiredState::Active,
+        limits: Some(limits.clone()),
+    });
+    assert_eq!(run.state.limits, Some(limits));
+}
+
+#[test]
+fn a_store_that_is_away_is_shown_until_it_is_back() {
+    let mut run = Run::producing(&Setup::git());
+    let why = Why::new(reasons::ARTIFACT_STORE_UNREACHABLE, "no answer");
+    run.feed(&Event::StoreTrouble(Some(why)));
+    assert_eq!(run.condition("Stalled"), "True/ArtifactStoreUnreachable");
+    run.feed(&Event::StoreTrouble(None));
+    assert!(run.condition("Stalled").is_empty());
+}
+
+#[test]
+fn the_end_says_what_was_used() {
+    let mut run = Run::delivering(&Setup::git());
+    run.feed(&usage(777));
+    run.feed(&run.delivered());
+    let last = run.record.last().unwrap();
+    assert_eq!((last.kind.as_str(), &last.body["usage"]["costMicroUSD"]), ("Ended", &json!(777)));
+}

@@ -1,0 +1,191 @@
+//! Random facts in random order, with repetitions: what must never happen does not.
+
+use super::support::{Run, Setup, digest, is_attempt_pod, usage};
+use crate::machine::{Command, Event, Stage, State, step};
+use golden_platform::wire::{JobResult, PodPhase};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+/// A fact that may or may not fit the present.
+fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
+    let state = &run.state;
+    let pod = state.pod.is_some();
+    let tree = digest(u32::from(n % 4));
+    let guard = state.guards.keys().nth(usize::from(n) % 2).cloned();
+    let verdict = ["Passed", "Failed", "Inconclusive", "Passed", "Sure"][usize::from(n) % 5];
+    let outcome =
+        ["Approved", "ChangesRequested", "Tie", "Vetoed", "QuorumMissing", "GuardFailed", "Undecided"];
+    let person = ["alice", "bob", "carol"][usize::from(n) % 3];
+    let answer = ["Approve", "Deny", "Option"][usize::from(n / 3) % 3];
+    let phase = [
+        PodPhase::Created,
+        PodPhase::Running,
+        PodPhase::Blocked,
+        PodPhase::Succeeded,
+        PodPhase::Failed,
+        PodPhase::Lost,
+    ];
+    let event = match choice % 20 {
+        0 => Event::SlotGranted,
+        1 if pod => run.fetched(),
+        2 if pod => run.pod(phase[usize::from(n) % 6], "NodeLost", (n % 2 == 0).then_some(i32::from(n % 3))),
+        3..=5 => run.result(&tree, i32::from(n % 7 == 0)),
+        6..=9 => run.guard(&guard?, verdict),
+        10..=11 if state.review.is_some() => run.review(outcome[usize::from(n) % outcome.len()]),
+        12..=13 => run.decision(u128::from(n), person, answer, (answer == "Option").then_some("Retry")),
+        14 => {
+            let id = state.escalation.as_ref()?.id;
+            Event::EscalationDefaulted { escalation_id: id, option: "Reject".into() }
+        }
+        15 if pod => run.delivered(),
+        16 if pod => run.job(JobResult::Failed {
+            reason: "GitUnreachable".into(),
+            message: String::new(),
+            retryable: n % 8 != 0,
+        }),
+        17 => super::outside::spec(i64::from(n % 12), if n % 3 == 0 { "Suspended" } else { "Active" }),
+        18 if n % 9 == 0 => Event::Deleted,
+        18 if n % 9 == 1 => super::outside::spec(i64::from(n), "Cancelled"),
+        18 => Event::BudgetHeld {
+            op_key: format!("op{}", n % 3),
+            missing_micro_usd: 5,
+            missing_tokens: 0,
+            account: "a".into(),
+            on_exhausted: "Pause".into(),
+        },
+        19 if n % 2 == 0 => Event::BudgetResumed { op_key: format!("op{}", n % 3) },
+        19 => Event::DependencyEnded { uid: Uuid::from_u128(u128::from(n)), outcome: "Failed".into() },
+        _ => usage(i64::from(n)),
+    };
+    Some(event)
+}
+
+fn check(run: &Run, before: &State) {
+    let s = &run.state;
+    // A failed required guard is never outvoted, by peers or by people.
+    if s.stage == Stage::Delivering || s.delivery.is_some() || s.approval.is_some() {
+        assert_eq!(s.guards.len(), run.task.policy.guards.len());
+        assert!(s.guards.values().all(crate::machine::GuardSlot::passed), "{:?}", s.guards);
+        let digest = s.approval.as_ref().map(|a| a.digest.as_str());
+        assert_eq!(digest, s.produced.as_ref().map(|p| p.tree.as_str()));
+    }
+    if let (Some(approval), true) = (&s.approval, s.delivery.is_some()) {
+        assert!(!approval.approvers.iter().any(|a| a == "alice"), "nobody approves their own work");
+    }
+    // Terminal is terminal.
+    if before.outcome.is_some() {
+        assert_eq!(s, before);
+    }
+    // Delivering is left only by its own end.
+    if before.stage == Stage::Delivering {
+        assert!(matches!(s.stage, Stage::Delivering | Stage::Ended));
+    }
+    assert!(s.attempt <= run.task.max_attempts());
+    assert!(run.wanted().len() <= 1, "{:?}", run.wanted());
+    assert_eq!(run.wanted().first(), s.pod.as_ref().map(|p| &p.name), "what is wanted is what is known");
+    if s.suspended && s.stage != Stage::Delivering {
+        assert!(s.pod.is_none());
+    }
+    if s.outcome.is_some() {
+        assert!(s.pod.is_none() && s.escalation.is_none() && !s.slot);
+    }
+    // People can always read where the task stands.
+    let view = run.view();
+    let state = |kind: &str| view.conditions.iter().any(|c| c.r#type == kind && c.status == "True");
+    let shown =
+        [state("Complete"), state("Failed"), state("Reconciling") || (state("Stalled") && !state("Failed"))];
+    assert_eq!(shown.iter().filter(|on| **on).count(), 1, "{:?}", view.conditions);
+    assert!(view.conditions.iter().all(|c| !c.reason.is_empty()));
+}
+
+/// Names of what was made, each of which may be made once only.
+fn made(commands: &[Command]) -> Vec<String> {
+    let names = commands.iter().filter_map(|c| match c {
+        Command::Want(row) => Some(row.name.clone()),
+        Command::Publish(envelope) => Some(envelope.id.clone()),
+        Command::OpenReview { attempt, round, .. } => Some(format!("review {attempt} {round}")),
+        Command::RaiseEscalation { raised, .. } => Some(raised.escalation_id.to_string()),
+        _ => None,
+    });
+    names.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn nothing_that_must_not_happen_happens(
+        moves in prop::collection::vec((any::<u8>(), any::<u8>(), any::<bool>(), 0_i64..400), 1..90),
+        approvals in 0_u32..3,
+        inline in any::<bool>(),
+    ) {
+        let setup = if inline { Setup::inline() } else { Setup::git() };
+        let mut run = Run::new(&setup.approvals(approvals.max(1)));
+        if inline {
+            run.feed(&Event::InlineBase(Ok(digest(0))));
+        }
+        for (choice, n, repeat, seconds) in moves {
+            let Some(event) = event(&run, choice, n) else { continue };
+            let before = run.state.clone();
+            run.feed(&event);
+            check(&run, &before);
+            if repeat {
+                // Twice is once, but for what time alone would have brought.
+                let again = step(&run.task, &run.state, &event, run.now);
+                prop_assert_eq!(&again.state, &run.state, "{:?}", event);
+                prop_assert!(again.record.is_empty() && again.commands.is_empty(), "{:?}", event);
+            }
+            if choice % 3 == 0 {
+                let before = run.state.clone();
+                run.later(seconds);
+                check(&run, &before);
+            }
+        }
+        let mut names = made(&run.commands);
+        let all = names.len();
+        names.sort();
+        names.dedup();
+        prop_assert_eq!(names.len(), all, "something was made twice");
+        let pods = run.commands.iter().filter(|c| is_attempt_pod(c)).count();
+        prop_assert!(pods <= 200);
+        prop_assert!(golden_record::verify(&run.genesis, &run.record).is_ok());
+    }
+
+    #[test]
+    fn a_willing_world_always_brings_the_task_to_an_end(
+        moves in prop::collection::vec((any::<u8>(), any::<u8>()), 0..40),
+    ) {
+        let mut run = Run::new(&Setup::git());
+        for (choice, n) in moves {
+            if let Some(event) = event(&run, choice, n) {
+                run.feed(&event);
+            }
+        }
+        run.feed(&super::outside::spec(1000, "Active"));
+        for _ in 0..200 {
+            if run.state.outcome.is_some() {
+                break;
+            }
+            let next = match run.state.stage {
+                Stage::Waiting => Event::SlotGranted,
+                Stage::Preparing if run.state.pod.is_some() => run.fetched(),
+                Stage::Producing if run.state.pod.is_some() => run.result(&digest(1000 + run.state.attempt), 0),
+                Stage::Guarding => {
+                    let open = run.state.guards.iter().find(|(_, g)| g.outcome.is_none());
+                    open.map_or(Event::Tick, |(name, _)| run.guard(name, "Passed"))
+                }
+                Stage::Reviewing => run.review("Approved"),
+                Stage::Escalated => run.decision(10_000 + u128::from(run.state.attempt), "bob", "Approve", None),
+                Stage::Delivering if run.state.pod.is_some() => run.delivered(),
+                _ => Event::Tick,
+            };
+            run.feed(&next);
+            // Retries wait for their time; the engine wakes the task by itself.
+            if let Some(wake) = run.last.as_ref().and_then(|s| s.wake).filter(|_| run.state.pod.is_none()) {
+                run.now = run.now.max(wake.min(run.state.deadline));
+                run.feed(&Event::Tick);
+            }
+        }
+        prop_assert!(run.state.outcome.is_some(), "stuck at {:?}", run.state.stage);
+    }
+}

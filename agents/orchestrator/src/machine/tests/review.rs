@@ -1,0 +1,126 @@
+use super::support::{Run, Setup, digest};
+use crate::machine::{Command, Event, OutcomeKind, Stage};
+use golden_crds::conditions::agent_task as reasons;
+use golden_platform::wire::Message;
+use serde_json::json;
+
+#[test]
+fn peers_are_asked_with_the_policys_rules_and_models_and_the_guards_facts() {
+    let run = Run::reviewing(&Setup::git());
+    let opened = run.commands.iter().find_map(|c| match c {
+        Command::OpenReview { request, digest, .. } => Some((request.clone(), digest.clone())),
+        _ => None,
+    });
+    let (request, subject) = opened.unwrap();
+    assert_eq!((subject, request.digest.clone()), (digest(1), digest(1)));
+    assert!(request.models.keys().all(|k| k.starts_with("voter:")) && !request.models.is_empty());
+    assert_eq!(request.guards.len(), 2);
+    assert_eq!(request.rules["voters"].as_array().unwrap().len(), 4);
+    let Some(Message::ReviewRequested(sent)) = run.messages().last().copied() else {
+        panic!("no request was sent")
+    };
+    assert_eq!(*sent, request);
+}
+
+#[test]
+fn changes_requested_go_into_the_next_attempt_as_dissent() {
+    let mut run = Run::reviewing(&Setup::git());
+    run.feed(&run.review("ChangesRequested"));
+    assert_eq!((run.state.stage, run.state.attempt), (Stage::Producing, 2));
+    assert!(run.state.feedback.contains("the mapping is hard to read"));
+    assert!(run.state.feedback.contains("architect"));
+}
+
+#[test]
+fn undecided_reviews_follow_the_policy() {
+    let reject = json!({"voters": [{"role": "reviewer"}], "onTie": "Reject", "onTimeout": "Reject"});
+    let escalate = json!({"voters": [{"role": "reviewer"}], "onTie": "Escalate", "onTimeout": "Escalate"});
+    let cases = [
+        ("Tie", &escalate, Stage::Escalated, "ReviewTied"),
+        ("Tie", &reject, Stage::Producing, ""),
+        ("QuorumMissing", &escalate, Stage::Escalated, "QuorumMissing"),
+        ("QuorumMissing", &reject, Stage::Producing, ""),
+        ("RequiredVoterMissing", &reject, Stage::Producing, ""),
+        ("Vetoed", &reject, Stage::Escalated, "Vetoed"),
+        ("VetoUnverified", &reject, Stage::Escalated, "VetoUnverified"),
+        ("GuardMissing", &reject, Stage::Escalated, "GuardNotRun"),
+    ];
+    for (decision, rules, stage, reason) in cases {
+        let mut run = Run::reviewing(&Setup::git().with("/policy/review", rules.clone()));
+        run.feed(&run.review(decision));
+        assert_eq!(run.state.stage, stage, "{decision}");
+        assert_eq!(run.view().escalation.map(|e| e.reason).unwrap_or_default(), reason, "{decision}");
+    }
+}
+
+#[test]
+fn a_decision_about_another_round_or_digest_is_stale() {
+    let mut run = Run::reviewing(&Setup::git());
+    let Event::Reviewed { attempt, round, decision, ballots, .. } = run.review("Approved") else {
+        unreachable!()
+    };
+    run.feed(&Event::Reviewed {
+        attempt,
+        round,
+        digest: digest(99),
+        decision: decision.clone(),
+        ballots: ballots.clone(),
+    });
+    assert!(run.ignored());
+    run.feed(&Event::Reviewed { attempt, round: 2, digest: digest(1), decision, ballots });
+    assert!(run.ignored());
+    assert_eq!(run.state.stage, Stage::Reviewing);
+}
+
+#[test]
+fn failed_required_guard_cannot_be_outvoted() {
+    // Even a state that no fact can bring about: peers approve while a guard's fact says Failed.
+    let mut run = Run::reviewing(&Setup::git());
+    run.state.guards.get_mut("unit").unwrap().outcome.as_mut().unwrap().verdict = "Failed".into();
+    run.feed(&run.review("Approved"));
+    assert_eq!((run.state.stage, run.state.attempt), (Stage::Producing, 2));
+    assert!(run.state.delivery.is_none() && run.state.approval.is_none());
+}
+
+#[test]
+fn an_unanswered_review_is_asked_again_and_then_goes_to_a_person() {
+    let mut run = Run::reviewing(&Setup::git());
+    for round in 1..=3 {
+        assert_eq!(run.state.review.as_ref().unwrap().round, round);
+        assert_eq!(run.state.stage, Stage::Reviewing);
+        run.later(120 + 60);
+    }
+    assert_eq!(run.state.stage, Stage::Escalated);
+    assert_eq!(run.view().escalation.unwrap().reason, reasons::REVIEW_TIMED_OUT);
+}
+
+#[test]
+fn an_unreadable_decision_is_recorded_and_the_round_stays_open() {
+    let mut run = Run::reviewing(&Setup::git());
+    run.feed(&Event::Reviewed {
+        attempt: 1,
+        round: 1,
+        digest: digest(1),
+        decision: json!({"decision": "Sure"}),
+        ballots: vec![],
+    });
+    assert_eq!(run.record.last().unwrap().kind, "ReviewUnreadable");
+    run.feed(&run.review("Approved"));
+    assert_eq!(run.state.stage, Stage::Delivering);
+}
+
+#[test]
+fn the_tally_is_shown() {
+    let mut run = Run::reviewing(&Setup::git());
+    run.feed(&run.review("Approved"));
+    let review = run.view().review.unwrap();
+    assert_eq!((review.decision.as_str(), review.cast_weight, review.total_weight), ("Approved", 4, 4));
+}
+
+#[test]
+fn rejection_on_the_last_attempt_fails_with_the_peers_reason() {
+    let mut run = Run::reviewing(&Setup::git().with("/spec/maxAttempts", 1.into()));
+    run.feed(&run.review("ChangesRequested"));
+    assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::ATTEMPTS_EXHAUSTED)));
+    assert_eq!(run.condition("ConsensusReached"), "False/ChangesRequested");
+}

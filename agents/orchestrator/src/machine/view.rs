@@ -1,0 +1,354 @@
+//! The projection of the state that people see: `tasks.view`, from which the operator makes the status.
+
+use super::budget::exhausted;
+use super::guards::QUIET_RUNS;
+use super::reasons;
+use super::review::reason_of;
+use super::state::{GuardSlot, OutcomeKind, Stage, State, Why};
+use super::task::Task;
+use golden_consensus::OutcomeKind as ReviewOutcome;
+use golden_crds::agent_task::{EscalationStatus, GuardStatus, RecordStatus, ResultStatus, ReviewStatus};
+use golden_crds::conditions::{
+    ADMITTED, APPROVED, BUDGET_AVAILABLE, COMPLETE, CONSENSUS_REACHED, FAILED, GUARDS_PASSED, RECONCILING,
+    STALLED,
+};
+use golden_governance::{NeedReason, NeededApproval};
+use golden_platform::wire::{PodPhase, TaskView, ViewCondition};
+
+/// The view of a task.
+pub fn view(task: &Task, s: &State) -> TaskView {
+    let mut conditions = vec![admitted(s), budget(s), guards_passed(s), consensus(s), approved(task, s)];
+    conditions.extend(run_state(task, s));
+    TaskView {
+        stage: s.stage_name().to_owned(),
+        attempt: s.attempt,
+        conditions,
+        guards: s.guards.iter().map(|(name, slot)| guard(name, slot)).collect(),
+        review: review(s),
+        escalation: escalation(s),
+        result: result(task, s),
+        record: Some(RecordStatus {
+            head: s.record.head.clone(),
+            entries: i64::try_from(s.record.entries).unwrap_or(i64::MAX),
+        }),
+        isolation: Some(task.runtime_class().to_owned()),
+        observed_generation: s.generation,
+    }
+}
+
+fn condition(kind: &str, status: &str, why: &Why) -> ViewCondition {
+    ViewCondition {
+        r#type: kind.to_owned(),
+        status: status.to_owned(),
+        reason: why.reason.clone(),
+        message: why.message.clone(),
+    }
+}
+
+fn say(kind: &str, status: &str, reason: &str, message: impl Into<String>) -> ViewCondition {
+    condition(kind, status, &Why::new(reason, message))
+}
+
+fn admitted(s: &State) -> ViewCondition {
+    let started = s.base.is_some() || s.slot || s.stage != Stage::Waiting;
+    if started && s.broken_dependency.is_none() {
+        return say(ADMITTED, "True", reasons::ADMITTED, "team, policy, budget and dependencies were found");
+    }
+    condition(ADMITTED, "False", &waits_for(s))
+}
+
+fn waits_for(s: &State) -> Why {
+    if let Some(broken) = &s.broken_dependency {
+        return broken.clone();
+    }
+    if s.suspended {
+        return Why::new(reasons::SUSPENDED, "spec.desiredState is Suspended: set it to Active to go on");
+    }
+    if s.waiting_for.is_empty() {
+        return Why::new(
+            reasons::WAITING_FOR_TURN,
+            "the team works on as many tasks as maxConcurrentTasks allows",
+        );
+    }
+    let names: Vec<&str> = s.waiting_for.iter().map(|d| d.name.as_str()).collect();
+    Why::new(reasons::DEPENDENCY_PENDING, format!("waits for {} to be Complete", names.join(", ")))
+}
+
+fn budget(s: &State) -> ViewCondition {
+    match s.held.values().next() {
+        Some(held) => condition(BUDGET_AVAILABLE, "False", &exhausted(held)),
+        None => match &s.outcome {
+            Some(o)
+                if [reasons::BUDGET_EXHAUSTED, reasons::TASK_LIMIT_REACHED].contains(&o.reason.as_str()) =>
+            {
+                say(BUDGET_AVAILABLE, "False", &o.reason, &o.message)
+            }
+            _ => say(BUDGET_AVAILABLE, "True", reasons::BUDGET_AVAILABLE, "the next call can be paid"),
+        },
+    }
+}
+
+fn guard(name: &str, slot: &GuardSlot) -> GuardStatus {
+    GuardStatus {
+        name: name.to_owned(),
+        verdict: slot.outcome.as_ref().map_or_else(|| "Pending".to_owned(), |o| o.verdict.clone()),
+        sandbox_run: Some(slot.outcome.as_ref().map_or(&slot.run_name, |o| &o.sandbox_run).clone())
+            .filter(|run| !run.is_empty()),
+    }
+}
+
+fn guards_passed(s: &State) -> ViewCondition {
+    if s.produced.is_none() {
+        return say(GUARDS_PASSED, "Unknown", reasons::NO_RESULT_YET, no_result(s));
+    }
+    let names = |pick: fn(&GuardSlot) -> bool| {
+        let picked: Vec<&str> = s.guards.iter().filter(|(_, g)| pick(g)).map(|(n, _)| n.as_str()).collect();
+        picked.join(", ")
+    };
+    let failed = names(GuardSlot::failed);
+    if !failed.is_empty() {
+        return say(GUARDS_PASSED, "False", reasons::GUARD_FAILED, format!("failed: {failed}"));
+    }
+    let open = names(|g| !g.passed());
+    if open.is_empty() {
+        let passed = names(GuardSlot::passed);
+        let message =
+            if passed.is_empty() { "no guard is required".into() } else { format!("passed: {passed}") };
+        return say(GUARDS_PASSED, "True", reasons::ALL_GUARDS_PASSED, message);
+    }
+    match guard_trouble(s) {
+        Some(why) => condition(GUARDS_PASSED, "Unknown", &why),
+        None => say(GUARDS_PASSED, "Unknown", reasons::GUARDS_RUNNING, format!("running: {open}")),
+    }
+}
+
+/// Why a guard cannot be run, once it was tried often enough not to be a passing trouble.
+fn guard_trouble(s: &State) -> Option<Why> {
+    let open = s.guards.values().filter(|g| g.outcome.is_none() && g.runs >= QUIET_RUNS);
+    open.filter_map(|g| g.trouble.clone()).next()
+}
+
+fn no_result(s: &State) -> String {
+    match &s.last_failure {
+        Some(why) => {
+            format!("attempt {} is under way; the one before was not accepted: {}", s.attempt, why.message)
+        }
+        None => "there is no result yet".to_owned(),
+    }
+}
+
+fn review(s: &State) -> Option<ReviewStatus> {
+    let review = s.review.as_ref()?;
+    let weight = |w: u64| i64::try_from(w).unwrap_or(i64::MAX);
+    let tally = review.tally;
+    Some(ReviewStatus {
+        round: review.round,
+        decision: review.verdict.unwrap_or(ReviewOutcome::Undecided).as_str().to_owned(),
+        approve_weight: tally.map_or(0, |t| weight(t.approve_weight)),
+        reject_weight: tally.map_or(0, |t| weight(t.reject_weight)),
+        cast_weight: tally.map_or(0, |t| weight(t.cast_weight)),
+        total_weight: tally.map_or(0, |t| weight(t.total_weight)),
+    })
+}
+
+fn consensus(s: &State) -> ViewCondition {
+    let Some(review) = &s.review else {
+        return if s.produced.is_none() {
+            say(CONSENSUS_REACHED, "Unknown", reasons::NO_RESULT_YET, no_result(s))
+        } else {
+            say(
+                CONSENSUS_REACHED,
+                "Unknown",
+                reasons::GUARDS_RUNNING,
+                "peers judge once the guards have passed",
+            )
+        };
+    };
+    match review.verdict {
+        None => {
+            let message = format!("round {} is open until {}", review.round, review.closes_at);
+            say(CONSENSUS_REACHED, "Unknown", reasons::REVIEW_RUNNING, message)
+        }
+        Some(kind) => {
+            let status = if kind == ReviewOutcome::Approved { "True" } else { "False" };
+            say(CONSENSUS_REACHED, status, reason_of(kind), &review.reason)
+        }
+    }
+}
+
+fn approved(task: &Task, s: &State) -> ViewCondition {
+    const DENIED: [&str; 3] =
+        [reasons::APPROVAL_DENIED, reasons::ESCALATION_DENIED, reasons::ESCALATION_EXPIRED];
+    if let Some(o) = s.outcome.as_ref().filter(|o| DENIED.contains(&o.reason.as_str())) {
+        return say(APPROVED, "False", &o.reason, &o.message);
+    }
+    if let (Some(approval), Some(delivery)) = (&s.approval, &s.delivery) {
+        let people = approval.approvers.join(", ");
+        return if approval.basis == reasons::ESCALATION_APPROVED {
+            say(
+                APPROVED,
+                "True",
+                reasons::ESCALATION_APPROVED,
+                format!("{people} accepted {}", delivery.digest),
+            )
+        } else if approval.asked {
+            say(
+                APPROVED,
+                "True",
+                reasons::APPROVALS_COMPLETE,
+                format!("{people} approved {}", delivery.digest),
+            )
+        } else {
+            say(APPROVED, "True", reasons::APPROVAL_NOT_REQUIRED, "no approval by a person is needed")
+        };
+    }
+    match s.stage {
+        Stage::Escalated => say(APPROVED, "False", reasons::ESCALATION_PENDING, escalation_message(s)),
+        Stage::Approving => say(APPROVED, "False", reasons::APPROVAL_PENDING, approval_message(task, s)),
+        Stage::Reviewing => say(APPROVED, "Unknown", reasons::REVIEW_RUNNING, "peers judge first"),
+        Stage::Guarding => say(APPROVED, "Unknown", reasons::GUARDS_RUNNING, "guards and peers judge first"),
+        _ => say(APPROVED, "Unknown", reasons::NO_RESULT_YET, no_result(s)),
+    }
+}
+
+fn escalation_message(s: &State) -> String {
+    s.escalation.as_ref().map_or_else(String::new, |e| {
+        format!(
+            "{}. Answer with one of {} about {} before {}; after that {} counts (golden approve, golden deny)",
+            e.message,
+            e.options.join(", "),
+            e.digest,
+            e.deadline,
+            e.default_option
+        )
+    })
+}
+
+fn approval_message(task: &Task, s: &State) -> String {
+    let Some(produced) = &s.produced else { return String::new() };
+    let approvers: std::collections::BTreeSet<&str> = s
+        .answers
+        .iter()
+        .filter(|a| a.verdict == "Approve" && a.digest == produced.tree && a.decided_by != task.submitted_by)
+        .map(|a| a.decided_by.as_str())
+        .collect();
+    let wanted = produced.needed.iter().map(|n| n.count).max().unwrap_or(0) as usize;
+    let missing = wanted.saturating_sub(approvers.len());
+    let why: Vec<String> = produced.needed.iter().map(need).collect();
+    format!(
+        "{missing} of {wanted} approvals are missing for {}, by others than {}: {} (golden approve)",
+        produced.tree,
+        task.submitted_by,
+        why.join("; ")
+    )
+}
+
+fn need(needed: &NeededApproval) -> String {
+    let policies = needed.policies.join(", ");
+    match needed.reason {
+        NeedReason::Always => format!("policy {policies} asks for every result"),
+        NeedReason::PathsChanged | NeedReason::ProtectedPaths => {
+            let more = needed.path_count.saturating_sub(needed.paths.len());
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("policy {policies} asks since {}{more} changed", needed.paths.join(", "))
+        }
+    }
+}
+
+fn escalation(s: &State) -> Option<EscalationStatus> {
+    let open = s.escalation.as_ref()?;
+    Some(EscalationStatus {
+        reason: open.reason.clone(),
+        options: open.options.clone(),
+        deadline: open.deadline.to_string(),
+        default_option: open.default_option.clone(),
+        digest: open.digest.clone(),
+    })
+}
+
+fn result(task: &Task, s: &State) -> Option<ResultStatus> {
+    let produced = s.produced.as_ref()?;
+    let delivered = s.delivery.as_ref().and_then(|d| d.delivered.as_ref());
+    Some(ResultStatus {
+        digest: produced.tree.clone(),
+        patch: Some(produced.patch.clone()),
+        branch: delivered.map(|d| d.branch.clone()).filter(|_| task.branch().is_some()),
+        commit: delivered.map(|d| d.commit.clone()),
+    })
+}
+
+/// `Complete`, `Failed`, `Reconciling` and `Stalled`, together as kstatus has them; the last three are absent while
+/// they are not true.
+fn run_state(task: &Task, s: &State) -> Vec<ViewCondition> {
+    if let Some(outcome) = &s.outcome {
+        let why = Why::new(&outcome.reason, &outcome.message);
+        return match outcome.kind {
+            OutcomeKind::Complete => vec![condition(COMPLETE, "True", &why)],
+            OutcomeKind::Failed | OutcomeKind::Cancelled => vec![
+                condition(COMPLETE, "False", &why),
+                condition(FAILED, "True", &why),
+                condition(STALLED, "True", &why),
+            ],
+        };
+    }
+    match stalled(s) {
+        Some(why) => vec![condition(COMPLETE, "False", &why), condition(STALLED, "True", &why)],
+        None => {
+            let why = progress(task, s);
+            vec![condition(COMPLETE, "False", &why), condition(RECONCILING, "True", &why)]
+        }
+    }
+}
+
+/// What the work waits for that only a change outside can bring.
+fn stalled(s: &State) -> Option<Why> {
+    if s.suspended && s.stage != Stage::Delivering {
+        return None;
+    }
+    let held = s.held.values().next().map(exhausted);
+    let blocked =
+        || s.pod.as_ref().filter(|p| p.phase != Some(PodPhase::Running)).and_then(|p| p.blocked.clone());
+    // A pause after a job that failed is such a wait; one after a lost pod is not, and neither is the try itself.
+    let job = || s.tries.trouble.clone().filter(|_| s.pod.is_none() && s.tries.failures > 0);
+    s.trouble
+        .clone()
+        .or(held)
+        .or_else(blocked)
+        .or_else(|| job().filter(|_| matches!(s.stage, Stage::Preparing | Stage::Delivering)))
+        .or_else(|| guard_trouble(s).filter(|_| s.stage == Stage::Guarding))
+}
+
+fn progress(task: &Task, s: &State) -> Why {
+    let attempt = format!("attempt {} of {}", s.attempt, task.max_attempts());
+    if s.suspended && s.stage != Stage::Delivering {
+        return Why::new(reasons::SUSPENDED, "spec.desiredState is Suspended: set it to Active to go on");
+    }
+    let retrying = s.tries.trouble.as_ref().filter(|_| s.pod.is_none() && s.tries.retry_at.is_some());
+    if let (Stage::Preparing | Stage::Producing, Some(why)) = (s.stage, retrying) {
+        return Why::new(
+            reasons::RETRYING,
+            format!("{attempt}: a pod was lost ({}), another one is made", why.message),
+        );
+    }
+    match s.stage {
+        Stage::Waiting => waits_for(s),
+        Stage::Preparing => Why::new(reasons::PRODUCING, "the source is being prepared"),
+        Stage::Producing => match &s.last_failure {
+            Some(why) if why.reason == reasons::GUARD_FAILED => Why::new(
+                reasons::REPAIRING,
+                format!("{attempt}: an agent repairs the result ({})", why.message),
+            ),
+            Some(why) => Why::new(
+                reasons::PRODUCING,
+                format!("{attempt}: an agent works; the attempt before was not accepted: {}", why.message),
+            ),
+            None => Why::new(reasons::PRODUCING, format!("{attempt}: an agent works")),
+        },
+        Stage::Guarding => Why::new(reasons::GUARDING, format!("{attempt}: guards examine the result")),
+        Stage::Reviewing => Why::new(reasons::REVIEWING, format!("{attempt}: peers judge the result")),
+        Stage::Escalated => Why::new(reasons::AWAITING_PERSON, escalation_message(s)),
+        Stage::Approving => Why::new(reasons::AWAITING_PERSON, approval_message(task, s)),
+        Stage::Delivering => Why::new(reasons::DELIVERING, "the approved result is being delivered"),
+        Stage::Ended => Why::new(reasons::INTERNAL_ERROR, "the task ended without an outcome"),
+    }
+}
