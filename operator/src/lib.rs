@@ -1,1 +1,32 @@
-//! To be filled.
+//! The operator: makes the cluster match what people and the orchestrators want, and tells what it sees.
+//!
+//! Talks to Kubernetes, reads run state from Postgres, writes one status per change. Never calls a model.
+
+mod backoff;
+mod budgets;
+mod build;
+mod caches;
+mod context;
+mod controllers;
+mod effects;
+mod error;
+mod events;
+mod guarded;
+mod leader;
+mod metrics;
+mod models;
+mod money;
+mod notices;
+mod pacing;
+mod queue;
+mod queues;
+mod run;
+mod secrets;
+mod settings;
+mod sweep;
+mod throttle;
+mod watch;
+
+pub use error::Error;
+pub use run::{run, run_until};
+pub use settings::Args;

@@ -1,0 +1,133 @@
+//! What to do about a task. Pure.
+
+use super::observe::Seen;
+use super::pods::{PodSeen, is_terminal, read, vanished};
+use super::rows::{Desired, Rows};
+use super::validate::Admit;
+use crate::caches::label_of;
+use crate::models::Fault;
+use golden_crds::labels::TASK_UID;
+use golden_platform::wire::{Fact, NewFact, PodOutcome, PodPhase};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use uuid::Uuid;
+
+/// What to do.
+#[derive(Default)]
+pub(crate) struct Plan {
+    /// The task may begin.
+    pub(crate) admit: Option<Box<Admit>>,
+    /// It may not, yet.
+    pub(crate) fault: Option<Fault>,
+    /// What may change of a spec has changed: the generation to tell of.
+    pub(crate) spec_changed: Option<i64>,
+    /// Rows to make pods of.
+    pub(crate) create: Vec<Desired>,
+    /// Pods of rows that do not know them yet.
+    pub(crate) adopt: Vec<(Desired, Uuid)>,
+    /// Pods that are not wanted: namespace, name, uid.
+    pub(crate) delete: Vec<(String, String, String)>,
+    pub(crate) facts: Vec<NewFact>,
+    /// A pod of a wanted name that is not the task's.
+    pub(crate) taken: Option<String>,
+}
+
+/// Decides.
+pub(crate) fn plan(seen: &Seen, admission: Option<Result<Admit, Fault>>) -> Plan {
+    let mut plan = Plan::default();
+    match admission {
+        Some(Ok(admit)) => plan.admit = Some(Box::new(admit)),
+        Some(Err(fault)) => plan.fault = Some(fault),
+        None => {}
+    }
+    let Some(admitted) = &seen.rows.admitted else { return plan };
+    let generation = seen.task.metadata.generation.unwrap_or(0);
+    if generation > admitted.generation && !seen.rows.ended {
+        plan.spec_changed = Some(generation);
+    }
+    for row in &seen.rows.desired {
+        one(seen, row, &mut plan);
+    }
+    plan
+}
+
+fn one(seen: &Seen, row: &Desired, plan: &mut Plan) {
+    let wanted = row.wanted && !seen.team_gone();
+    let Some(pod) = seen.pod(&row.namespace, &row.name) else {
+        match row.pod_uid {
+            None if wanted => plan.create.push(row.clone()),
+            Some(uid) if wanted && !has_ended(&seen.rows, row) => tell(seen, row, uid, vanished(), plan),
+            _ => {}
+        }
+        return;
+    };
+    let uid = pod.uid().unwrap_or_default();
+    if !is_ours(seen, pod) {
+        if wanted {
+            plan.taken = Some(row.name.clone());
+        }
+        return;
+    }
+    let Ok(pod_uid) = uid.parse::<Uuid>() else { return };
+    match row.pod_uid {
+        None => plan.adopt.push((row.clone(), pod_uid)),
+        // The row's own pod is gone and somebody made another of its name.
+        Some(known) if known != pod_uid => {
+            if !has_ended(&seen.rows, row) {
+                tell(seen, row, known, vanished(), plan);
+            }
+            plan.delete.push((row.namespace.clone(), row.name.clone(), uid));
+            return;
+        }
+        Some(_) => {}
+    }
+    if wanted || is_terminal(pod) {
+        tell(seen, row, pod_uid, read(pod), plan);
+    } else if pod.metadata.deletion_timestamp.is_none() {
+        plan.delete.push((row.namespace.clone(), row.name.clone(), uid));
+    }
+}
+
+/// By the label, which the admission policies let only Golden write on run pods.
+fn is_ours(seen: &Seen, pod: &Pod) -> bool {
+    label_of(pod, TASK_UID) == Some(&seen.uid.to_string())
+}
+
+/// Whether the row's pod was told to have ended.
+pub(crate) fn has_ended(rows: &Rows, row: &Desired) -> bool {
+    let ends = [PodPhase::Succeeded, PodPhase::Failed, PodPhase::Lost];
+    row.pod_uid.is_some_and(|uid| ends.iter().any(|phase| rows.told.contains(&(uid, key(*phase)))))
+}
+
+/// The fact's key: one per phase, so that each is told once.
+pub(crate) fn key(phase: PodPhase) -> String {
+    format!("pod/{phase:?}")
+}
+
+fn tell(seen: &Seen, row: &Desired, pod_uid: Uuid, pod: PodSeen, plan: &mut Plan) {
+    let key = key(pod.phase);
+    // An end is the last word: what follows it (a deleted Succeeded pod) says nothing.
+    if seen.rows.told.contains(&(pod_uid, key.clone()))
+        || (has_ended(&seen.rows, row) && row.pod_uid == Some(pod_uid))
+    {
+        return;
+    }
+    let Some(admitted) = &seen.rows.admitted else { return };
+    plan.facts.push(NewFact {
+        team_uid: admitted.team_uid,
+        task_uid: seen.uid,
+        object_uid: pod_uid,
+        fact_key: key,
+        fact: Fact::Pod(PodOutcome {
+            kind: row.spec.kind,
+            name: row.name.clone(),
+            pod_uid,
+            attempt: row.attempt,
+            r#try: row.r#try,
+            phase: pod.phase,
+            reason: pod.reason,
+            message: pod.message,
+            exit_code: pod.exit_code,
+        }),
+    });
+}

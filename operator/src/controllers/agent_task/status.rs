@@ -1,0 +1,134 @@
+//! The status of a task: the orchestrator's view, with what only the operator sees laid over it. Pure.
+
+use super::act::Acted;
+use super::observe::Seen;
+use super::plan::Plan;
+use crate::models::Fault;
+use golden_crds::AgentTaskStatus;
+use golden_crds::conditions::agent_task as reason;
+use golden_crds::conditions::{
+    ADMITTED, COMPLETE, FAILED, RECONCILING, RunState, STALLED, Status, is_true, remove_condition,
+    set_condition, set_run_state,
+};
+use golden_platform::wire::TaskView;
+use jiff::Timestamp;
+
+/// The status as it should be now.
+pub(crate) fn status(seen: &Seen, plan: &Plan, acted: Option<&Acted>, now: Timestamp) -> AgentTaskStatus {
+    let mut status = seen.task.status.clone().unwrap_or_default();
+    let generation = seen.task.metadata.generation;
+    if let Some(fault) = &plan.fault {
+        status.observed_generation = generation;
+        refused(&mut status, fault, generation, now);
+        return status;
+    }
+    if let Some(view) = &seen.rows.view {
+        from_view(&mut status, view, generation, now);
+        status.usage = Some(seen.rows.usage.clone());
+    } else {
+        status.observed_generation = generation;
+        accepted(&mut status, generation, now);
+    }
+    let over = is_true(&status.conditions, COMPLETE) || is_true(&status.conditions, FAILED);
+    if over {
+        return status;
+    }
+    if seen.team_gone() {
+        status.stage = Some("Failed".into());
+        let message = "the AgentTeam that worked on the task was deleted; submit the task to another team";
+        set_run_state(
+            &mut status.conditions,
+            RunState::Failed,
+            reason::TEAM_DELETED,
+            message,
+            generation,
+            now,
+        );
+    } else if let Some(fault) = acted.and_then(|a| a.refused.as_ref()) {
+        set_run_state(
+            &mut status.conditions,
+            RunState::Stalled,
+            fault.reason,
+            &fault.message,
+            generation,
+            now,
+        );
+    }
+    status
+}
+
+fn refused(status: &mut AgentTaskStatus, fault: &Fault, generation: Option<i64>, now: Timestamp) {
+    // Cancelled before it began: that is its end, and there was never a run.
+    let (run, stage) = if fault.reason == reason::CANCELLED {
+        (RunState::Failed, "Cancelled")
+    } else {
+        (RunState::Stalled, "Pending")
+    };
+    status.stage = Some(stage.into());
+    set_condition(
+        &mut status.conditions,
+        ADMITTED,
+        Status::False,
+        fault.reason,
+        &fault.message,
+        generation,
+        now,
+    );
+    set_run_state(&mut status.conditions, run, fault.reason, &fault.message, generation, now);
+}
+
+/// Admitted, but the orchestrator has not taken it in yet.
+fn accepted(status: &mut AgentTaskStatus, generation: Option<i64>, now: Timestamp) {
+    status.stage = Some("Admitted".into());
+    let found = "team, policy, budget and dependencies were found";
+    set_condition(&mut status.conditions, ADMITTED, Status::True, reason::ADMITTED, found, generation, now);
+    let waiting = "the task waits for its team's orchestrator to take it in";
+    set_run_state(
+        &mut status.conditions,
+        RunState::InProgress,
+        reason::TEAM_NOT_READY,
+        waiting,
+        generation,
+        now,
+    );
+}
+
+fn from_view(status: &mut AgentTaskStatus, view: &TaskView, generation: Option<i64>, now: Timestamp) {
+    // What the orchestrator has not taken in has not been observed.
+    let observed = Some(view.observed_generation).filter(|g| *g > 0).or(generation);
+    status.observed_generation = observed;
+    status.stage = Some(view.stage.clone());
+    status.attempt = Some(view.attempt).filter(|a| *a > 0);
+    status.guards.clone_from(&view.guards);
+    status.review.clone_from(&view.review);
+    status.escalation.clone_from(&view.escalation);
+    status.result.clone_from(&view.result);
+    status.record.clone_from(&view.record);
+    status.isolation.clone_from(&view.isolation);
+    for c in &view.conditions {
+        let holds = match c.status.as_str() {
+            "True" => Status::True,
+            "False" => Status::False,
+            _ => Status::Unknown,
+        };
+        set_condition(&mut status.conditions, &c.r#type, holds, &c.reason, &c.message, observed, now);
+    }
+    for type_ in [FAILED, RECONCILING, STALLED] {
+        if !view.conditions.iter().any(|c| c.r#type == type_) {
+            remove_condition(&mut status.conditions, type_);
+        }
+    }
+}
+
+/// The status while the database cannot be read: what is known stays, and why nothing moves is said.
+pub(crate) fn unobserved(
+    before: &AgentTaskStatus,
+    why: &str,
+    message: &str,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> AgentTaskStatus {
+    let mut status = before.clone();
+    set_run_state(&mut status.conditions, RunState::Stalled, why, message, generation, now);
+    status
+}

@@ -1,0 +1,288 @@
+//! The admission of a task: everything it needs from the cluster, found and fixed; or the first thing missing.
+//! Pure, in the order in which people mend things.
+
+use super::inputs::Inputs;
+use crate::budgets::{chain, selecting, shown};
+use crate::models::{Fault, From, resolve};
+use golden_crds::agent_task::DesiredState;
+use golden_crds::conditions::agent_task as reason;
+use golden_crds::conditions::{READY, find};
+use golden_crds::{AgentTeam, Budget};
+use golden_governance::{BUILT_IN, MergeFault, MergedPolicy, NamedPolicy, merge};
+use golden_platform::ledger_accounts::TaskAccount;
+use golden_platform::wire::{Admission, Dependency, ModelBinding};
+use kube::ResourceExt;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The role that produces.
+const PRODUCER: &str = "developer";
+
+/// What an admission fixes.
+#[derive(Debug)]
+pub(crate) struct Admit {
+    pub(crate) team_uid: Uuid,
+    pub(crate) admission: Admission,
+    pub(crate) account: TaskAccount,
+    /// Accounts that pay, roots first, the task's own last.
+    pub(crate) path: Vec<Uuid>,
+}
+
+/// Admits, or says what is missing.
+pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
+    let task = &inputs.task;
+    if task.spec.desired_state == DesiredState::Cancelled {
+        return Err(fault(reason::CANCELLED, "spec.desiredState is Cancelled"));
+    }
+    let submitted_by = task.spec.submitted_by.clone().ok_or_else(|| {
+        fault(
+            reason::SUBMITTER_MISSING,
+            "spec.submittedBy is missing; submit the task with your user name in it",
+        )
+    })?;
+    let team = inputs.team.as_ref().ok_or_else(|| {
+        let name = &task.spec.team_ref.name;
+        fault(
+            reason::TEAM_NOT_FOUND,
+            format!("AgentTeam {name} does not exist in namespace {}; create it", namespace(inputs)),
+        )
+    })?;
+    let policy = policy(inputs)?;
+    isolation(inputs, &policy)?;
+    let models = models(inputs, team, &policy)?;
+    if let Some(secret) = &inputs.secret {
+        return Err(secret.clone());
+    }
+    let path = path(inputs, &policy)?;
+    let depends_on = dependencies(inputs)?;
+    let team_uid = uid(team.uid()).ok_or_else(|| fault(reason::INTERNAL_ERROR, "the team has no uid"))?;
+    Ok(Admit {
+        team_uid,
+        account: account(inputs, team_uid),
+        path,
+        admission: Admission {
+            namespace: namespace(inputs),
+            name: task.name_any(),
+            generation: task.metadata.generation.unwrap_or(0),
+            labels: task.labels().clone(),
+            submitted_by,
+            spec: task.spec.clone(),
+            team_name: team.name_any(),
+            team: team.spec.clone(),
+            policy: serde_json::to_value(&policy).map_err(|e| {
+                fault(reason::INTERNAL_ERROR, format!("the merged policy cannot be written: {e}"))
+            })?,
+            models,
+            depends_on,
+        },
+    })
+}
+
+/// The task's own account.
+pub(crate) fn account(inputs: &Inputs, team_uid: Uuid) -> TaskAccount {
+    let limits = inputs.task.spec.limits.as_ref();
+    TaskAccount {
+        task_uid: inputs.uid,
+        team_uid,
+        namespace: namespace(inputs),
+        name: inputs.task.name_any(),
+        limit_cost: limits.and_then(|l| l.cost_micro_usd),
+        limit_tokens: limits.and_then(|l| l.tokens),
+    }
+}
+
+fn policy(inputs: &Inputs) -> Result<MergedPolicy, Fault> {
+    let named: Vec<(String, &golden_crds::GovernancePolicySpec)> = inputs
+        .policies
+        .iter()
+        .filter(|p| p.metadata.deletion_timestamp.is_none())
+        .map(|p| (p.name_any(), &p.spec))
+        .collect();
+    let policies: Vec<NamedPolicy<'_>> =
+        named.iter().map(|(name, spec)| NamedPolicy { name, spec }).collect();
+    let merged = merge(inputs.task.labels(), &inputs.namespace_labels, &policies, &inputs.task.spec.guards)
+        .map_err(|f| fault(merge_reason(&f), f.to_string()))?;
+    for name in merged.policies.iter().filter(|n| *n != BUILT_IN) {
+        policy_ready(inputs, name)?;
+    }
+    Ok(merged)
+}
+
+fn merge_reason(fault: &MergeFault) -> &'static str {
+    match fault {
+        MergeFault::TaskRedefinesGuard { .. } => reason::GUARD_REDEFINED,
+        MergeFault::GuardTwice { .. } if fault.policies().is_empty() => reason::INVALID_SPEC,
+        MergeFault::Selector { .. } | MergeFault::Glob { .. } => reason::POLICY_NOT_READY,
+        _ => reason::POLICY_CONFLICT,
+    }
+}
+
+/// A policy that cannot be enforced blocks its tasks: nothing may only look enforced.
+fn policy_ready(inputs: &Inputs, name: &str) -> Result<(), Fault> {
+    let policy = inputs.policies.iter().find(|p| p.name_any() == name);
+    let ready = policy.and_then(|p| p.status.as_ref()).and_then(|s| find(&s.conditions, READY));
+    match ready {
+        Some(c) if c.status == "True" => Ok(()),
+        Some(c) => Err(fault(
+            reason::POLICY_NOT_READY,
+            format!("GovernancePolicy {name} is not ready: {}: {}", c.reason, c.message),
+        )),
+        None => Err(fault(
+            reason::POLICY_NOT_READY,
+            format!("GovernancePolicy {name} has not been looked at yet"),
+        )),
+    }
+}
+
+fn isolation(inputs: &Inputs, policy: &MergedPolicy) -> Result<(), Fault> {
+    let class = &policy.sandbox.runtime_class_name;
+    if inputs.runtime_classes.contains(&class.value) {
+        return Ok(());
+    }
+    Err(fault(
+        reason::RUNTIME_CLASS_NOT_FOUND,
+        format!(
+            "RuntimeClass {} (policy {}) does not exist in this cluster; install it, or let a GovernancePolicy name \
+             another in spec.sandbox.runtimeClassName",
+            class.value, class.origin
+        ),
+    ))
+}
+
+/// Roles resolve from the team's namespace, voters from Golden's: never from the team they judge.
+fn models(
+    inputs: &Inputs,
+    team: &AgentTeam,
+    policy: &MergedPolicy,
+) -> Result<BTreeMap<String, ModelBinding>, Fault> {
+    let namespace = namespace(inputs);
+    let home = From { namespace: &namespace, golden: &inputs.golden, providers: &inputs.providers };
+    let golden = From { namespace: &inputs.golden, ..home };
+    let mut models = BTreeMap::new();
+    for role in &team.spec.roles {
+        let binding = resolve(&format!("role {}", role.name), &role.model_ref, home)?;
+        models.insert(format!("role:{}", role.name), binding);
+    }
+    if !models.contains_key(&format!("role:{PRODUCER}")) {
+        return Err(fault(
+            reason::ROLE_NOT_FOUND,
+            format!("AgentTeam {} has no role {PRODUCER}, which produces; add it", team.name_any()),
+        ));
+    }
+    for voter in &policy.review.value.voters {
+        let wanted = voter.model_ref.as_ref().unwrap_or(&inputs.default_model);
+        models.insert(
+            format!("voter:{}", voter.role),
+            resolve(&format!("voter {}", voter.role), wanted, golden)?,
+        );
+    }
+    Ok(models)
+}
+
+/// The accounts of every selecting budget and its parents. All callers lock in this order (depth, then uid), so
+/// that two paths never lock against each other.
+fn path(inputs: &Inputs, policy: &MergedPolicy) -> Result<Vec<Uuid>, Fault> {
+    let selecting = selecting(&namespace(inputs), inputs.task.labels(), &inputs.budgets);
+    if selecting.is_empty() && policy.require_budget.value {
+        return Err(fault(
+            reason::NO_BUDGET,
+            format!(
+                "no Budget in namespace {} selects the task, and policy {} requires one; create one, or label the task",
+                namespace(inputs),
+                policy.require_budget.origin
+            ),
+        ));
+    }
+    let mut accounts: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for budget in &selecting {
+        let chain = chain(budget, &inputs.budgets).map_err(|f| not_ready(budget, f.reason, &f.message))?;
+        for (above, budget) in chain.iter().rev().enumerate() {
+            budget_ready(budget)?;
+            let uid =
+                uid(budget.uid()).ok_or_else(|| fault(reason::INTERNAL_ERROR, "a budget has no uid"))?;
+            accounts.insert(uid, above);
+        }
+    }
+    let mut ordered: Vec<(usize, Uuid)> = accounts.into_iter().map(|(uid, depth)| (depth, uid)).collect();
+    ordered.sort_unstable();
+    Ok(ordered.into_iter().map(|(_, uid)| uid).chain([inputs.uid]).collect())
+}
+
+fn budget_ready(budget: &Budget) -> Result<(), Fault> {
+    let ready = budget.status.as_ref().and_then(|s| find(&s.conditions, READY));
+    match ready {
+        Some(c) if c.status == "True" => Ok(()),
+        Some(c) => Err(not_ready(budget, &c.reason, &c.message)),
+        None => Err(not_ready(budget, "Progressing", "its account is being made")),
+    }
+}
+
+fn not_ready(budget: &Budget, why: &str, message: &str) -> Fault {
+    fault(reason::BUDGET_NOT_READY, format!("Budget {} is not ready: {why}: {message}", shown(budget)))
+}
+
+fn dependencies(inputs: &Inputs) -> Result<Vec<Dependency>, Fault> {
+    circle(inputs)?;
+    let resolve = |name: &String| match inputs.tasks.get(name) {
+        Some((Some(uid), _)) => Ok(Dependency { name: name.clone(), uid: *uid }),
+        _ => Err(fault(
+            reason::DEPENDENCY_NOT_FOUND,
+            format!(
+                "AgentTask {name} of spec.dependsOn does not exist in namespace {}; create it",
+                namespace(inputs)
+            ),
+        )),
+    };
+    inputs.task.spec.depends_on.iter().map(|d| resolve(&d.name)).collect()
+}
+
+/// A way from the task back to itself.
+fn circle(inputs: &Inputs) -> Result<(), Fault> {
+    let start = inputs.task.name_any();
+    let first: Vec<String> = inputs.task.spec.depends_on.iter().map(|d| d.name.clone()).collect();
+    let mut came_from: BTreeMap<String, String> = first.iter().map(|n| (n.clone(), start.clone())).collect();
+    let mut open = first;
+    while let Some(here) = open.pop() {
+        let further = inputs.tasks.get(&here).map(|(_, deps)| deps.as_slice()).unwrap_or_default();
+        for next in further {
+            if *next == start {
+                return Err(fault(
+                    reason::DEPENDENCY_CYCLE,
+                    format!(
+                        "tasks wait for each other: {}; take one dependency out",
+                        way(&start, &here, &came_from)
+                    ),
+                ));
+            }
+            if !came_from.contains_key(next) {
+                came_from.insert(next.clone(), here.clone());
+                open.push(next.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn way(start: &str, end: &str, came_from: &BTreeMap<String, String>) -> String {
+    let mut names = vec![start, end];
+    let mut here = end;
+    while let Some(before) = came_from.get(here).filter(|b| *b != start) {
+        names.push(before);
+        here = before;
+    }
+    names.push(start);
+    names.reverse();
+    names.join(" → ")
+}
+
+fn namespace(inputs: &Inputs) -> String {
+    inputs.task.namespace().unwrap_or_default()
+}
+
+fn uid(uid: Option<String>) -> Option<Uuid> {
+    uid?.parse().ok()
+}
+
+fn fault(reason: &'static str, message: impl Into<String>) -> Fault {
+    Fault { reason, message: message.into() }
+}

@@ -1,0 +1,153 @@
+//! A team that is being deleted: its services go, its row is closed, its empty streams go and the others stay.
+//!
+//! Deletion never waits for itself: with the namespace going too, or a store away for long, what cannot be done is
+//! left out. What stays behind is told in an event.
+
+use super::act::set_finalizers;
+use super::observe::Seen;
+use super::plan::FINALIZER;
+use crate::build::service::Service;
+use crate::context::Context;
+use crate::effects::delete;
+use crate::error::Error;
+use async_nats::jetstream;
+use golden_crds::conditions::agent_team as reason;
+use golden_crds::labels::service_name;
+use golden_platform::subjects;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long a store may be away before the deletion goes on without it.
+const PATIENCE_SECONDS: i64 = 120;
+const STORE_CALL: Duration = Duration::from_secs(10);
+
+/// Cleans up and takes the finalizer off.
+pub(crate) async fn clean(seen: &Seen, ctx: &Context) -> Result<Action, Error> {
+    if !seen.team.finalizers().iter().any(|f| f == FINALIZER) {
+        return Ok(Action::await_change());
+    }
+    services(seen, ctx).await?;
+    patiently(seen, close(seen.uid, ctx).await, "its row in Postgres")?;
+    patiently(seen, streams(seen, ctx).await, "its streams in NATS")?;
+    set_finalizers(&seen.team, &[], ctx).await?;
+    ctx.teams_checked.forget(&seen.uid.to_string());
+    Ok(Action::await_change())
+}
+
+async fn services(seen: &Seen, ctx: &Context) -> Result<(), Error> {
+    let (golden, uid) = (&ctx.settings.namespace, seen.uid.to_string());
+    for service in Service::ALL {
+        let name = service_name(service.name(), &seen.team.name_any(), &uid);
+        delete(&Api::<Deployment>::namespaced(ctx.client.clone(), golden), &name, None, None).await?;
+        delete(&Api::<core::Service>::namespaced(ctx.client.clone(), golden), &name, None, None).await?;
+        delete(&Api::<PodDisruptionBudget>::namespaced(ctx.client.clone(), golden), &name, None, None)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Whether to go on without a store that failed.
+fn patiently(seen: &Seen, result: Result<(), Error>, what: &str) -> Result<(), Error> {
+    let Err(error) = result else { return Ok(()) };
+    if !gives_up(seen, Timestamp::now()) {
+        return Err(error);
+    }
+    tracing::warn!(team = seen.team.name_any(), %error, "the team is deleted without cleaning {what}");
+    Ok(())
+}
+
+/// The namespace is going, or the deletion has waited long enough.
+pub(crate) fn gives_up(seen: &Seen, now: Timestamp) -> bool {
+    let since = seen.team.metadata.deletion_timestamp.as_ref().map_or(now, |t| t.0);
+    seen.namespace_ends || now.as_second() - since.as_second() > PATIENCE_SECONDS
+}
+
+/// Closes the row and what nobody will drive any more; reservations end with their leases.
+pub(crate) async fn close(uid: Uuid, ctx: &Context) -> Result<(), Error> {
+    let work = async {
+        let mut tx = ctx.pool.begin().await?;
+        sqlx::query("UPDATE teams SET deleted_at = coalesce(deleted_at, now()) WHERE team_uid = $1")
+            .bind(uid)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "UPDATE tasks SET outcome = 'Failed', ended_at = now(), wake_at = NULL
+             WHERE team_uid = $1 AND ended_at IS NULL",
+        )
+        .bind(uid)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("UPDATE desired SET wanted = false WHERE team_uid = $1 AND wanted")
+            .bind(uid)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    };
+    match tokio::time::timeout(STORE_CALL, work).await {
+        Ok(done) => done.map_err(|e| Error::database("close the team", &e)),
+        Err(_) => Err(Error::database("close the team", &sqlx::Error::PoolTimedOut)),
+    }
+}
+
+/// Deletes streams that hold nothing; the others are kept and told of.
+async fn streams(seen: &Seen, ctx: &Context) -> Result<(), Error> {
+    let names = [
+        subjects::prc_stream(seen.uid),
+        subjects::escalations_stream(seen.uid),
+        subjects::dlq_stream(seen.uid),
+    ];
+    let mut kept = Vec::new();
+    for name in names {
+        match tokio::time::timeout(STORE_CALL, delete_if_empty(&ctx.jetstream, &name)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(messages)) => kept.push(format!("{name} ({messages})")),
+            Ok(Err(message)) => return Err(away(message)),
+            Err(_) => return Err(away("no answer in time".into())),
+        }
+    }
+    if !kept.is_empty() {
+        let message = format!(
+            "streams that still hold messages were kept: {}; look at them with the nats tool and delete them when they are of no use",
+            kept.join(", ")
+        );
+        ctx.events.send(&*seen.team, true, reason::STREAMS_RETAINED, &message).await;
+    }
+    Ok(())
+}
+
+fn away(message: String) -> Error {
+    Error::Messaging {
+        action: "delete the team's streams".into(),
+        class: golden_platform::Class::Dependency,
+        message,
+    }
+}
+
+/// Messages left; 0 if the stream is gone.
+async fn delete_if_empty(js: &jetstream::Context, name: &str) -> Result<u64, String> {
+    use jetstream::context::GetStreamErrorKind;
+    let found = match js.get_stream(name).await {
+        Ok(found) => found,
+        Err(e) => {
+            return match e.kind() {
+                GetStreamErrorKind::JetStream(e)
+                    if e.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND =>
+                {
+                    Ok(0)
+                }
+                _ => Err(e.to_string()),
+            };
+        }
+    };
+    let messages = found.cached_info().state.messages;
+    if messages == 0 {
+        js.delete_stream(name).await.map_err(|e| e.to_string())?;
+    }
+    Ok(messages)
+}

@@ -1,0 +1,65 @@
+//! Budget: an account in the ledger with the spec's limits, and what it stands at in the status.
+
+mod act;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use crate::budgets::{Fault, chain};
+use crate::context::Context;
+use crate::error::Error;
+use golden_crds::Budget;
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Field manager.
+const MANAGER: &str = "golden-budget";
+/// The relist: spending that nobody told of is seen after this.
+const RELIST: Duration = Duration::from_secs(30);
+
+/// What there is: the budget and its parents up to the root, or what breaks the chain.
+struct Seen {
+    budget: Arc<Budget>,
+    chain: Result<Vec<Arc<Budget>>, Fault>,
+}
+
+/// Makes the account and the status match one budget.
+pub(crate) async fn reconcile(budget: Arc<Budget>, ctx: Arc<Context>) -> Result<Action, Error> {
+    if budget.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let seen = observe(&budget, &ctx);
+    let account = plan(&seen)?;
+    let acted = act::act(account.as_ref(), &ctx).await;
+    let wait = report::report(&seen, &acted, &ctx).await?;
+    acted.map(|_| Action::requeue(wait.map_or(RELIST, |w| w.min(RELIST))))
+}
+
+fn observe(budget: &Arc<Budget>, ctx: &Context) -> Seen {
+    Seen { chain: chain(budget, &ctx.caches.budgets.state()), budget: Arc::clone(budget) }
+}
+
+/// The account as it should be. None while the chain of parents is broken: an account that has been made keeps its
+/// limits and its parent, so that a broken reference never frees money.
+fn plan(seen: &Seen) -> Result<Option<golden_platform::ledger_accounts::BudgetAccount>, Error> {
+    let Ok(chain) = &seen.chain else { return Ok(None) };
+    let spec = &seen.budget.spec;
+    let parent = chain.get(1).map(|p| uid(p)).transpose()?;
+    Ok(Some(golden_platform::ledger_accounts::BudgetAccount {
+        uid: uid(&seen.budget)?,
+        team_uid: None,
+        namespace: seen.budget.namespace().unwrap_or_default(),
+        name: seen.budget.name_any(),
+        parent_uid: parent,
+        on_exhausted: format!("{:?}", spec.on_exhausted),
+        limit_cost: spec.limits.cost_micro_usd,
+        limit_tokens: spec.limits.tokens,
+    }))
+}
+
+fn uid(budget: &Budget) -> Result<uuid::Uuid, Error> {
+    let uid = budget.uid().unwrap_or_default();
+    uid.parse().map_err(|_| Error::Bug(format!("budget {} has no uid", budget.name_any())))
+}

@@ -1,0 +1,102 @@
+//! The status. Amounts alone are written at most every ten seconds: a busy team settles many calls.
+
+use super::{MANAGER, Seen};
+use crate::context::Context;
+use crate::effects::write_status;
+use crate::error::Error;
+use crate::money::dollars;
+use golden_crds::BudgetStatus;
+use golden_crds::conditions::budget as reason;
+use golden_crds::conditions::{Lifecycle, set_lifecycle};
+use golden_platform::ledger_accounts::Balance;
+use jiff::Timestamp;
+use kube::{Api, ResourceExt};
+use std::time::Duration;
+
+const AMOUNTS: Duration = Duration::from_secs(10);
+
+/// Writes the status if it is due. Some(wait): amounts are to be written later.
+pub(crate) async fn report(
+    seen: &Seen,
+    acted: &Result<Option<Balance>, Error>,
+    ctx: &Context,
+) -> Result<Option<Duration>, Error> {
+    let before = seen.budget.status.clone().unwrap_or_default();
+    let status = status(seen, acted, Timestamp::now());
+    if status == before {
+        return Ok(None);
+    }
+    let uid = seen.budget.uid().unwrap_or_default();
+    let only_amounts =
+        status.conditions == before.conditions && status.observed_generation == before.observed_generation;
+    if only_amounts && !ctx.budgets_written.due(&uid, 0, AMOUNTS) {
+        return Ok(Some(AMOUNTS));
+    }
+    let api: Api<golden_crds::Budget> =
+        Api::namespaced(ctx.client.clone(), &seen.budget.namespace().unwrap_or_default());
+    write_status(&api, MANAGER, &*seen.budget, &status).await?;
+    ctx.budgets_written.done(&uid, 0);
+    ctx.events.transitions(&*seen.budget, &before.conditions, &status.conditions).await;
+    Ok(None)
+}
+
+/// The status as it should be.
+pub(super) fn status(seen: &Seen, acted: &Result<Option<Balance>, Error>, now: Timestamp) -> BudgetStatus {
+    let mut status = seen.budget.status.clone().unwrap_or_default();
+    let generation = seen.budget.metadata.generation;
+    status.observed_generation = generation;
+    let (state, why, message) = match (&seen.chain, acted) {
+        (Err(fault), _) => (Lifecycle::Stalled, fault.reason, fault.message.clone()),
+        (_, Err(error)) => match error.store_reason() {
+            Some(why) => (Lifecycle::Stalled, why, error.to_string()),
+            None => (Lifecycle::Progressing, reason::PROGRESSING, error.to_string()),
+        },
+        (_, Ok(None)) => (Lifecycle::Progressing, reason::PROGRESSING, "the account is being made".into()),
+        (_, Ok(Some(balance))) => {
+            amounts(&mut status, balance);
+            let (why, message) = standing(balance);
+            (Lifecycle::Ready, why, message)
+        }
+    };
+    set_lifecycle(&mut status.conditions, state, why, &message, generation, now);
+    status
+}
+
+fn amounts(status: &mut BudgetStatus, balance: &Balance) {
+    status.spent_micro_usd = balance.spent_cost;
+    status.reserved_micro_usd = balance.reserved_cost;
+    status.spent_tokens = balance.spent_tokens;
+    status.available_micro_usd =
+        balance.limit_cost.map(|limit| (limit - balance.spent_cost - balance.reserved_cost).max(0));
+    status.spent = Some(match balance.limit_cost {
+        Some(limit) => format!("{} of {}", dollars(balance.spent_cost), dollars(limit)),
+        None => dollars(balance.spent_cost),
+    });
+    status.available = match (status.available_micro_usd, balance.limit_tokens) {
+        (Some(micro), _) => Some(dollars(micro)),
+        (None, Some(limit)) => {
+            Some(format!("{} tokens", (limit - balance.spent_tokens - balance.reserved_tokens).max(0)))
+        }
+        (None, None) => None,
+    };
+}
+
+/// What a Ready budget can still do.
+fn standing(balance: &Balance) -> (&'static str, String) {
+    let cost = balance
+        .limit_cost
+        .map(|limit| limit - balance.spent_cost - balance.reserved_cost - balance.overage_cost);
+    let tokens = balance
+        .limit_tokens
+        .map(|limit| limit - balance.spent_tokens - balance.reserved_tokens - balance.overage_tokens);
+    let over = cost.is_some_and(|left| left < 0) || tokens.is_some_and(|left| left < 0);
+    let gone = cost.is_some_and(|left| left == 0) || tokens.is_some_and(|left| left == 0);
+    if over {
+        let message = "more is committed than the limit; nothing new is granted until the limit is raised";
+        return (reason::OVER_LIMIT, message.into());
+    }
+    if gone {
+        return (reason::EXHAUSTED, "nothing is left; raise spec.limits to let calls go on".into());
+    }
+    (reason::ACTIVE, "the account grants reservations within its limits".into())
+}

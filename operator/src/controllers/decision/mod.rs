@@ -1,0 +1,77 @@
+//! Decision: one person's answer, accepted once and told to the orchestrator as a fact, or refused for good.
+//!
+//! Admission has checked that `decidedBy` is the caller and may approve. What admission cannot see is checked here:
+//! whether the target is the one meant, asks a question now, and who submitted it.
+
+mod observe;
+mod report;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use crate::context::Context;
+use crate::error::Error;
+use golden_crds::Decision;
+use golden_crds::conditions::{ACCEPTED, find};
+use golden_platform::wire::{Fact, NewFact, PersonDecision};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Field manager.
+const MANAGER: &str = "golden-decision";
+/// A decided decision never changes: only the floor.
+const IDLE: Duration = Duration::from_hours(1);
+
+/// Accepts or refuses one decision.
+pub(crate) async fn reconcile(decision: Arc<Decision>, ctx: Arc<Context>) -> Result<Action, Error> {
+    if decision.metadata.deletion_timestamp.is_some() || is_settled(&decision) {
+        return Ok(Action::requeue(IDLE));
+    }
+    let seen = match observe::observe(&decision, &ctx).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            report::undecided(&decision, &error, &ctx).await?;
+            return Err(error);
+        }
+    };
+    let refusal = validate::validate(&seen, Timestamp::now());
+    if refusal.is_none() && !seen.told {
+        // The fact first: a crash before the status leaves an accepted fact, which is found and kept.
+        act(&seen, &ctx).await?;
+    }
+    report::decided(&decision, refusal.as_ref(), &ctx).await?;
+    Ok(Action::requeue(IDLE))
+}
+
+fn is_settled(decision: &Decision) -> bool {
+    let accepted = decision.status.as_ref().and_then(|s| find(&s.conditions, ACCEPTED));
+    accepted.is_some_and(|c| c.status != "Unknown")
+}
+
+async fn act(seen: &observe::Seen, ctx: &Context) -> Result<(), Error> {
+    let Some(row) = &seen.row else { return Ok(()) };
+    let spec = &seen.decision.spec;
+    let fact = NewFact {
+        team_uid: row.team_uid,
+        task_uid: row.task_uid,
+        object_uid: seen.uid,
+        fact_key: "decision".into(),
+        fact: Fact::Decided(PersonDecision {
+            decision_uid: seen.uid,
+            name: seen.decision.name_any(),
+            decided_by: spec.decided_by.clone(),
+            verdict: format!("{:?}", spec.verdict),
+            option: spec.option.clone(),
+            note: spec.note.clone(),
+            digest: spec.target.digest.clone(),
+        }),
+    };
+    let mut conn = ctx.pool.acquire().await.map_err(|e| Error::database("tell of a decision", &e))?;
+    golden_platform::facts::insert(&mut conn, &fact)
+        .await
+        .map(drop)
+        .map_err(|e| Error::database("tell of a decision", &e))
+}

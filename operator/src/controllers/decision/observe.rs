@@ -1,0 +1,95 @@
+//! What there is: the target, what it asks now (from the database, which is ahead of the status), other answers.
+
+use crate::context::Context;
+use crate::error::Error;
+use golden_crds::conditions::{ACCEPTED, is_true};
+use golden_crds::decision::TargetKind;
+use golden_crds::{AgentTask, Decision};
+use golden_platform::wire::TaskView;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use sqlx::Row;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Everything a verdict on a decision rests on.
+pub(crate) struct Seen {
+    pub(crate) decision: Arc<Decision>,
+    pub(crate) uid: Uuid,
+    pub(crate) task: Option<Arc<AgentTask>>,
+    pub(crate) row: Option<TaskRow>,
+    /// Accepted answers of the same person on the same digest.
+    pub(crate) answered_before: bool,
+    /// The fact is written already: it was accepted before a crash.
+    pub(crate) told: bool,
+}
+
+/// The task's run.
+pub(crate) struct TaskRow {
+    pub(crate) task_uid: Uuid,
+    pub(crate) team_uid: Uuid,
+    pub(crate) submitted_by: String,
+    pub(crate) ended: bool,
+    pub(crate) view: TaskView,
+}
+
+/// Looks at the caches and the database.
+pub(crate) async fn observe(decision: &Arc<Decision>, ctx: &Context) -> Result<Seen, Error> {
+    let target = &decision.spec.target;
+    let namespace = decision.namespace().unwrap_or_default();
+    let uid = decision.uid().unwrap_or_default();
+    let uid = uid.parse().map_err(|_| Error::Bug(format!("decision {} has no uid", decision.name_any())))?;
+    let task = (target.kind == TargetKind::AgentTask)
+        .then(|| ctx.caches.tasks.get(&ObjectRef::new(&target.name).within(&namespace)))
+        .flatten();
+    Ok(Seen {
+        row: row(&target.uid, ctx).await?,
+        told: told(uid, ctx).await?,
+        answered_before: answered_before(decision, ctx),
+        uid,
+        task,
+        decision: Arc::clone(decision),
+    })
+}
+
+async fn row(uid: &str, ctx: &Context) -> Result<Option<TaskRow>, Error> {
+    let Ok(uid) = uid.parse::<Uuid>() else { return Ok(None) };
+    let failed = |e: sqlx::Error| Error::database("read the decision's task", &e);
+    let row = sqlx::query(
+        "SELECT task_uid, team_uid, submitted_by, ended_at IS NOT NULL AS ended, view FROM tasks WHERE task_uid = $1",
+    )
+    .bind(uid)
+    .fetch_optional(&ctx.pool)
+    .await
+    .map_err(failed)?;
+    let Some(row) = row else { return Ok(None) };
+    let view = serde_json::from_value(row.try_get("view").map_err(failed)?)
+        .map_err(|e| Error::Bug(format!("the view of task {uid} cannot be read: {e}")))?;
+    Ok(Some(TaskRow {
+        task_uid: row.try_get("task_uid").map_err(failed)?,
+        team_uid: row.try_get("team_uid").map_err(failed)?,
+        submitted_by: row.try_get("submitted_by").map_err(failed)?,
+        ended: row.try_get("ended").map_err(failed)?,
+        view,
+    }))
+}
+
+async fn told(uid: Uuid, ctx: &Context) -> Result<bool, Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM facts WHERE object_uid = $1 AND fact_key = 'decision')")
+        .bind(uid)
+        .fetch_one(&ctx.pool)
+        .await
+        .map_err(|e| Error::database("look for the decision's fact", &e))
+}
+
+fn answered_before(decision: &Decision, ctx: &Context) -> bool {
+    let (mine, target) = (decision.uid(), &decision.spec.target);
+    let found = ctx.caches.decisions.find(|other| {
+        other.uid() != mine
+            && other.spec.decided_by == decision.spec.decided_by
+            && other.spec.target.uid == target.uid
+            && other.spec.target.digest == target.digest
+            && other.status.as_ref().is_some_and(|s| is_true(&s.conditions, ACCEPTED))
+    });
+    found.is_some()
+}

@@ -1,0 +1,114 @@
+use super::observe::{Seen, TaskRow};
+use super::validate::validate;
+use golden_crds::agent_task::{EscalationStatus, ResultStatus};
+use golden_platform::wire::{TaskView, ViewCondition};
+use jiff::Timestamp;
+use serde_json::json;
+use std::sync::Arc;
+use uuid::Uuid;
+
+fn digest(c: char) -> String {
+    format!("sha256:{}", c.to_string().repeat(64))
+}
+
+fn seen(verdict: &str, option: Option<&str>, by: &str) -> Seen {
+    let decision = serde_json::from_value(json!({
+        "apiVersion": "goldenarch.dev/v1alpha1", "kind": "Decision",
+        "metadata": {"name": "d", "namespace": "n", "uid": Uuid::nil()},
+        "spec": {"target": {"kind": "AgentTask", "name": "t", "uid": "u", "digest": digest('a')},
+                 "verdict": verdict, "option": option, "decidedBy": by},
+    }))
+    .unwrap();
+    let task = serde_json::from_value(json!({
+        "apiVersion": "goldenarch.dev/v1alpha1", "kind": "AgentTask",
+        "metadata": {"name": "t", "namespace": "n", "uid": "u"},
+        "spec": {"teamRef": {"name": "x"}, "goal": "g", "source": {"inline": {"files": []}}},
+    }))
+    .unwrap();
+    let escalation = EscalationStatus {
+        reason: "ReviewTied".into(),
+        options: vec!["Accept".into(), "Reject".into()],
+        deadline: "2026-01-02T00:00:00Z".into(),
+        default_option: "Reject".into(),
+        digest: digest('a'),
+    };
+    Seen {
+        decision: Arc::new(decision),
+        uid: Uuid::nil(),
+        task: Some(Arc::new(task)),
+        row: Some(TaskRow {
+            task_uid: Uuid::nil(),
+            team_uid: Uuid::nil(),
+            submitted_by: "alice".into(),
+            ended: false,
+            view: TaskView { escalation: Some(escalation), ..TaskView::default() },
+        }),
+        answered_before: false,
+        told: false,
+    }
+}
+
+fn approval(mut seen: Seen) -> Seen {
+    let view = &mut seen.row.as_mut().unwrap().view;
+    view.escalation = None;
+    view.result = Some(ResultStatus { digest: digest('a'), ..ResultStatus::default() });
+    view.conditions = vec![ViewCondition {
+        r#type: "Approved".into(),
+        status: "False".into(),
+        reason: "ApprovalPending".into(),
+        message: String::new(),
+    }];
+    seen
+}
+
+fn verdict(seen: &Seen) -> Option<&'static str> {
+    validate(seen, "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap()).map(|r| r.reason)
+}
+
+#[test]
+fn an_answer_to_the_question_that_is_asked_counts() {
+    assert_eq!(verdict(&seen("Approve", None, "bob")), None);
+    assert_eq!(verdict(&seen("Option", Some("Reject"), "bob")), None);
+    assert_eq!(verdict(&approval(seen("Approve", None, "bob"))), None);
+}
+
+#[test]
+fn nobody_approves_their_own_work_but_may_withdraw_it() {
+    assert_eq!(verdict(&seen("Approve", None, "alice")), Some("SelfApproval"));
+    assert_eq!(verdict(&approval(seen("Approve", None, "alice"))), Some("SelfApproval"));
+    assert_eq!(verdict(&seen("Deny", None, "alice")), None);
+}
+
+type Change = fn(&mut Seen);
+
+#[test]
+fn every_other_answer_is_refused_with_its_reason() {
+    let cases: [(&str, Change); 8] = [
+        ("TargetNotFound", |s| s.task = None),
+        ("TargetReplaced", |s| Arc::make_mut(s.task.as_mut().unwrap()).metadata.uid = Some("other".into())),
+        ("NothingToDecide", |s| s.row = None),
+        ("NothingToDecide", |s| s.row.as_mut().unwrap().ended = true),
+        ("NothingToDecide", |s| s.row.as_mut().unwrap().view.escalation = None),
+        ("DigestStale", |s| s.row.as_mut().unwrap().view.escalation.as_mut().unwrap().digest = digest('b')),
+        ("AlreadyDecided", |s| s.answered_before = true),
+        ("TooLate", |s| {
+            s.row.as_mut().unwrap().view.escalation.as_mut().unwrap().deadline =
+                "2025-01-01T00:00:00Z".into();
+        }),
+    ];
+    for (want, change) in cases {
+        let mut seen = seen("Approve", None, "bob");
+        change(&mut seen);
+        assert_eq!(verdict(&seen), Some(want));
+    }
+    assert_eq!(verdict(&seen("Option", Some("Maybe"), "bob")), Some("OptionNotOffered"));
+    assert_eq!(verdict(&approval(seen("Option", Some("Accept"), "bob"))), Some("OptionNotOffered"));
+}
+
+#[test]
+fn a_fact_that_is_written_stays_accepted_after_a_crash() {
+    let mut seen = seen("Approve", None, "bob");
+    seen.told = true;
+    seen.row.as_mut().unwrap().view.escalation = None;
+    assert_eq!(verdict(&seen), None);
+}

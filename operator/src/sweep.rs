@@ -1,0 +1,255 @@
+//! What watches alone cannot promise: objects that vanished while nobody looked, and pods nobody owns any more.
+//!
+//! AgentTasks have no finalizer: a uid that is gone is the fact `Deleted`. It is told when the watch sees it, and
+//! every half minute for whatever is open in the database and not in the cluster. The cache alone never counts as
+//! proof: the apiserver is asked before anything is taken for gone.
+
+use crate::caches::label_of;
+use crate::context::Context;
+use crate::controllers::agent_task::is_terminal;
+use crate::effects::{bounded, delete};
+use crate::error::Error;
+use futures::StreamExt;
+use futures::channel::mpsc;
+use golden_crds::labels::{COMPONENT, TASK_UID};
+use golden_crds::{AgentTask, AgentTeam, Budget};
+use golden_platform::wire::{Fact, NewFact};
+use golden_platform::{CancellationToken, facts, ledger_accounts};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::core::NamespaceResourceScope;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+const EVERY: Duration = Duration::from_secs(30);
+/// Ended fetch and delivery pods are kept so long for their logs.
+const KEEP_PODS_SECONDS: i64 = 3600;
+/// Objects looked at in one sweep; the rest waits for the next.
+const BATCH: i64 = 500;
+
+/// An object of the database.
+#[derive(Debug, sqlx::FromRow)]
+struct Known {
+    uid: Uuid,
+    namespace: String,
+    name: String,
+}
+
+/// Sweeps until `stop`.
+pub(crate) async fn run(
+    ctx: Arc<Context>,
+    mut vanished: mpsc::UnboundedReceiver<String>,
+    stop: CancellationToken,
+) {
+    let mut tick = tokio::time::interval(EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let done = tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => if ctx.leadership.held() { sweep(&ctx).await } else { Ok(()) },
+            uid = vanished.next() => match uid {
+                None => return,
+                Some(uid) if ctx.leadership.held() => gone(&ctx, &uid).await,
+                Some(_) => Ok(()),
+            },
+        };
+        if let Err(error) = done {
+            // Nothing is lost: the next sweep finds the same.
+            tracing::warn!(%error, "a sweep failed and is repeated");
+        }
+    }
+}
+
+/// The watch saw a task go.
+async fn gone(ctx: &Context, uid: &str) -> Result<(), Error> {
+    let Ok(parsed) = uid.parse::<Uuid>() else { return Ok(()) };
+    // A watch that was interrupted may tell of an object that only could not be read.
+    if let Some(known) = open_task(ctx, parsed).await?
+        && is_gone(&ctx.caches.tasks, &known, ctx).await?
+    {
+        deleted(ctx, parsed).await?;
+    }
+    ctx.pacing.forget(uid);
+    Ok(())
+}
+
+async fn sweep(ctx: &Context) -> Result<(), Error> {
+    tasks(ctx).await?;
+    teams(ctx).await?;
+    budgets(ctx).await?;
+    leftover_pods(ctx).await
+}
+
+async fn open_task(ctx: &Context, uid: Uuid) -> Result<Option<Known>, Error> {
+    sqlx::query_as(
+        "SELECT object_uid AS uid, body->>'namespace' AS namespace, body->>'name' AS name FROM facts
+         WHERE object_uid = $1 AND fact_key = 'admitted'",
+    )
+    .bind(uid)
+    .fetch_optional(&ctx.pool)
+    .await
+    .map_err(|e| Error::database("look for a vanished task", &e))
+}
+
+/// Tasks that are open in the database and not in the cluster.
+async fn tasks(ctx: &Context) -> Result<(), Error> {
+    let open: Vec<Known> = sqlx::query_as(
+        "SELECT f.object_uid AS uid, f.body->>'namespace' AS namespace, f.body->>'name' AS name
+         FROM facts f LEFT JOIN tasks t ON t.task_uid = f.object_uid
+         WHERE f.kind = 'Admitted' AND t.ended_at IS NULL
+           AND NOT EXISTS (SELECT FROM facts d WHERE d.object_uid = f.object_uid AND d.fact_key = 'deleted')
+         ORDER BY f.id LIMIT $1",
+    )
+    .bind(BATCH)
+    .fetch_all(&ctx.pool)
+    .await
+    .map_err(|e| Error::database("list open tasks", &e))?;
+    for known in open {
+        if is_gone(&ctx.caches.tasks, &known, ctx).await? {
+            deleted(ctx, known.uid).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the fact and takes the pods away; those in the task's namespace would go with their owner anyway.
+async fn deleted(ctx: &Context, uid: Uuid) -> Result<(), Error> {
+    let failed = |e: sqlx::Error| Error::database("tell of a deleted task", &e);
+    let team: Option<Uuid> =
+        sqlx::query_scalar("SELECT team_uid FROM facts WHERE object_uid = $1 AND fact_key = 'admitted'")
+            .bind(uid)
+            .fetch_optional(&ctx.pool)
+            .await
+            .map_err(failed)?;
+    let Some(team_uid) = team else { return Ok(()) };
+    let fact =
+        NewFact { team_uid, task_uid: uid, object_uid: uid, fact_key: "deleted".into(), fact: Fact::Deleted };
+    let mut conn = ctx.pool.acquire().await.map_err(failed)?;
+    facts::insert(&mut conn, &fact).await.map_err(failed)?;
+    tracing::info!(task = %uid, "an AgentTask is gone");
+    drop(conn);
+    for pod in ctx.caches.pods_with(TASK_UID, &uid.to_string()) {
+        delete_pod(&pod, ctx).await?;
+    }
+    Ok(())
+}
+
+/// Teams whose clean-up gave up on the database, or that were removed with their finalizer by hand.
+async fn teams(ctx: &Context) -> Result<(), Error> {
+    let open: Vec<Known> = sqlx::query_as(
+        "SELECT team_uid AS uid, namespace, name FROM teams WHERE deleted_at IS NULL LIMIT $1",
+    )
+    .bind(BATCH)
+    .fetch_all(&ctx.pool)
+    .await
+    .map_err(|e| Error::database("list teams", &e))?;
+    for known in open {
+        if is_gone::<AgentTeam>(&ctx.caches.teams, &known, ctx).await? {
+            crate::controllers::agent_team::close(known.uid, ctx).await?;
+            tracing::info!(team = %known.uid, "an AgentTeam is gone");
+        }
+    }
+    Ok(())
+}
+
+/// Budgets that are gone grant nothing any more.
+async fn budgets(ctx: &Context) -> Result<(), Error> {
+    let failed = |e: sqlx::Error| Error::database("close the accounts of deleted budgets", &e);
+    let open: Vec<Known> = sqlx::query_as(
+        "SELECT account_uid AS uid, namespace, name FROM accounts
+         WHERE kind = 'Budget' AND deleted_at IS NULL ORDER BY account_uid LIMIT $1",
+    )
+    .bind(BATCH)
+    .fetch_all(&ctx.pool)
+    .await
+    .map_err(failed)?;
+    for known in open {
+        if is_gone::<Budget>(&ctx.caches.budgets, &known, ctx).await? {
+            let mut conn = ctx.pool.acquire().await.map_err(failed)?;
+            ledger_accounts::mark_deleted(&mut conn, known.uid).await.map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Not cached, and the apiserver has none of that name and uid either.
+async fn is_gone<K>(cache: &Store<K>, known: &Known, ctx: &Context) -> Result<bool, Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + 'static,
+{
+    let uid = known.uid.to_string();
+    let cached = cache.get(&ObjectRef::new(&known.name).within(&known.namespace));
+    if cached.is_some_and(|object| object.meta().uid.as_deref() == Some(&uid)) {
+        return Ok(false);
+    }
+    let api: Api<K> = Api::namespaced(ctx.client.clone(), &known.namespace);
+    let action = format!("look for {} {}", K::kind(&()).to_lowercase(), known.name);
+    let live = bounded(&action, api.get_metadata_opt(&known.name)).await?;
+    Ok(live.is_none_or(|object| object.metadata.uid.as_deref() != Some(&uid)))
+}
+
+/// Fetch and delivery pods in Golden's namespace that nobody owns: ended long ago, or of a task that is gone.
+async fn leftover_pods(ctx: &Context) -> Result<(), Error> {
+    let jobs = ctx.caches.pods.state_filter(|p| matches!(label_of(p, COMPONENT), Some("fetch" | "delivery")));
+    for pod in jobs {
+        let task = label_of(&*pod, TASK_UID).unwrap_or_default();
+        let orphan = match (ctx.caches.task_by_uid(task), task.parse::<Uuid>()) {
+            (None, Ok(uid)) => match open_task(ctx, uid).await? {
+                Some(known) => is_gone::<AgentTask>(&ctx.caches.tasks, &known, ctx).await?,
+                None => true,
+            },
+            (Some(_), _) | (None, Err(_)) => false,
+        };
+        if orphan || ended_long_ago(&pod, Timestamp::now()) {
+            delete_pod(&pod, ctx).await?;
+        }
+    }
+    Ok(())
+}
+
+fn ended_long_ago(pod: &Pod, now: Timestamp) -> bool {
+    let states = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
+    let ends = states.filter_map(|c| c.state.as_ref()?.terminated.as_ref()?.finished_at.as_ref());
+    is_terminal(pod)
+        && ends.map(|t| t.0).max().is_none_or(|end| now.as_second() - end.as_second() > KEEP_PODS_SECONDS)
+}
+
+async fn delete_pod(pod: &Pod, ctx: &Context) -> Result<(), Error> {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return Ok(());
+    }
+    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &pod.namespace().unwrap_or_default());
+    delete(&api, &pod.name_any(), pod.uid().as_deref(), None).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_ended_pod_is_kept_for_an_hour() {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "p"},
+            "status": {"phase": "Succeeded", "containerStatuses": [{"name": "job", "image": "", "imageID": "",
+                "ready": false, "restartCount": 0,
+                "state": {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T00:00:00Z"}}}]},
+        }))
+        .unwrap();
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        assert!(!ended_long_ago(&pod, at("2026-01-01T00:59:00Z")));
+        assert!(ended_long_ago(&pod, at("2026-01-01T01:01:00Z")));
+        let mut running = pod;
+        running.status.as_mut().unwrap().phase = Some("Running".into());
+        assert!(!ended_long_ago(&running, at("2026-01-02T00:00:00Z")));
+    }
+}
