@@ -1,0 +1,246 @@
+//! Artifacts: bytes by content, in NATS' object store, readable per namespace.
+//!
+//! An object is named `<namespace>/<digest>`, and a row of `artifacts` says that it may be read there: a digest
+//! alone opens nothing. The bytes come first, then the row: a row without bytes means that the store lost them.
+//! Bytes are checked against their digest on every read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::Context;
+use async_nats::jetstream::object_store::{Config, GetErrorKind, InfoErrorKind, ObjectStore};
+use async_nats::jetstream::stream::StorageType;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use bytes::Bytes;
+use sqlx::PgPool;
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::{OnceCell, Semaphore};
+use uuid::Uuid;
+
+use crate::tree::digest;
+use crate::wire::ArtifactStored;
+
+/// The bucket, install-wide.
+pub const BUCKET: &str = "golden-artifacts";
+/// Largest artifact.
+pub const MAX_BYTES: usize = 64 << 20;
+/// Transfers at once: each holds its bytes in memory.
+const TRANSFERS: usize = 2;
+/// Longest transfer.
+const TIMEOUT: Duration = Duration::from_mins(2);
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("no artifact {digest} in namespace {namespace}")]
+    NotFound { namespace: String, digest: String },
+    #[error("{0:?} is not a digest; it looks like sha256:<64 hexadecimal digits>")]
+    NotADigest(String),
+    #[error("the artifact has {0} bytes, at most {MAX_BYTES} are kept")]
+    TooLarge(usize),
+    #[error(
+        "artifact {digest} in namespace {namespace} is damaged in the store: its bytes have digest {found}"
+    )]
+    Corrupt { namespace: String, digest: String, found: String },
+    #[error("artifact {digest} in namespace {namespace} is known, but the store has lost its bytes")]
+    Lost { namespace: String, digest: String },
+    #[error("the artifact store does not answer: {0}")]
+    Store(String),
+    #[error("the table of artifacts cannot be read or written: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl crate::Classify for Error {
+    fn class(&self) -> crate::Class {
+        match self {
+            Self::NotFound { .. } | Self::NotADigest(_) | Self::TooLarge(_) => crate::Class::Invalid,
+            Self::Corrupt { .. } | Self::Lost { .. } => crate::Class::Bug,
+            Self::Store(_) => crate::Class::Dependency,
+            Self::Database(e) => e.class(),
+        }
+    }
+}
+
+/// The store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    js: Context,
+    pool: PgPool,
+    bucket: Arc<OnceCell<ObjectStore>>,
+    transfers: Arc<Semaphore>,
+}
+
+impl Store {
+    pub fn new(js: Context, pool: PgPool) -> Self {
+        Self { js, pool, bucket: Arc::default(), transfers: Arc::new(Semaphore::new(TRANSFERS)) }
+    }
+
+    /// Keeps bytes for a namespace; again changes nothing.
+    pub async fn put(
+        &self,
+        namespace: &str,
+        team_uid: Uuid,
+        task_uid: impl Into<Option<Uuid>>,
+        bytes: impl Into<Bytes>,
+    ) -> Result<ArtifactStored, Error> {
+        let bytes = bytes.into();
+        if bytes.len() > MAX_BYTES {
+            return Err(Error::TooLarge(bytes.len()));
+        }
+        let stored =
+            ArtifactStored { digest: digest(&bytes), bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX) };
+        bounded(self.write(&object_name(namespace, &stored.digest), bytes)).await?;
+        sqlx::query(
+            "INSERT INTO artifacts (namespace, digest, team_uid, task_uid, bytes)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (namespace, digest) DO NOTHING",
+        )
+        .bind(namespace)
+        .bind(&stored.digest)
+        .bind(team_uid)
+        .bind(task_uid.into())
+        .bind(stored.bytes)
+        .execute(&self.pool)
+        .await?;
+        Ok(stored)
+    }
+
+    /// The bytes of a digest that this namespace may read.
+    pub async fn get(&self, namespace: &str, wanted: &str) -> Result<Bytes, Error> {
+        if !is_digest(wanted) {
+            return Err(Error::NotADigest(wanted.chars().take(80).collect()));
+        }
+        let known: Option<i64> =
+            sqlx::query_scalar("SELECT bytes FROM artifacts WHERE namespace = $1 AND digest = $2")
+                .bind(namespace)
+                .bind(wanted)
+                .fetch_optional(&self.pool)
+                .await?;
+        let names = || (namespace.to_owned(), wanted.to_owned());
+        if known.is_none() {
+            let (namespace, digest) = names();
+            return Err(Error::NotFound { namespace, digest });
+        }
+        let Some(bytes) = bounded(self.read(&object_name(namespace, wanted))).await? else {
+            let (namespace, digest) = names();
+            return Err(Error::Lost { namespace, digest });
+        };
+        let found = digest(&bytes);
+        if found != wanted {
+            let (namespace, digest) = names();
+            return Err(Error::Corrupt { namespace, digest, found });
+        }
+        Ok(bytes)
+    }
+
+    async fn bucket(&self) -> Result<&ObjectStore, Error> {
+        let open = || async {
+            if let Ok(found) = self.js.get_object_store(BUCKET).await {
+                return Ok(found);
+            }
+            let config =
+                Config { bucket: BUCKET.to_owned(), storage: StorageType::File, ..Config::default() };
+            self.js.create_object_store(config).await.map_err(|e| Error::Store(e.to_string()))
+        };
+        self.bucket.get_or_try_init(open).await
+    }
+
+    /// An object that is there is not written again: replacing one removes the chunks that others are reading.
+    /// One of another size is damaged, and is replaced.
+    async fn write(&self, name: &str, bytes: Bytes) -> Result<(), Error> {
+        let bucket = self.bucket().await?;
+        match bucket.info(name).await {
+            Ok(info) if !info.deleted && info.size == bytes.len() => return Ok(()),
+            Ok(_) => {}
+            Err(e) if matches!(e.kind(), InfoErrorKind::NotFound) => {}
+            Err(e) => return Err(Error::Store(e.to_string())),
+        }
+        let _transfer = self.transfers.acquire().await.map_err(|e| Error::Store(e.to_string()))?;
+        bucket.put(name, &mut bytes.as_ref()).await.map(drop).map_err(|e| Error::Store(e.to_string()))
+    }
+
+    async fn read(&self, name: &str) -> Result<Option<Bytes>, Error> {
+        let bucket = self.bucket().await?;
+        let _transfer = self.transfers.acquire().await.map_err(|e| Error::Store(e.to_string()))?;
+        let mut object = match bucket.get(name).await {
+            Ok(object) => object,
+            Err(e) if matches!(e.kind(), GetErrorKind::NotFound) => return Ok(None),
+            Err(e) => return Err(Error::Store(e.to_string())),
+        };
+        let size = object.info().size;
+        if size > MAX_BYTES {
+            return Err(Error::TooLarge(size));
+        }
+        let mut bytes = Vec::with_capacity(size);
+        // The object store checks its own digest at the end and fails; ours then names the damage.
+        match object.read_to_end(&mut bytes).await {
+            Ok(_) => Ok(Some(bytes.into())),
+            Err(e) if e.kind() == std::io::ErrorKind::InvalidData => Ok(Some(bytes.into())),
+            Err(e) => Err(Error::Store(e.to_string())),
+        }
+    }
+}
+
+async fn bounded<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(TIMEOUT, work)
+        .await
+        .map_err(|_| Error::Store("no end of a transfer in time".into()))?
+}
+
+fn object_name(namespace: &str, digest: &str) -> String {
+    format!("{namespace}/{digest}")
+}
+
+/// Whether a text has the form of a digest.
+pub fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| {
+        hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+}
+
+/// Whose artifacts a request may touch: put into the request by the service that authenticated it.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    pub namespace: String,
+    pub team_uid: Uuid,
+    pub task_uid: Option<Uuid>,
+}
+
+/// `GET /v1/artifacts/{digest}` and `PUT /v1/artifacts`, both within the request's [`Scope`] extension.
+pub fn router(store: Store) -> Router {
+    Router::new()
+        .route("/v1/artifacts/{digest}", get(read))
+        .route("/v1/artifacts", axum::routing::put(write))
+        .layer(DefaultBodyLimit::max(MAX_BYTES))
+        .with_state(store)
+}
+
+async fn read(
+    State(store): State<Store>,
+    Extension(scope): Extension<Scope>,
+    Path(digest): Path<String>,
+) -> Result<Bytes, crate::http::Error> {
+    Ok(store.get(&scope.namespace, &digest).await?)
+}
+
+async fn write(
+    State(store): State<Store>,
+    Extension(scope): Extension<Scope>,
+    body: Bytes,
+) -> Result<Json<ArtifactStored>, crate::http::Error> {
+    Ok(Json(store.put(&scope.namespace, scope.team_uid, scope.task_uid, body).await?))
+}
+
+impl From<Error> for crate::http::Error {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::NotFound { .. } => Self::not_found(message),
+            Error::NotADigest(_) => Self::bad_request(message),
+            Error::TooLarge(_) => Self::too_large(message),
+            Error::Corrupt { .. } | Error::Lost { .. } => Self::internal(message),
+            Error::Store(_) => Self::unavailable(message),
+            Error::Database(e) => e.into(),
+        }
+    }
+}

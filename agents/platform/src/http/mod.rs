@@ -1,0 +1,9 @@
+//! HTTP as every service speaks it: serving with health and metrics, errors as JSON, calling each other.
+
+mod client;
+mod error;
+mod serve;
+
+pub use client::{CallError, ServiceClient, TokenFile, client};
+pub use error::Error;
+pub use serve::{Health, app, serve, serve_on};

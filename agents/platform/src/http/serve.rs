@@ -1,0 +1,146 @@
+//! Serving: the service's routes beside /healthz, /readyz and /metrics, until told to stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures::future::BoxFuture;
+use http::StatusCode;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::telemetry::Metrics;
+use crate::{db, nats};
+
+/// One gate may take this long before it counts as closed.
+const GATE: Duration = Duration::from_secs(2);
+/// Requests in hand may take this long once the process stops; kubelet's own patience is 30 s.
+const DRAIN: Duration = Duration::from_secs(25);
+
+type Gate = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// What /readyz asks and /metrics shows.
+#[derive(Clone)]
+pub struct Health {
+    metrics: Metrics,
+    gates: Vec<(&'static str, Gate)>,
+}
+
+impl Health {
+    pub fn new(metrics: Metrics) -> Self {
+        Self { metrics, gates: Vec::new() }
+    }
+
+    /// Ready only while this says so; the error is shown.
+    #[must_use]
+    pub fn gate<F, R>(mut self, name: &'static str, open: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.gates.push((name, Arc::new(move || Box::pin(open()))));
+        self
+    }
+
+    /// Ready only while Postgres answers.
+    #[must_use]
+    pub fn postgres(self, pool: PgPool) -> Self {
+        self.gate("postgres", move || {
+            let pool = pool.clone();
+            async move { db::ping(&pool).await }
+        })
+    }
+
+    /// Ready only while NATS is connected.
+    #[must_use]
+    pub fn nats(self, client: async_nats::Client) -> Self {
+        self.gate("nats", move || std::future::ready(nats::ping(&client)))
+    }
+}
+
+/// Serves `router` and the health routes on `listen` until `stop`, then lets requests in hand finish.
+pub async fn serve(
+    listen: SocketAddr,
+    router: Router,
+    health: Health,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let listener = tokio::net::TcpListener::bind(listen).await.map_err(|e| {
+        std::io::Error::new(e.kind(), format!("cannot listen on {listen}: {e}; see GOLDEN_LISTEN"))
+    })?;
+    serve_on(listener, router, health, stop).await
+}
+
+/// [`serve`] on a listener that exists, so that a test may choose port 0.
+pub async fn serve_on(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    health: Health,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    tracing::info!(listen = %listener.local_addr()?, "serving");
+    let app = app(router, health);
+    let stopped = stop.clone();
+    let serving = axum::serve(listener, app).with_graceful_shutdown(async move { stopped.cancelled().await });
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        done = serving.into_future() => done,
+        () = overdue => {
+            tracing::warn!("requests did not end in time; ending without them");
+            Ok(())
+        }
+    }
+}
+
+/// The service's routes, measured, with the health routes beside them.
+pub fn app(router: Router, health: Health) -> Router {
+    let measured = router.layer(axum::middleware::from_fn_with_state(health.metrics.clone(), measure));
+    let own = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(health);
+    own.merge(measured)
+}
+
+async fn ready(State(health): State<Health>) -> Response {
+    let checks = health.gates.iter().map(|(name, gate)| async move {
+        let open = tokio::time::timeout(GATE, gate()).await;
+        (name, open.unwrap_or_else(|_| Err(format!("no answer within {GATE:?}"))))
+    });
+    let mut text = String::new();
+    let mut all = true;
+    for (name, open) in futures::future::join_all(checks).await {
+        all &= open.is_ok();
+        match open {
+            Ok(()) => text.push_str(&format!("[+] {name} ok\n")),
+            Err(why) => text.push_str(&format!("[-] {name}: {why}\n")),
+        }
+    }
+    (if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text).into_response()
+}
+
+async fn metrics(State(health): State<Health>) -> Response {
+    match health.metrics.render() {
+        Ok(text) => ([(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Err(e) => super::Error::internal(format!("metrics cannot be written: {e}")).into_response(),
+    }
+}
+
+/// Routes are labelled by their pattern: paths hold names, which would make labels without bound.
+async fn measure(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
+    let method = request.method().as_str().to_owned();
+    let start = Instant::now();
+    let response = next.run(request).await;
+    metrics.http(&method, &route, response.status().as_u16(), start.elapsed());
+    response
+}

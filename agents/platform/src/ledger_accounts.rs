@@ -1,0 +1,156 @@
+//! The ledger's accounts as the operator keeps them: limits, parents and paths. Spending is the ledger's alone.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::subjects::NOTIFY_ACCOUNTS;
+
+/// A Budget, as an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetAccount {
+    /// The Budget's uid.
+    pub uid: Uuid,
+    /// Budgets are not a team's; set only if one ever is.
+    pub team_uid: Option<Uuid>,
+    pub namespace: String,
+    pub name: String,
+    pub parent_uid: Option<Uuid>,
+    /// `Pause` or `Fail`.
+    pub on_exhausted: String,
+    /// In micro-USD.
+    pub limit_cost: Option<i64>,
+    pub limit_tokens: Option<i64>,
+}
+
+/// A task's own limit, as an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskAccount {
+    pub task_uid: Uuid,
+    pub team_uid: Uuid,
+    pub namespace: String,
+    pub name: String,
+    pub limit_cost: Option<i64>,
+    pub limit_tokens: Option<i64>,
+}
+
+/// What an account stands at.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Balance {
+    pub account_uid: Uuid,
+    pub limit_cost: Option<i64>,
+    pub limit_tokens: Option<i64>,
+    pub spent_cost: i64,
+    pub reserved_cost: i64,
+    pub overage_cost: i64,
+    pub spent_tokens: i64,
+    pub reserved_tokens: i64,
+    pub overage_tokens: i64,
+    pub version: i64,
+}
+
+/// Makes a Budget's account, or takes over an edit of its limits. True if anything changed.
+pub async fn upsert_budget(conn: &mut PgConnection, budget: &BudgetAccount) -> Result<bool, sqlx::Error> {
+    upsert(conn, budget, "Budget").await
+}
+
+/// Makes a task's own account, or takes over an edit of its limits. True if anything changed.
+pub async fn upsert_task(conn: &mut PgConnection, task: &TaskAccount) -> Result<bool, sqlx::Error> {
+    let account = BudgetAccount {
+        uid: task.task_uid,
+        team_uid: Some(task.team_uid),
+        namespace: task.namespace.clone(),
+        name: task.name.clone(),
+        parent_uid: None,
+        on_exhausted: "Pause".to_owned(),
+        limit_cost: task.limit_cost,
+        limit_tokens: task.limit_tokens,
+    };
+    upsert(conn, &account, "Task").await
+}
+
+/// An edited limit may lie below what is committed. What was committed at that moment is kept beside it, so that
+/// the table's check still holds for money that was granted before; new grants are measured by the limit alone.
+async fn upsert(conn: &mut PgConnection, account: &BudgetAccount, kind: &str) -> Result<bool, sqlx::Error> {
+    let changed = sqlx::query(
+        "INSERT INTO accounts AS a (account_uid, team_uid, kind, namespace, name, parent_uid, on_exhausted,
+                                    limit_cost, limit_tokens)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (account_uid) DO UPDATE SET
+             parent_uid = excluded.parent_uid,
+             on_exhausted = excluded.on_exhausted,
+             limit_cost = excluded.limit_cost,
+             limit_tokens = excluded.limit_tokens,
+             committed_cost_at_edit = CASE WHEN a.limit_cost IS DISTINCT FROM excluded.limit_cost
+                 THEN a.spent_cost + a.reserved_cost ELSE a.committed_cost_at_edit END,
+             committed_tokens_at_edit = CASE WHEN a.limit_tokens IS DISTINCT FROM excluded.limit_tokens
+                 THEN a.spent_tokens + a.reserved_tokens ELSE a.committed_tokens_at_edit END,
+             deleted_at = NULL,
+             version = a.version + 1
+         WHERE (a.parent_uid, a.on_exhausted, a.limit_cost, a.limit_tokens, a.deleted_at) IS DISTINCT FROM
+               (excluded.parent_uid, excluded.on_exhausted, excluded.limit_cost, excluded.limit_tokens, NULL)",
+    )
+    .bind(account.uid)
+    .bind(account.team_uid)
+    .bind(kind)
+    .bind(&account.namespace)
+    .bind(&account.name)
+    .bind(account.parent_uid)
+    .bind(&account.on_exhausted)
+    .bind(account.limit_cost)
+    .bind(account.limit_tokens)
+    .execute(&mut *conn)
+    .await?
+    .rows_affected()
+        == 1;
+    if changed {
+        crate::facts::notify(conn, NOTIFY_ACCOUNTS, account.uid).await?;
+    }
+    Ok(changed)
+}
+
+/// Fixes the accounts a task is paid from, root first, its own last. The first call counts: what a task is paid
+/// from does not change while it runs. Returns the path that holds.
+pub async fn set_path(
+    conn: &mut PgConnection,
+    task_uid: Uuid,
+    team_uid: Uuid,
+    path: &[Uuid],
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO task_accounts (task_uid, team_uid, path) VALUES ($1, $2, $3)
+         ON CONFLICT (task_uid) DO NOTHING",
+    )
+    .bind(task_uid)
+    .bind(team_uid)
+    .bind(path)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query_scalar("SELECT path FROM task_accounts WHERE task_uid = $1")
+        .bind(task_uid)
+        .fetch_one(conn)
+        .await
+}
+
+/// The Budget is gone: no new reservation is granted from it; what it paid stays on record.
+pub async fn mark_deleted(conn: &mut PgConnection, uid: Uuid) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE accounts SET deleted_at = now(), version = version + 1
+         WHERE account_uid = $1 AND deleted_at IS NULL",
+    )
+    .bind(uid)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What an account stands at, if it exists.
+pub async fn balance(conn: &mut PgConnection, uid: Uuid) -> Result<Option<Balance>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT account_uid, limit_cost, limit_tokens, spent_cost, reserved_cost, overage_cost, spent_tokens,
+                reserved_tokens, overage_tokens, version
+         FROM accounts WHERE account_uid = $1",
+    )
+    .bind(uid)
+    .fetch_optional(conn)
+    .await
+}

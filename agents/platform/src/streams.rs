@@ -1,0 +1,183 @@
+//! A team's streams and consumers: created, repaired when they drift, never deleted.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::{Context, ErrorCode};
+use uuid::Uuid;
+
+use crate::subjects;
+
+/// A publish repeated within this window is one message.
+const DUPLICATE_WINDOW: Duration = Duration::from_mins(10);
+/// How often a message is delivered before it is a dead letter.
+pub const MAX_DELIVER: i64 = 5;
+/// How long a consumer may be silent about a message, by delivery; the first is also `ack_wait`.
+const BACKOFF: [u64; 4] = [60, 60, 120, 240];
+/// Metadata: whose stream it is, for a person who finds one.
+const TEAM: &str = "goldenarch.dev/team-uid";
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot read or change stream {stream}: {message}")]
+    Stream { stream: String, message: String },
+    #[error(
+        "stream {stream} differs from what Golden needs and the server will not change it: {message}; \
+             drain it and remove it by hand, it is then created anew"
+    )]
+    Drift { stream: String, message: String },
+    #[error("cannot make consumer {consumer} of stream {stream}: {message}")]
+    Consumer { stream: String, consumer: String, message: String },
+}
+
+impl crate::Classify for Error {
+    fn class(&self) -> crate::Class {
+        match self {
+            Self::Stream { .. } | Self::Consumer { .. } => crate::Class::Dependency,
+            Self::Drift { .. } => crate::Class::Invalid,
+        }
+    }
+}
+
+/// One consumer of a stream.
+struct Durable {
+    name: &'static str,
+    subject: String,
+}
+
+/// Makes a team's streams and consumers as they must be, with one replica. Returns what was changed, in words.
+pub async fn ensure(js: &Context, team_uid: Uuid) -> Result<Vec<String>, Error> {
+    ensure_replicated(js, team_uid, 1).await
+}
+
+/// [`ensure`] with a number of replicas (1, 3 or 5; a single server knows 1 only).
+pub async fn ensure_replicated(js: &Context, team_uid: Uuid, replicas: usize) -> Result<Vec<String>, Error> {
+    let mut changes = Vec::new();
+    for (name, subjects, durables) in plan(team_uid) {
+        let stream = stream(js, wanted(team_uid, &name, subjects, replicas), &mut changes).await?;
+        for durable in durables {
+            consumer(&stream, &name, &durable, &mut changes).await?;
+        }
+    }
+    Ok(changes)
+}
+
+fn plan(team_uid: Uuid) -> Vec<(String, Vec<String>, Vec<Durable>)> {
+    let (review, sandbox) = (subjects::review(team_uid), subjects::sandbox(team_uid));
+    let (escalation, dead) = (subjects::escalation(team_uid), subjects::dead_letters(team_uid));
+    vec![
+        (
+            subjects::prc_stream(team_uid),
+            vec![review.clone(), sandbox.clone()],
+            vec![
+                Durable { name: subjects::PEER_HUB, subject: review },
+                Durable { name: subjects::SANDBOX, subject: sandbox },
+            ],
+        ),
+        (
+            subjects::escalations_stream(team_uid),
+            vec![escalation.clone()],
+            vec![Durable { name: subjects::SUPERVISOR, subject: escalation }],
+        ),
+        (
+            subjects::dlq_stream(team_uid),
+            vec![dead.clone()],
+            vec![Durable { name: subjects::DLQ, subject: dead }],
+        ),
+    ]
+}
+
+fn wanted(team_uid: Uuid, name: &str, subjects: Vec<String>, replicas: usize) -> Config {
+    Config {
+        name: name.to_owned(),
+        subjects,
+        retention: RetentionPolicy::WorkQueue,
+        storage: StorageType::File,
+        // A full stream refuses the publisher, who repeats; it must not forget what it acknowledged.
+        discard: DiscardPolicy::New,
+        duplicate_window: DUPLICATE_WINDOW,
+        num_replicas: replicas,
+        metadata: [(TEAM.to_owned(), team_uid.to_string())].into(),
+        ..Config::default()
+    }
+}
+
+async fn stream(js: &Context, wanted: Config, changes: &mut Vec<String>) -> Result<Stream, Error> {
+    let name = wanted.name.clone();
+    let failed = |message: String| Error::Stream { stream: name.clone(), message };
+    let found = match js.get_stream(&name).await {
+        Ok(found) => found,
+        Err(e) if missing(&e.kind()) => {
+            let made = js.get_or_create_stream(wanted).await.map_err(|e| failed(e.to_string()))?;
+            changes.push(format!("created stream {name}"));
+            return Ok(made);
+        }
+        Err(e) => return Err(failed(e.to_string())),
+    };
+    let repaired = repaired(&found.cached_info().config, &wanted);
+    if repaired != found.cached_info().config {
+        js.update_stream(&repaired)
+            .await
+            .map_err(|e| Error::Drift { stream: name.clone(), message: e.to_string() })?;
+        changes.push(format!("repaired stream {name}"));
+    }
+    Ok(found)
+}
+
+fn missing(kind: &GetStreamErrorKind) -> bool {
+    matches!(kind, GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+/// The found configuration with what Golden relies on put right; what others tuned (limits, placement) stays.
+fn repaired(found: &Config, wanted: &Config) -> Config {
+    let mut repaired = found.clone();
+    repaired.subjects.clone_from(&wanted.subjects);
+    repaired.retention = wanted.retention;
+    repaired.storage = wanted.storage;
+    repaired.discard = wanted.discard;
+    repaired.duplicate_window = wanted.duplicate_window;
+    repaired.num_replicas = wanted.num_replicas;
+    repaired.max_age = Duration::ZERO;
+    repaired.metadata.extend(wanted.metadata.clone());
+    repaired
+}
+
+async fn consumer(
+    stream: &Stream,
+    stream_name: &str,
+    durable: &Durable,
+    changes: &mut Vec<String>,
+) -> Result<(), Error> {
+    let failed = |message: String| Error::Consumer {
+        stream: stream_name.to_owned(),
+        consumer: durable.name.to_owned(),
+        message,
+    };
+    let wanted = pull::Config {
+        durable_name: Some(durable.name.to_owned()),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: Duration::from_secs(BACKOFF[0]),
+        max_deliver: MAX_DELIVER,
+        backoff: BACKOFF.map(Duration::from_secs).to_vec(),
+        filter_subject: durable.subject.clone(),
+        ..pull::Config::default()
+    };
+    let change = match stream.consumer_info(durable.name).await {
+        Ok(info)
+            if info.config.filter_subject == wanted.filter_subject
+                && info.config.max_deliver == wanted.max_deliver
+                && info.config.backoff == wanted.backoff
+                && info.config.ack_policy == wanted.ack_policy =>
+        {
+            return Ok(());
+        }
+        Ok(_) => "repaired",
+        Err(e) if matches!(e.kind(), ConsumerInfoErrorKind::NotFound) => "created",
+        Err(e) => return Err(failed(e.to_string())),
+    };
+    stream.create_consumer(wanted).await.map_err(|e| failed(e.to_string()))?;
+    changes.push(format!("{change} consumer {} of stream {stream_name}", durable.name));
+    Ok(())
+}
