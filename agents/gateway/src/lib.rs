@@ -1,1 +1,36 @@
-//! To be filled.
+//! The gateway: makes any agent governable, since it is the only way to a model.
+//!
+//! Contract: OpenAI Chat Completions. Who calls is known by the pod's token, and with it the task, role and
+//! model. Each call is reserved before, dispatched durably before its first byte, and settled after; a call
+//! whose budget is exhausted waits and then goes on, if the budget says so. The provider's key is known here only.
+
+mod app;
+mod call;
+mod client;
+mod error;
+mod facts;
+mod headers;
+mod hold;
+mod identity;
+mod inflight;
+mod ledger;
+mod metrics;
+mod plan;
+mod providers;
+mod relay;
+mod retry;
+mod routes;
+mod run;
+mod secret;
+mod upstream;
+
+pub use app::Gateway;
+pub use error::CallError;
+pub use inflight::Inflight;
+pub use ledger::Ledger;
+pub use metrics::Metrics;
+pub use providers::{Providers, SecretData, Secrets};
+pub use routes::router;
+pub use run::{Args, finish, instance, run};
+pub use secret::{SecretFault, may_use};
+pub use upstream::client as upstream_client;

@@ -1,0 +1,55 @@
+//! When to ask again after a failure.
+
+use crate::errors::ModelError;
+use std::time::Duration;
+
+/// Tries of one request.
+const TRIES: u32 = 6;
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// How long to wait before try number `made + 1`, or nothing when there is no point in one.
+///
+/// Doubles from half a second; what the model itself asked for (`Retry-After`) counts when it is longer,
+/// up to a minute. `jitter` (0 to 1) adds up to half, so that many agents do not come back at once.
+pub(crate) fn wait(error: &ModelError, made: u32, jitter: f64) -> Option<Duration> {
+    if !error.is_transient() || made >= TRIES {
+        return None;
+    }
+    let backoff = FIRST.saturating_mul(1 << made.saturating_sub(1).min(16));
+    let asked = error.retry_after().unwrap_or_default();
+    let base = backoff.max(asked).min(LONGEST);
+    Some(base + base.mul_f64(0.5 * jitter.clamp(0.0, 1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn busy(seconds: Option<u64>) -> ModelError {
+        ModelError::Busy {
+            status: 429,
+            message: String::new(),
+            retry_after: seconds.map(Duration::from_secs),
+        }
+    }
+
+    #[test]
+    fn waits_double_and_end() {
+        let waits: Vec<_> = (1..=6).map(|made| wait(&busy(None), made, 0.0)).collect();
+        let ms = |n| Some(Duration::from_millis(n));
+        assert_eq!(waits, [ms(500), ms(1000), ms(2000), ms(4000), ms(8000), None]);
+    }
+
+    #[test]
+    fn the_model_may_ask_for_more_time_within_a_bound() {
+        assert_eq!(wait(&busy(Some(7)), 1, 0.0), Some(Duration::from_secs(7)));
+        assert_eq!(wait(&busy(Some(9999)), 1, 0.0), Some(LONGEST));
+    }
+
+    #[test]
+    fn a_refusal_is_not_repeated() {
+        let refused = ModelError::Refused { status: 400, message: String::new() };
+        assert_eq!(wait(&refused, 1, 0.0), None);
+    }
+}

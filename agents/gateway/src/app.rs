@@ -1,0 +1,29 @@
+//! What every call needs, in one place.
+
+use crate::inflight::Inflight;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::providers::Providers;
+use golden_platform::CancellationToken;
+use golden_platform::auth::Authenticator;
+use sqlx::PgPool;
+use tokio_util::task::TaskTracker;
+
+/// The gateway.
+pub struct Gateway {
+    pub pool: PgPool,
+    pub ledger: Ledger,
+    pub providers: Providers,
+    pub authenticator: Authenticator,
+    pub metrics: Metrics,
+    /// Golden's own namespace.
+    pub namespace: String,
+    /// Calls providers: no redirects, or a key would follow them.
+    pub upstream: reqwest::Client,
+    pub inflight: Inflight,
+    /// Names this process in upstream keys: what another one began is never taken for our own.
+    pub instance: String,
+    pub stop: CancellationToken,
+    /// Calls under way: they settle what they began, also when their client is gone.
+    pub calls: TaskTracker,
+}

@@ -1,0 +1,109 @@
+//! The client's side of a call: what is sent to it, piece by piece, and whether it is still there.
+
+use crate::error::CallError;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::stream;
+use tokio::sync::mpsc;
+
+/// Pieces that may wait for a slow client before the provider's stream is held back too.
+const QUEUE: usize = 32;
+
+enum Piece {
+    Head(StatusCode, HeaderMap),
+    Data(Bytes),
+    /// The answer cannot be completed: the connection is broken off, so that nobody takes it for whole.
+    Broken(String),
+}
+
+/// The sending end.
+pub(crate) struct Client {
+    pieces: mpsc::Sender<Piece>,
+    begun: bool,
+}
+
+/// The receiving end, to be turned into the response.
+pub(crate) struct Answer(mpsc::Receiver<Piece>);
+
+/// A client and its answer.
+pub(crate) fn channel() -> (Client, Answer) {
+    let (pieces, queue) = mpsc::channel(QUEUE);
+    (Client { pieces, begun: false }, Answer(queue))
+}
+
+impl Client {
+    /// Resolves when the client has hung up.
+    pub(crate) async fn gone(&self) {
+        self.pieces.closed().await;
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.pieces.is_closed()
+    }
+
+    /// Whether status and headers are sent already.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Begins the answer, once.
+    pub(crate) async fn begin(&mut self, status: StatusCode, headers: HeaderMap) {
+        if !std::mem::replace(&mut self.begun, true) {
+            let _ = self.pieces.send(Piece::Head(status, headers)).await;
+        }
+    }
+
+    /// Begins a stream of events before the provider has answered: for a client that waits for money.
+    pub(crate) async fn begin_events(&mut self) {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        self.begin(StatusCode::OK, headers).await;
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl Into<Bytes>) {
+        let bytes = bytes.into();
+        if !bytes.is_empty() {
+            let _ = self.pieces.send(Piece::Data(bytes)).await;
+        }
+    }
+
+    /// Ends with an error: as the response where none has begun, else as an event of the stream.
+    pub(crate) async fn fail(&mut self, error: &CallError) {
+        if self.begun {
+            self.send(format!("data: {}\n\n", error.body())).await;
+            return;
+        }
+        let (parts, _) = error.clone().into_response().into_parts();
+        self.begin(parts.status, parts.headers).await;
+        self.send(error.body().to_string()).await;
+    }
+
+    /// Breaks off.
+    pub(crate) async fn break_off(&mut self, why: &str) {
+        let _ = self.pieces.send(Piece::Broken(why.to_owned())).await;
+    }
+}
+
+impl Answer {
+    /// The response, as soon as its head is known. Dropping it, or its body, is hanging up.
+    pub(crate) async fn response(mut self) -> Response {
+        match self.0.recv().await {
+            Some(Piece::Head(status, mut headers)) => {
+                headers.remove(header::CONTENT_LENGTH);
+                let body = stream::unfold(self.0, |mut queue| async move {
+                    let piece = match queue.recv().await? {
+                        Piece::Data(bytes) => Ok(bytes),
+                        Piece::Broken(why) => Err(std::io::Error::other(why)),
+                        Piece::Head(..) => Ok(Bytes::new()),
+                    };
+                    Some((piece, queue))
+                });
+                (status, headers, Body::from_stream(body)).into_response()
+            }
+            _ => CallError::Unavailable("the call ended without an answer".to_owned()).into_response(),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What a caller is told, in OpenAI's shape: `{"error": {message, type, code}}`.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// Why a call is not answered. The text says what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    #[error("{0}")]
+    Unauthorized(String),
+    #[error("{0}")]
+    Forbidden(String),
+    /// Not the newest try, or no longer wanted.
+    #[error("{0}")]
+    Superseded(String),
+    #[error("the request is not a Chat Completions request: {0}")]
+    Malformed(String),
+    #[error("{field} is not served: {why}")]
+    Unsupported { field: String, why: String },
+    #[error("role {role} of this task has no model; the team or policy must name one")]
+    NoModel { role: String },
+    #[error("ModelProvider {namespace}/{name} {why}")]
+    Provider { namespace: String, name: String, why: String },
+    #[error(
+        "model {model} of ModelProvider {provider} has no price; write its prices there (zero, if it is free)"
+    )]
+    Unpriced { provider: String, model: String },
+    #[error(
+        "{account} is exhausted: {missing_micro_usd} micro-USD and {missing_tokens} tokens are missing; raise its limit"
+    )]
+    Exhausted { account: String, missing_micro_usd: i64, missing_tokens: i64 },
+    #[error("the task has no account to pay from: it was not admitted, or is gone")]
+    NoAccount,
+    /// A store or service of Golden's is away.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The model's side is busy or failing.
+    #[error("{message}")]
+    Upstream { status: StatusCode, code: &'static str, message: String, retry_after: Option<u32> },
+}
+
+impl CallError {
+    /// Status, `error.type` and `error.code`.
+    pub fn classify(&self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::Unauthorized(_) => (S::UNAUTHORIZED, "authentication_error", "invalid_token"),
+            Self::Forbidden(_) => (S::FORBIDDEN, "permission_error", "forbidden"),
+            Self::Superseded(_) => (S::GONE, "permission_error", "superseded"),
+            Self::Malformed(_) => (S::BAD_REQUEST, "invalid_request_error", "malformed"),
+            Self::Unsupported { .. } => (S::BAD_REQUEST, "invalid_request_error", "unsupported"),
+            Self::NoModel { .. } => (S::NOT_FOUND, "invalid_request_error", "no_model"),
+            Self::Provider { .. } => (S::SERVICE_UNAVAILABLE, "provider_error", "provider_unusable"),
+            Self::Unpriced { .. } => (S::PAYMENT_REQUIRED, "billing_error", "model_unpriced"),
+            Self::Exhausted { .. } => (S::PAYMENT_REQUIRED, "billing_error", "budget_exhausted"),
+            Self::NoAccount => (S::FORBIDDEN, "billing_error", "no_account"),
+            Self::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "server_error", "unavailable"),
+            Self::Upstream { status, code, .. } => (*status, "upstream_error", code),
+        }
+    }
+
+    /// Seconds after which another try makes sense.
+    pub fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Unavailable(_) | Self::Provider { .. } => Some(2),
+            Self::Upstream { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    pub fn body(&self) -> Value {
+        let (_, kind, code) = self.classify();
+        json!({"error": {"message": self.to_string(), "type": kind, "param": null, "code": code}})
+    }
+}
+
+impl IntoResponse for CallError {
+    fn into_response(self) -> Response {
+        let mut response = (self.classify().0, Json(self.body())).into_response();
+        if let Some(seconds) = self.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

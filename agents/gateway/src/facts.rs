@@ -1,0 +1,35 @@
+//! What the orchestrator is told about calls that wait for money.
+
+use crate::identity::Identity;
+use golden_platform::facts;
+use golden_platform::wire::{Fact, NewFact};
+use sqlx::PgPool;
+use std::time::Duration;
+
+/// Writes a fact about the task of a call, again and again while the database is away: a task whose call
+/// waits must be seen to wait. Bounded, since the money may come sooner than the database.
+pub(crate) async fn tell(pool: &PgPool, identity: &Identity, key: String, fact: Fact) {
+    let new = NewFact {
+        team_uid: identity.team_uid,
+        task_uid: identity.task_uid,
+        object_uid: identity.task_uid,
+        fact_key: key,
+        fact,
+    };
+    let mut pause = Duration::from_millis(100);
+    for _ in 0..8 {
+        match write(pool, &new).await {
+            Ok(_) => return,
+            Err(error) => tracing::warn!(%error, key = new.fact_key, "a fact is not written yet"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}
+
+async fn write(pool: &PgPool, new: &NewFact) -> Result<bool, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let inserted = facts::insert(&mut transaction, new).await?;
+    transaction.commit().await?;
+    Ok(inserted)
+}

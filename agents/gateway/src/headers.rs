@@ -1,0 +1,70 @@
+//! Which headers pass, in each direction. Pure.
+
+use http::HeaderMap;
+use http::header::HeaderName;
+
+/// Never passed on to the provider: between hops, the caller's own identity, and what chooses who is billed.
+const KEPT_FROM_PROVIDER: [&str; 21] = [
+    "authorization",
+    "api-key",
+    "x-api-key",
+    "openai-organization",
+    "openai-project",
+    "cookie",
+    "host",
+    "content-length",
+    "content-type",
+    "accept-encoding",
+    "connection",
+    "keep-alive",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "forwarded",
+    "via",
+    "x-client-request-id",
+];
+
+/// Never passed back to the client.
+const KEPT_FROM_CLIENT: [&str; 7] =
+    ["set-cookie", "content-length", "connection", "keep-alive", "transfer-encoding", "trailer", "upgrade"];
+
+/// Headers of the client that the provider gets.
+pub(crate) fn to_provider(headers: &HeaderMap) -> HeaderMap {
+    pass(headers, |name| {
+        !KEPT_FROM_PROVIDER.contains(&name.as_str())
+            && !name.as_str().starts_with("x-golden-")
+            && !name.as_str().starts_with("x-forwarded-")
+    })
+}
+
+/// Headers of the provider that the client gets.
+pub(crate) fn to_client(headers: &HeaderMap) -> HeaderMap {
+    pass(headers, |name| !KEPT_FROM_CLIENT.contains(&name.as_str()))
+}
+
+fn pass(headers: &HeaderMap, keep: impl Fn(&HeaderName) -> bool) -> HeaderMap {
+    headers.iter().filter(|(name, _)| keep(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_stays_here_and_unknown_headers_pass() {
+        let mut headers = HeaderMap::new();
+        for name in
+            ["authorization", "x-golden-task", "openai-organization", "x-forwarded-for", "x-stainless-lang"]
+        {
+            headers.insert(name, "v".parse().unwrap());
+        }
+        let passed = to_provider(&headers);
+        assert_eq!(passed.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-stainless-lang"]);
+        headers.insert("set-cookie", "v".parse().unwrap());
+        assert!(!to_client(&headers).contains_key("set-cookie"));
+    }
+}

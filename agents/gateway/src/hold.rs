@@ -1,0 +1,183 @@
+//! Getting the money for a call: at once, or by waiting until it is there.
+
+use crate::app::Gateway;
+use crate::client::Client;
+use crate::error::CallError;
+use crate::facts::tell;
+use crate::identity::{Identity, is_current};
+use crate::plan::Plan;
+use golden_platform::wire::{Fact, ReserveAnswer, ReserveRequest};
+use prometheus::IntGauge;
+use std::time::{Duration, Instant};
+
+/// How often a held call asks again.
+const ASK: Duration = Duration::from_millis(500);
+/// How often it looks whether its task still wants it.
+const LOOK: Duration = Duration::from_secs(3);
+/// How often a streaming client is told that the connection lives.
+const PING: Duration = Duration::from_secs(10);
+
+/// The keys of one upstream try.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    /// Of this call, the same for a client that sends again: names its facts.
+    pub(crate) operation: String,
+    /// Of this try of the provider by this process: names its reservation.
+    pub(crate) upstream: String,
+}
+
+/// How it went.
+pub(crate) enum Funds {
+    Granted,
+    /// The client hung up while it waited; nothing is reserved.
+    Gone,
+}
+
+/// Reserves, and holds the call while its budget is exhausted and says Pause.
+pub(crate) async fn reserve(
+    gateway: &Gateway,
+    identity: &Identity,
+    provider: &str,
+    plan: &Plan,
+    keys: &Keys,
+    client: &mut Client,
+) -> Result<Funds, CallError> {
+    let request = request(identity, provider, plan, keys);
+    let mut hold = Hold { counted: None, pinged: Instant::now(), looked: Instant::now() };
+    loop {
+        let begun = Instant::now();
+        let answer = gateway.ledger.reserve(&request).await;
+        gateway
+            .metrics
+            .reserve_seconds
+            .with_label_values(&[] as &[&str])
+            .observe(begun.elapsed().as_secs_f64());
+        match answer {
+            Ok(ReserveAnswer::Granted { .. }) => {
+                hold.end(gateway, identity, keys).await;
+                return Ok(Funds::Granted);
+            }
+            Ok(ReserveAnswer::NoAccount) => return Err(CallError::NoAccount),
+            Ok(ReserveAnswer::OtherRequest) => {
+                return Err(CallError::Unavailable(
+                    "the operation key belongs to another request".to_owned(),
+                ));
+            }
+            Ok(ReserveAnswer::Exhausted {
+                account, missing_micro_usd, missing_tokens, on_exhausted, ..
+            }) => {
+                let short =
+                    CallError::Exhausted { account: account.clone(), missing_micro_usd, missing_tokens };
+                let fail = on_exhausted == "Fail";
+                let op_key = keys.operation.clone();
+                let fact =
+                    Fact::BudgetHeld { op_key, missing_micro_usd, missing_tokens, account, on_exhausted };
+                hold.begin(gateway, identity, keys, fact).await;
+                if fail {
+                    return Err(short);
+                }
+            }
+            // A call that waits anyway goes on waiting while the ledger is away.
+            Err(error) if hold.counted.is_some() => tracing::warn!(%error, "ledger, while a call is held"),
+            Err(error) => return Err(unavailable(&error)),
+        }
+        if let Some(funds) = hold.wait(gateway, identity, plan, client).await? {
+            return Ok(funds);
+        }
+    }
+}
+
+fn request(identity: &Identity, provider: &str, plan: &Plan, keys: &Keys) -> ReserveRequest {
+    ReserveRequest {
+        op_key: keys.upstream.clone(),
+        request_hash: plan.request_hash.clone(),
+        team_uid: identity.team_uid,
+        task_uid: identity.task_uid,
+        try_uid: identity.try_uid,
+        attempt: identity.attempt,
+        role: identity.role.clone(),
+        provider: provider.to_owned(),
+        model: identity.binding.model.clone(),
+        prompt_digest: plan.prompt_digest.clone(),
+        cost_micro_usd: plan.bound.cost.0,
+        tokens: plan.bound.tokens,
+    }
+}
+
+pub(crate) fn unavailable(error: &golden_platform::http::CallError) -> CallError {
+    tracing::warn!(%error, "ledger");
+    CallError::Unavailable(
+        "Golden's ledger does not answer; nothing was sent or charged, send it again".to_owned(),
+    )
+}
+
+/// Counts a held call for as long as it lives.
+struct Counted(IntGauge);
+
+impl Counted {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+struct Hold {
+    /// Present once the call is held.
+    counted: Option<Counted>,
+    pinged: Instant,
+    looked: Instant,
+}
+
+impl Hold {
+    /// Tells the orchestrator, once.
+    async fn begin(&mut self, gateway: &Gateway, identity: &Identity, keys: &Keys, fact: Fact) {
+        if self.counted.is_some() {
+            return;
+        }
+        tracing::info!(task = %identity.task_uid, role = identity.role, "a budget is exhausted");
+        self.counted = Some(Counted::new(&gateway.metrics.held));
+        tell(&gateway.pool, identity, format!("held/{}", keys.operation), fact).await;
+    }
+
+    async fn end(&mut self, gateway: &Gateway, identity: &Identity, keys: &Keys) {
+        if self.counted.take().is_some() {
+            let fact = Fact::BudgetResumed { op_key: keys.operation.clone() };
+            tell(&gateway.pool, identity, format!("resumed/{}", keys.operation), fact).await;
+        }
+    }
+
+    /// Waits for the next time to ask; ends the hold if nobody waits any more.
+    async fn wait(
+        &mut self,
+        gateway: &Gateway,
+        identity: &Identity,
+        plan: &Plan,
+        client: &mut Client,
+    ) -> Result<Option<Funds>, CallError> {
+        if plan.stream {
+            client.begin_events().await;
+            if self.pinged.elapsed() >= PING {
+                self.pinged = Instant::now();
+                client.send(": waiting for budget\n\n").await;
+            }
+        }
+        tokio::select! {
+            () = client.gone() => return Ok(Some(Funds::Gone)),
+            () = gateway.stop.cancelled() => {
+                return Err(CallError::Unavailable("the gateway restarts; send the same request again".to_owned()));
+            }
+            () = tokio::time::sleep(ASK) => {}
+        }
+        if self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            is_current(&gateway.pool, identity).await?;
+        }
+        Ok(None)
+    }
+}

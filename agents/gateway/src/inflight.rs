@@ -1,0 +1,49 @@
+//! One call at a time per operation: a client that timed out and sends again waits for its first call to end,
+//! instead of paying twice at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tokio::sync::OwnedMutexGuard;
+
+/// The operations under way in this process.
+#[derive(Debug, Default)]
+pub struct Inflight {
+    locks: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl Inflight {
+    /// Waits for this operation's turn. Another process does not see it: each upstream call has a key of its
+    /// own, so that two processes would pay for two calls, never call twice for one payment.
+    pub async fn enter(&self, operation: &str) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            locks.retain(|_, lock| lock.strong_count() > 0);
+            let known = locks.get(operation).and_then(Weak::upgrade);
+            known.unwrap_or_else(|| {
+                let lock = Arc::new(tokio::sync::Mutex::new(()));
+                locks.insert(operation.to_owned(), Arc::downgrade(&lock));
+                lock
+            })
+        };
+        lock.lock_owned().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_same_operation_waits_and_another_does_not() {
+        let inflight = Inflight::default();
+        let first = inflight.enter("a").await;
+        let other = inflight.enter("b").await;
+        let mut second = Box::pin(inflight.enter("a"));
+        assert!(futures::poll!(&mut second).is_pending());
+        drop((first, other));
+        let second = second.await;
+        drop(second);
+        drop(inflight.enter("c").await);
+        assert!(inflight.locks.lock().unwrap().len() <= 1, "ended operations are forgotten");
+    }
+}

@@ -1,0 +1,232 @@
+//! ModelProviders: where they are, whether a task may use them, their keys, and how they fare.
+
+use crate::error::CallError;
+use crate::secret::may_use;
+use futures::future::BoxFuture;
+use golden_crds::ModelProvider;
+use golden_crds::model_provider::ModelSpec;
+use golden_platform::breaker::{Breaker, Refused, Settings};
+use golden_platform::wire::ModelBinding;
+use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::reflector::{ObjectRef, Store};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// Calls of one provider under way in this process.
+const CONCURRENCY: usize = 64;
+/// How long a Secret is used without looking again.
+const KEEP_KEY: Duration = Duration::from_secs(30);
+/// The key of the Secret's data.
+const API_KEY: &str = "apiKey";
+
+/// A Secret as far as it matters here.
+#[derive(Clone, Debug, Default)]
+pub struct SecretData {
+    pub annotations: BTreeMap<String, String>,
+    pub data: BTreeMap<String, Vec<u8>>,
+}
+
+/// Reads Secrets.
+pub trait Secrets: Send + Sync {
+    /// The Secret, or nothing if there is none.
+    fn read<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<SecretData>, String>>;
+}
+
+/// Reads them from the apiserver.
+pub(crate) struct KubeSecrets(pub kube::Client);
+
+impl Secrets for KubeSecrets {
+    fn read<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<SecretData>, String>> {
+        Box::pin(async move {
+            let api: kube::Api<Secret> = kube::Api::namespaced(self.0.clone(), namespace);
+            let asked = tokio::time::timeout(Duration::from_secs(5), api.get_opt(name)).await;
+            let found = asked.map_err(|_| "the apiserver does not answer".to_owned())?;
+            Ok(found.map_err(|e| e.to_string())?.map(|secret| SecretData {
+                annotations: secret.metadata.annotations.unwrap_or_default(),
+                data: secret.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0)).collect(),
+            }))
+        })
+    }
+}
+
+/// What this process knows of one provider.
+pub struct Health {
+    breaker: Mutex<Breaker>,
+    pub(crate) slots: Arc<Semaphore>,
+}
+
+impl Health {
+    fn new() -> Self {
+        let breaker = Mutex::new(Breaker::new(Settings::default()));
+        Self { breaker, slots: Arc::new(Semaphore::new(CONCURRENCY)) }
+    }
+
+    pub(crate) fn admit(&self) -> Result<(), Refused> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now())
+    }
+
+    /// Reports how a call went that was let through.
+    pub(crate) fn report(&self, well: bool) {
+        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        if well {
+            breaker.success();
+        } else {
+            breaker.failure(Instant::now());
+        }
+    }
+}
+
+/// A model, ready to be called.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// `namespace/name` of the provider.
+    pub provider: String,
+    pub url: String,
+    pub key: Option<String>,
+    pub model: ModelSpec,
+    /// OpenAI's own servers want the newer field for the output cap; others know only the older one.
+    pub modern_cap: bool,
+    pub health: Arc<Health>,
+}
+
+type Names = (String, String);
+
+/// All providers.
+pub struct Providers {
+    store: Store<ModelProvider>,
+    secrets: Box<dyn Secrets>,
+    golden_namespace: String,
+    health: Mutex<HashMap<Names, Arc<Health>>>,
+    keys: Mutex<HashMap<Names, (Instant, SecretData)>>,
+}
+
+impl Providers {
+    pub fn new(store: Store<ModelProvider>, secrets: Box<dyn Secrets>, golden_namespace: &str) -> Self {
+        Self {
+            store,
+            secrets,
+            golden_namespace: golden_namespace.to_owned(),
+            health: Mutex::default(),
+            keys: Mutex::default(),
+        }
+    }
+
+    /// The endpoint of a binding, for a task in `namespace`. `voter`: the policy chose the model, not the team.
+    pub async fn endpoint(
+        &self,
+        binding: &ModelBinding,
+        namespace: &str,
+        voter: bool,
+    ) -> Result<Endpoint, CallError> {
+        let fault = |why: String| CallError::Provider {
+            namespace: binding.namespace.clone(),
+            name: binding.provider.clone(),
+            why,
+        };
+        let reference = ObjectRef::new(&binding.provider).within(&binding.namespace);
+        let provider = self.store.get(&reference).ok_or_else(|| fault("does not exist".into()))?;
+        if !voter && !offered(&provider, &binding.namespace, namespace, &self.golden_namespace) {
+            return Err(fault(format!("is not offered to namespace {namespace}")));
+        }
+        let model = provider.spec.models.iter().find(|m| m.name == binding.model);
+        let model = model.ok_or_else(|| fault(format!("has no model {}", binding.model)))?.clone();
+        let base = provider.spec.base_url.trim_end_matches('/');
+        let key = match &provider.spec.secret_ref {
+            Some(secret) => Some(self.key(&binding.namespace, &secret.name, base).await.map_err(fault)?),
+            None => None,
+        };
+        Ok(Endpoint {
+            provider: format!("{}/{}", binding.namespace, binding.provider),
+            url: format!("{base}/chat/completions"),
+            key,
+            model,
+            modern_cap: base.starts_with("https://api.openai.com/"),
+            health: self.health(&binding.namespace, &binding.provider),
+        })
+    }
+
+    fn health(&self, namespace: &str, name: &str) -> Arc<Health> {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(
+            health.entry((namespace.to_owned(), name.to_owned())).or_insert_with(|| Arc::new(Health::new())),
+        )
+    }
+
+    async fn key(&self, namespace: &str, name: &str, base_url: &str) -> Result<String, String> {
+        let secret = self.secret(namespace, name).await?;
+        may_use(name, &secret.annotations, base_url).map_err(|e| format!("cannot be called: {e}"))?;
+        let key =
+            secret.data.get(API_KEY).ok_or_else(|| format!("needs Secret {name} to have a key {API_KEY}"))?;
+        let key = std::str::from_utf8(key)
+            .map_err(|_| format!("has a Secret {name} whose {API_KEY} is not text"))?;
+        Ok(key.trim().to_owned())
+    }
+
+    async fn secret(&self, namespace: &str, name: &str) -> Result<SecretData, String> {
+        let names = (namespace.to_owned(), name.to_owned());
+        let now = Instant::now();
+        let kept = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&names).cloned();
+        if let Some((at, secret)) = kept
+            && now.saturating_duration_since(at) < KEEP_KEY
+        {
+            return Ok(secret);
+        }
+        let read = self.secrets.read(namespace, name).await;
+        let secret = read
+            .map_err(|e| format!("has a Secret {name} that cannot be read: {e}"))?
+            .ok_or_else(|| format!("names Secret {name}, which does not exist"))?;
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.retain(|_, (at, _)| now.saturating_duration_since(*at) < KEEP_KEY);
+        keys.insert(names, (now, secret.clone()));
+        Ok(secret)
+    }
+}
+
+/// A provider serves its own namespace; one in Golden's also those that it names.
+fn offered(provider: &ModelProvider, own: &str, namespace: &str, golden_namespace: &str) -> bool {
+    own == namespace
+        || own == golden_namespace
+            && provider.spec.allowed_namespaces.iter().any(|allowed| allowed == "*" || allowed == namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golden_crds::model_provider::{ModelProviderSpec, Protocol};
+
+    fn provider(allowed: &[&str]) -> ModelProvider {
+        ModelProvider::new(
+            "shared",
+            ModelProviderSpec {
+                protocol: Protocol::OpenAI,
+                base_url: "https://api.example/v1".into(),
+                secret_ref: None,
+                models: vec![],
+                allowed_namespaces: allowed.iter().map(|a| (*a).to_owned()).collect(),
+            },
+        )
+    }
+
+    #[test]
+    fn only_goldens_own_providers_can_be_offered_to_others() {
+        for (own, allowed, asking, want) in [
+            ("checkout", vec![], "checkout", true),
+            ("golden-system", vec!["*"], "checkout", true),
+            ("golden-system", vec!["checkout"], "checkout", true),
+            ("golden-system", vec!["other"], "checkout", false),
+            ("evil", vec!["*"], "checkout", false),
+        ] {
+            assert_eq!(offered(&provider(&allowed), own, asking, "golden-system"), want, "{own} {allowed:?}");
+        }
+    }
+}

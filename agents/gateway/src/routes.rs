@@ -1,0 +1,58 @@
+//! The HTTP interface: OpenAI's, as far as it is served.
+
+use crate::app::Gateway;
+use crate::call::Call;
+use crate::client;
+use crate::error::CallError;
+use crate::identity::{Identity, identify};
+use crate::plan::{MAX_BODY, plan};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use golden_platform::auth;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(complete))
+        .route("/v1/models", get(models))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(gateway)
+}
+
+async fn complete(
+    State(gateway): State<Arc<Gateway>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, CallError> {
+    let identity = caller(&gateway, &headers).await?;
+    let voter = identity.role.starts_with("voter:");
+    let endpoint = gateway.providers.endpoint(&identity.binding, &identity.namespace, voter).await?;
+    let plan = plan(&body, &endpoint.provider, &endpoint.model, endpoint.modern_cap)?;
+    let (client, answer) = client::channel();
+    let call = Call { gateway: Arc::clone(&gateway), identity, endpoint, plan, headers };
+    gateway.calls.spawn(call.run(client));
+    Ok(answer.response().await)
+}
+
+/// The one model that the caller's role has: what a client may ask for changes nothing.
+async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Result<Json<Value>, CallError> {
+    let identity = caller(&gateway, &headers).await?;
+    let model = identity.binding.model;
+    Ok(Json(json!({"object": "list", "data": [
+        {"id": model, "object": "model", "created": 0, "owned_by": identity.binding.provider}
+    ]})))
+}
+
+async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Identity, CallError> {
+    let caller = gateway.authenticator.check_headers(headers).await.map_err(|e| match e {
+        auth::Error::Unavailable(why) => CallError::Unavailable(why),
+        auth::Error::NotAServiceAccount(_) => CallError::Forbidden(e.to_string()),
+        auth::Error::Missing | auth::Error::Refused(_) => CallError::Unauthorized(e.to_string()),
+    })?;
+    identify(&gateway.pool, &gateway.namespace, &caller, headers).await
+}

@@ -1,0 +1,107 @@
+//! Starting and stopping the service.
+
+use crate::app::Gateway;
+use crate::inflight::Inflight;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::providers::{KubeSecrets, Providers};
+use crate::{routes, upstream};
+use anyhow::Context;
+use futures::StreamExt;
+use golden_crds::ModelProvider;
+use golden_platform::auth::Authenticator;
+use golden_platform::config::CommonArgs;
+use golden_platform::http::{Health, ServiceClient, TokenFile, client, serve};
+use golden_platform::{db, shutdown, telemetry};
+use kube::runtime::{WatchStreamExt, reflector, watcher};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::task::TaskTracker;
+
+/// How long calls under way may still settle once the process stops.
+const SETTLE: Duration = Duration::from_secs(4);
+
+/// Calls models for attempts and voters, and pays for each call.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Postgres, as the role golden_service.
+    #[arg(long, env = "GOLDEN_DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    #[arg(long, env = "GOLDEN_LEDGER_URL", default_value = "http://golden-ledger:8080")]
+    pub ledger_url: String,
+}
+
+/// Serves until the process is told to stop.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    golden_platform::init_crypto();
+    telemetry::init("gateway");
+    let stop = shutdown::on_signals()?;
+    let kube =
+        kube::Client::try_default().await.context("no Kubernetes API; the gateway runs in a cluster")?;
+    let (providers, writer) = reflector::store();
+    tokio::spawn(watch(kube.clone(), writer));
+    let registry = telemetry::Metrics::new("gateway")?;
+    let pool = db::connect(&args.database_url, db::POOL_SIZE)?;
+    let token = TokenFile::new(&args.common.token_file);
+    let gateway = Arc::new(Gateway {
+        pool: pool.clone(),
+        ledger: Ledger::new(ServiceClient::new(client()?, &args.ledger_url, token)),
+        providers: Providers::new(
+            providers.clone(),
+            Box::new(KubeSecrets(kube.clone())),
+            &args.common.namespace,
+        ),
+        authenticator: Authenticator::kubernetes(kube),
+        metrics: Metrics::new(&registry)?,
+        namespace: args.common.namespace.clone(),
+        upstream: upstream::client()?,
+        inflight: Inflight::default(),
+        instance: instance(),
+        stop: stop.clone(),
+        calls: TaskTracker::new(),
+    });
+    let ledger = gateway.ledger.clone();
+    let health = Health::new(registry)
+        .postgres(pool)
+        .gate("ledger", move || {
+            let ledger = ledger.clone();
+            async move { ledger.ping().await }
+        })
+        .gate("providers", move || {
+            let providers = providers.clone();
+            async move { providers.wait_until_ready().await.map_err(|e| e.to_string()) }
+        });
+    serve(args.common.listen, routes::router(Arc::clone(&gateway)), health, stop).await?;
+    finish(&gateway).await;
+    Ok(())
+}
+
+/// A name for this process that no earlier one had.
+pub fn instance() -> String {
+    uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect()
+}
+
+/// Lets calls settle.
+pub async fn finish(gateway: &Gateway) {
+    gateway.calls.close();
+    if tokio::time::timeout(SETTLE, gateway.calls.wait()).await.is_err() {
+        tracing::warn!(
+            calls = gateway.calls.len(),
+            "calls are left to the ledger, which charges them in full"
+        );
+    }
+}
+
+async fn watch(kube: kube::Client, writer: reflector::store::Writer<ModelProvider>) {
+    let providers: kube::Api<ModelProvider> = kube::Api::all(kube);
+    let events = watcher(providers, watcher::Config::default()).default_backoff().reflect(writer);
+    events
+        .for_each(|event| async move {
+            if let Err(error) = event {
+                tracing::warn!(%error, "watching ModelProviders");
+            }
+        })
+        .await;
+}

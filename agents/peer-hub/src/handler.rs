@@ -1,0 +1,123 @@
+//! One review request, from delivery to decision.
+
+use crate::ask::Gateway;
+use crate::decision::{Voter, outcome, policy, voters};
+use crate::evidence::Files;
+use crate::metrics::Metrics;
+use crate::review::Question;
+use crate::store::{self, Round, Standing};
+use futures::future::join_all;
+use golden_platform::artifacts;
+use golden_platform::consumer::{Delivery, Failure};
+use golden_platform::wire::{Message, ReviewRequest};
+use jiff::Timestamp;
+use sqlx::PgPool;
+use std::time::{Duration, Instant};
+
+/// What a review needs.
+#[derive(Clone)]
+pub struct Hub {
+    pub pool: PgPool,
+    pub artifacts: artifacts::Store,
+    pub gateway: Gateway,
+    pub metrics: Metrics,
+}
+
+impl Hub {
+    /// Handles one delivery. May be called again for the same one, also after a crash at any point.
+    pub async fn handle(&self, delivery: Delivery) -> Result<(), Failure> {
+        let envelope = delivery.envelope;
+        let Message::ReviewRequested(request) = envelope.message else {
+            return Err(Failure::Poison("peer-hub takes review requests only".to_owned()));
+        };
+        let round = Round {
+            team: envelope.team,
+            task: envelope.task,
+            attempt: envelope.attempt,
+            round: request.round,
+            digest: request.digest.clone(),
+        };
+        match store::standing(&self.pool, &round).await? {
+            Standing::Open => self.review(&round, &request).await,
+            Standing::Decided | Standing::Superseded => Ok(()),
+            Standing::Absent => Err(Failure::Transient(format!(
+                "review {}/{} of task {} is not in the database",
+                round.attempt, round.round, round.task
+            ))),
+        }
+    }
+
+    async fn review(&self, round: &Round, request: &ReviewRequest) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let policy = policy(request).map_err(|e| Failure::Poison(format!("the review's rules: {e}")))?;
+        let closes_at: Timestamp = request
+            .closes_at
+            .parse()
+            .map_err(|e| Failure::Poison(format!("closesAt {:?}: {e}", request.closes_at)))?;
+        let voted = store::ballots(&self.pool, round).await?;
+        let missing: Vec<Voter> =
+            voters(&policy).into_iter().filter(|v| voted.iter().all(|b| b.voter != v.name)).collect();
+        let left = left(closes_at, Timestamp::now());
+        if left.is_zero() && voted.is_empty() {
+            // Nobody was asked in time: not the voters' silence but ours. The orchestrator asks again.
+            tracing::warn!(task = %round.task, round = round.round, "the review closed before anybody was asked");
+            return Ok(());
+        }
+        if !missing.is_empty() && !left.is_zero() {
+            self.collect(round, request, &missing, left).await?;
+        }
+        let ballots = store::ballots(&self.pool, round).await?;
+        let decision = outcome(&policy, &ballots, request, true);
+        if store::close(&self.pool, round, &decision).await? {
+            tracing::info!(task = %round.task, attempt = round.attempt, round = round.round,
+                outcome = decision.decision.as_str(), reason = decision.reason, "decided");
+            self.metrics.reviews.with_label_values(&[decision.decision.as_str()]).inc();
+            let none: &[&str] = &[];
+            self.metrics.consensus_seconds.with_label_values(none).observe(begun.elapsed().as_secs_f64());
+        }
+        Ok(())
+    }
+
+    /// Asks the missing voters at the same time, each until it has answered or the review closes.
+    async fn collect(
+        &self,
+        round: &Round,
+        request: &ReviewRequest,
+        missing: &[Voter],
+        left: Duration,
+    ) -> Result<(), Failure> {
+        let files = self.files(request).await?;
+        let question = Question { gateway: &self.gateway, round, request, files: &files, timeout: left };
+        let asking = missing.iter().map(|voter| self.one(&question, voter, left));
+        join_all(asking).await.into_iter().collect()
+    }
+
+    async fn one(&self, question: &Question<'_>, voter: &Voter, left: Duration) -> Result<(), Failure> {
+        let answered = tokio::time::timeout(left, question.ask(voter)).await;
+        let why = match answered {
+            Ok(Ok(kept)) => {
+                if store::keep(&self.pool, question.round, &kept).await? {
+                    let verdict = format!("{:?}", kept.ballot.verdict);
+                    self.metrics.ballots.with_label_values(&[&verdict]).inc();
+                }
+                return Ok(());
+            }
+            Ok(Err(why)) => why,
+            Err(_) => "no answer before the review closed".to_owned(),
+        };
+        tracing::warn!(task = %question.round.task, voter = voter.name, why, "a voter is absent");
+        let none: &[&str] = &[];
+        self.metrics.absent.with_label_values(none).inc();
+        Ok(())
+    }
+
+    /// The text files of the judged tree.
+    async fn files(&self, request: &ReviewRequest) -> Result<Files, Failure> {
+        let bytes = self.artifacts.get(&request.namespace, &request.digest).await?;
+        crate::evidence::files(&bytes).map_err(Failure::Poison)
+    }
+}
+
+fn left(closes_at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(closes_at.duration_since(now)).unwrap_or_default()
+}

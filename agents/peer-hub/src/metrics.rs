@@ -1,0 +1,35 @@
+//! Peer-hub's own metrics.
+
+use golden_platform::telemetry::Metrics as Registry;
+use prometheus::{HistogramVec, IntCounterVec};
+
+#[derive(Clone)]
+pub struct Metrics {
+    /// Reviews decided, by outcome.
+    pub reviews: IntCounterVec,
+    /// Ballots kept, by verdict.
+    pub ballots: IntCounterVec,
+    /// Voters without a ballot when their review closed.
+    pub absent: IntCounterVec,
+    /// Time from a request's delivery to its decision.
+    pub consensus_seconds: HistogramVec,
+}
+
+impl Metrics {
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            reviews: registry.counter(
+                "golden_reviews_total",
+                "Reviews decided, by outcome.",
+                &["outcome"],
+            )?,
+            ballots: registry.counter("golden_ballots_total", "Ballots kept, by verdict.", &["verdict"])?,
+            absent: registry.counter("golden_absent_voters_total", "Voters without a ballot.", &[])?,
+            consensus_seconds: registry.seconds(
+                "golden_consensus_duration_seconds",
+                "Time from a request's delivery to its decision.",
+                &[],
+            )?,
+        })
+    }
+}
