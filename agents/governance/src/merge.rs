@@ -8,7 +8,7 @@
 //! - `runtimeClassName`: gVisor wins; two other classes block admission, since neither is known to be stronger;
 //! - what no matching policy says is taken from the built-in policy.
 
-use crate::builtin::{BUILT_IN, built_in};
+use crate::builtin::{BUILT_IN, built_in, built_in_review};
 use crate::glob::{GlobFault, check_glob};
 use crate::merged::{
     GuardOrigin, MergedApproval, MergedEscalation, MergedGuard, MergedPath, MergedPolicy, MergedSandbox, Part,
@@ -16,7 +16,7 @@ use crate::merged::{
 use crate::selector::{SelectorFault, selects};
 use golden_crds::GovernancePolicySpec;
 use golden_crds::agent_task::GuardSpec;
-use golden_crds::governance_policy::{OnDeadline, ReviewRules, SandboxRules};
+use golden_crds::governance_policy::{EscalationRules, OnDeadline, ReviewRules, SandboxRules};
 use std::collections::BTreeMap;
 
 /// A policy with its object's name.
@@ -92,7 +92,7 @@ pub fn merge(
     Ok(MergedPolicy {
         policies: matching.iter().map(|p| p.name.to_owned()).collect(),
         require_budget: require_budget(&matching),
-        review: review(&matching, &built_in)?,
+        review: review(&matching)?,
         guards: guards(&matching, task_guards)?,
         protected_paths: protected_paths(&matching)?,
         approvals: approvals(&matching)?,
@@ -120,21 +120,10 @@ fn require_budget(matching: &[NamedPolicy<'_>]) -> Part<bool> {
     })
 }
 
-fn review(
-    matching: &[NamedPolicy<'_>],
-    built_in: &GovernancePolicySpec,
-) -> Result<Part<ReviewRules>, MergeFault> {
+fn review(matching: &[NamedPolicy<'_>]) -> Result<Part<ReviewRules>, MergeFault> {
     let mut carrying = matching.iter().filter_map(|p| p.spec.review.as_ref().map(|review| (p, review)));
     let Some((first, review)) = carrying.next() else {
-        let own = built_in.review.clone().unwrap_or_else(|| ReviewRules {
-            voters: vec![],
-            quorum_percent: 100,
-            approve_percent: 100,
-            on_tie: golden_crds::governance_policy::OnUndecided::Escalate,
-            timeout_seconds: 180,
-            on_timeout: golden_crds::governance_policy::OnUndecided::Escalate,
-        });
-        return Ok(Part { origin: BUILT_IN.into(), value: own });
+        return Ok(Part { origin: BUILT_IN.into(), value: built_in_review() });
     };
     match carrying.next() {
         Some((second, _)) if second.spec.priority == first.spec.priority => Err(MergeFault::ReviewTie {
@@ -260,6 +249,6 @@ fn escalation(matching: &[NamedPolicy<'_>]) -> MergedEscalation {
     let deadlines =
         matching.iter().filter_map(|p| p.spec.escalation.as_ref().map(|e| (e.deadline_seconds, p.name)));
     let shortest = deadlines.min().map(|(value, origin)| Part { origin: origin.to_owned(), value });
-    let own = || Part { origin: BUILT_IN.into(), value: 86_400 };
+    let own = || Part { origin: BUILT_IN.into(), value: EscalationRules::default().deadline_seconds };
     MergedEscalation { deadline_seconds: shortest.unwrap_or_else(own), on_deadline: OnDeadline::Reject }
 }

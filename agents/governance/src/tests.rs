@@ -1,1 +1,0 @@
-//! What merging and approvals promise.

@@ -1,0 +1,7 @@
+//! What merging, matching and approvals promise.
+
+mod approval;
+mod globs;
+mod merging;
+mod selectors;
+mod support;
