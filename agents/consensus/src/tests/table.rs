@@ -286,6 +286,15 @@ fn impact_says_who_was_pivotal() {
 }
 
 #[test]
+fn ballot_that_only_matters_by_its_opposite_is_pivotal_too() {
+    let ballots = [ballot("reviewer", Approve), ballot("architect", Approve), ballot("tester", Reject)];
+    let decision = decide(&team(), &ballots, &[], SUBJECT, true);
+    let reviewer = decision.impact.iter().find(|i| i.voter == "reviewer").unwrap();
+    assert_eq!((reviewer.without, reviewer.opposite), (OutcomeKind::Approved, OutcomeKind::ChangesRequested));
+    assert!(reviewer.pivotal);
+}
+
+#[test]
 fn impact_of_a_failed_guard_is_that_no_vote_matters() {
     let decision = decide(&team(), &[ballot("reviewer", Approve)], &[fact("g", Failed)], SUBJECT, true);
     assert!(decision.impact.iter().all(|i| !i.pivotal && i.without == OutcomeKind::GuardFailed));

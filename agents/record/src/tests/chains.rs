@@ -86,6 +86,14 @@ fn dropped_repeated_and_reordered_entries_are_found() {
 }
 
 #[test]
+fn misnumbered_entry_is_found_even_if_its_hash_is_right() {
+    let prev = genesis(&header());
+    let entry = append(&prev, 7, "2026-01-02T03:04:05Z", "Step", json!(1)).unwrap();
+    let fault = verify(&prev, [&entry]).unwrap_err();
+    assert_eq!(fault, Misfit { seq: 1, why: Why::Seq(7) });
+}
+
+#[test]
 fn cut_or_whole_rewritten_chain_does_not_reach_the_expected_head() {
     for kept in 0..chain().len() {
         let fault = check(&chain()[..kept]).unwrap_err();
