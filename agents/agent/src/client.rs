@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// Without a byte for so long, a stream counts as broken. Calls that wait for money are kept alive by pings.
-const SILENCE: Duration = Duration::from_secs(300);
+const SILENCE: Duration = Duration::from_mins(5);
 
 pub(crate) struct Client {
     http: reqwest::Client,

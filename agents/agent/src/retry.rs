@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Tries of one request.
 const TRIES: u32 = 6;
 const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// How long to wait before try number `made + 1`, or nothing when there is no point in one.
 ///

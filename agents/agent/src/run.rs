@@ -63,7 +63,7 @@ pub async fn work(args: &Args) -> anyhow::Result<Ending> {
     let assignment = context::assignment(args)?;
     let mut transcript = Transcript::begin(&args.golden);
     let mut messages = prompt::opening(&assignment);
-    messages.iter().for_each(|m| transcript.add(m));
+    transcript.extend(&messages);
     let schemas = tools::schemas();
     let mut idle = 0;
     for step in 1..=args.max_steps {
@@ -88,7 +88,7 @@ pub async fn work(args: &Args) -> anyhow::Result<Ending> {
         match follow(&workspace, &turn) {
             Next::Finished(summary) => return Ok(Ending::Finished(summary)),
             Next::Ask(more) => {
-                more.iter().for_each(|m| transcript.add(m));
+                transcript.extend(&more);
                 messages.extend(more);
             }
         }

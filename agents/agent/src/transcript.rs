@@ -22,6 +22,12 @@ impl Transcript {
         Self { file: file.ok(), room: limits::TRANSCRIPT }
     }
 
+    pub(crate) fn extend(&mut self, messages: &[Message]) {
+        for message in messages {
+            self.add(message);
+        }
+    }
+
     pub(crate) fn add(&mut self, message: &Message) {
         let Some(file) = &mut self.file else {
             return;

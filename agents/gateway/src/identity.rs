@@ -142,23 +142,24 @@ async fn service(pool: &PgPool, stated: Stated) -> Result<Identity, CallError> {
 pub(crate) async fn is_current(pool: &PgPool, identity: &Identity) -> Result<(), CallError> {
     let current = match identity.try_uid {
         Some(pod_uid) => attempt_pod(pool, pod_uid).await.map(drop),
-        None => {
-            let ended: Option<bool> =
-                sqlx::query_scalar("SELECT outcome IS NOT NULL FROM tasks WHERE task_uid = $1")
-                    .bind(identity.task_uid)
-                    .fetch_optional(pool)
-                    .await
-                    .map_err(|e| away(&e))?;
-            match ended {
-                Some(false) => Ok(()),
-                _ => Err(CallError::Superseded(format!("task {} has ended", identity.task_uid))),
-            }
-        }
+        None => task_is_open(pool, identity.task_uid).await,
     };
     match current {
         // An outage of the store says nothing about the task: go on waiting.
         Err(CallError::Unavailable(_)) => Ok(()),
         other => other,
+    }
+}
+
+async fn task_is_open(pool: &PgPool, task_uid: Uuid) -> Result<(), CallError> {
+    let ended: Option<bool> = sqlx::query_scalar("SELECT outcome IS NOT NULL FROM tasks WHERE task_uid = $1")
+        .bind(task_uid)
+        .fetch_optional(pool)
+        .await
+        .map_err(|e| away(&e))?;
+    match ended {
+        Some(false) => Ok(()),
+        _ => Err(CallError::Superseded(format!("task {task_uid} has ended"))),
     }
 }
 

@@ -32,9 +32,8 @@ impl Failure {
     /// connection broke, nobody knows.
     pub(crate) fn cost(self) -> Cost {
         match self {
-            Self::NotSent => Cost::Nothing,
             Self::Status { code: 502 | 504 | 520..=599, .. } | Self::Broken => Cost::Unknown,
-            Self::Status { .. } => Cost::Nothing,
+            Self::NotSent | Self::Status { .. } => Cost::Nothing,
         }
     }
 

@@ -66,7 +66,8 @@ impl Gateway {
     }
 
     async fn once(&self, voice: &Voice, asked: &Asked, timeout: Duration) -> Result<String, AskError> {
-        let request = self.service.request(Method::POST, "/v1/chat/completions").await.map_err(sort)?;
+        let request =
+            self.service.request(Method::POST, "/v1/chat/completions").await.map_err(|e| sort(&e))?;
         let request = request
             .header("x-golden-team", voice.team.to_string())
             .header("x-golden-task", voice.task.to_string())
@@ -75,7 +76,7 @@ impl Gateway {
             .header("x-golden-operation", &voice.operation)
             .timeout(timeout)
             .json(&asked.body());
-        let mut response = self.service.send(request).await.map_err(sort)?;
+        let mut response = self.service.send(request).await.map_err(|e| sort(&e))?;
         let mut body = Vec::new();
         while let Some(bytes) = response.chunk().await.map_err(|e| AskError::Passing(e.to_string()))? {
             if body.len() + bytes.len() > MAX_ANSWER {
@@ -87,8 +88,8 @@ impl Gateway {
     }
 }
 
-fn sort(error: CallError) -> AskError {
-    match &error {
+fn sort(error: &CallError) -> AskError {
+    match error {
         CallError::Refused { status: 401 | 408 | 409 | 425 | 429 | 500.., .. }
         | CallError::Unreachable { .. }
         | CallError::Token { .. } => AskError::Passing(error.to_string()),

@@ -34,7 +34,7 @@ impl Hub {
             team: envelope.team,
             task: envelope.task,
             attempt: envelope.attempt,
-            round: request.round,
+            number: request.round,
             digest: request.digest.clone(),
         };
         match store::standing(&self.pool, &round).await? {
@@ -42,7 +42,7 @@ impl Hub {
             Standing::Decided | Standing::Superseded => Ok(()),
             Standing::Absent => Err(Failure::Transient(format!(
                 "review {}/{} of task {} is not in the database",
-                round.attempt, round.round, round.task
+                round.attempt, round.number, round.task
             ))),
         }
     }
@@ -60,7 +60,7 @@ impl Hub {
         let left = left(closes_at, Timestamp::now());
         if left.is_zero() && voted.is_empty() {
             // Nobody was asked in time: not the voters' silence but ours. The orchestrator asks again.
-            tracing::warn!(task = %round.task, round = round.round, "the review closed before anybody was asked");
+            tracing::warn!(task = %round.task, round = round.number, "the review closed before anybody was asked");
             return Ok(());
         }
         if !missing.is_empty() && !left.is_zero() {
@@ -69,7 +69,7 @@ impl Hub {
         let ballots = store::ballots(&self.pool, round).await?;
         let decision = outcome(&policy, &ballots, request, true);
         if store::close(&self.pool, round, &decision).await? {
-            tracing::info!(task = %round.task, attempt = round.attempt, round = round.round,
+            tracing::info!(task = %round.task, attempt = round.attempt, round = round.number,
                 outcome = decision.decision.as_str(), reason = decision.reason, "decided");
             self.metrics.reviews.with_label_values(&[decision.decision.as_str()]).inc();
             let none: &[&str] = &[];

@@ -29,7 +29,7 @@ impl Question<'_> {
         let asked = prompt(&voter.role, &voter.name, self.round.attempt, self.request);
         let raw = self.gateway.ask(&self.voice(voter, ""), &asked, self.timeout).await?;
         let fault = match parse(&raw) {
-            Ok(said) => return Ok(self.kept(voter, &asked, said, raw)),
+            Ok(said) => return Ok(self.kept(voter, &asked, said, &raw)),
             Err(fault) => fault,
         };
         tracing::info!(voter = voter.name, %fault, "a ballot could not be read; the voter may mend it");
@@ -42,7 +42,7 @@ impl Question<'_> {
             evidence: vec![],
             rationale: format!("Malformed twice, counted as an abstention: {fault}"),
         });
-        Ok(self.kept(voter, &mended, said, raw))
+        Ok(self.kept(voter, &mended, said, &raw))
     }
 
     fn voice(&self, voter: &Voter, step: &str) -> Voice {
@@ -51,11 +51,11 @@ impl Question<'_> {
             task: self.round.task,
             attempt: self.round.attempt,
             role: format!("voter:{}", voter.role),
-            operation: format!("review/{}/{}/{}{step}", self.round.attempt, self.round.round, voter.name),
+            operation: format!("review/{}/{}/{}{step}", self.round.attempt, self.round.number, voter.name),
         }
     }
 
-    fn kept(&self, voter: &Voter, asked: &Asked, said: Said, raw: String) -> Kept {
+    fn kept(&self, voter: &Voter, asked: &Asked, said: Said, raw: &str) -> Kept {
         let said = if raw.contains(&asked.canary) { steered() } else { said };
         let model = self.request.models.get(&format!("voter:{}", voter.role));
         let ballot = Ballot {
@@ -69,7 +69,7 @@ impl Question<'_> {
             rationale: said.rationale,
             digest: self.round.digest.clone(),
         };
-        Kept { ballot, raw: clip(&raw).to_owned(), prompt_digest: asked.digest() }
+        Kept { ballot, raw: clip(raw).to_owned(), prompt_digest: asked.digest() }
     }
 }
 

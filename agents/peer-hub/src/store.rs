@@ -13,7 +13,7 @@ pub(crate) struct Round {
     pub(crate) team: Uuid,
     pub(crate) task: Uuid,
     pub(crate) attempt: u32,
-    pub(crate) round: u32,
+    pub(crate) number: u32,
     pub(crate) digest: String,
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn standing(pool: &PgPool, round: &Round) -> Result<Standing, s
     )
     .bind(round.task)
     .bind(number(round.attempt))
-    .bind(number(round.round))
+    .bind(number(round.number))
     .bind(&round.digest)
     .fetch_optional(pool)
     .await?;
@@ -65,7 +65,7 @@ pub(crate) async fn ballots(pool: &PgPool, round: &Round) -> Result<Vec<Ballot>,
     )
     .bind(round.task)
     .bind(number(round.attempt))
-    .bind(number(round.round))
+    .bind(number(round.number))
     .bind(&round.digest)
     .fetch_all(pool)
     .await?;
@@ -80,7 +80,7 @@ pub(crate) async fn keep(pool: &PgPool, round: &Round, kept: &Kept) -> Result<bo
     )
     .bind(round.task)
     .bind(number(round.attempt))
-    .bind(number(round.round))
+    .bind(number(round.number))
     .bind(&kept.ballot.voter)
     .bind(&round.digest)
     .bind(round.team)
@@ -107,7 +107,7 @@ pub(crate) async fn close(
     )
     .bind(round.task)
     .bind(number(round.attempt))
-    .bind(number(round.round))
+    .bind(number(round.number))
     .bind(&round.digest)
     .bind(&decision)
     .execute(&mut *transaction)
@@ -119,10 +119,10 @@ pub(crate) async fn close(
         team_uid: round.team,
         task_uid: round.task,
         object_uid: round.task,
-        fact_key: format!("review/{}/{}", round.attempt, round.round),
+        fact_key: format!("review/{}/{}", round.attempt, round.number),
         fact: Fact::Review {
             attempt: round.attempt,
-            round: round.round,
+            round: round.number,
             digest: round.digest.clone(),
             decision,
         },

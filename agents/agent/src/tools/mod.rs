@@ -39,8 +39,12 @@ pub(crate) enum ToolError {
 }
 
 impl ToolError {
-    fn file(path: &str, why: impl ToString) -> Self {
-        Self::File { path: path.to_owned(), why: why.to_string() }
+    fn file(path: &str, why: impl Into<String>) -> Self {
+        Self::File { path: path.to_owned(), why: why.into() }
+    }
+
+    fn io(path: &str, error: &std::io::Error) -> Self {
+        Self::file(path, error.to_string())
     }
 }
 

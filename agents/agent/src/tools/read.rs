@@ -30,7 +30,7 @@ pub(super) fn run(workspace: &Workspace, args: &Args) -> Result<String, ToolErro
 /// A text file of the workspace, bounded.
 pub(super) fn text(workspace: &Workspace, path: &str) -> Result<String, ToolError> {
     let real = workspace.resolve(path)?;
-    let meta = real.metadata().map_err(|e| ToolError::file(path, e))?;
+    let meta = real.metadata().map_err(|e| ToolError::io(path, &e))?;
     if !meta.is_file() {
         return Err(ToolError::file(path, "is not a file; use list_files for folders"));
     }
@@ -40,6 +40,6 @@ pub(super) fn text(workspace: &Workspace, path: &str) -> Result<String, ToolErro
             format!("has {} bytes, at most {} are read", meta.len(), limits::FILE),
         ));
     }
-    let bytes = std::fs::read(&real).map_err(|e| ToolError::file(path, e))?;
+    let bytes = std::fs::read(&real).map_err(|e| ToolError::io(path, &e))?;
     String::from_utf8(bytes).map_err(|_| ToolError::file(path, "is not text"))
 }

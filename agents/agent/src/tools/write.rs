@@ -25,8 +25,8 @@ pub(super) fn save(workspace: &Workspace, path: &str, content: &str) -> Result<S
         return Err(ToolError::file(path, "is a folder"));
     }
     if let Some(parent) = real.parent() {
-        std::fs::create_dir_all(parent).map_err(|e| ToolError::file(path, e))?;
+        std::fs::create_dir_all(parent).map_err(|e| ToolError::io(path, &e))?;
     }
-    std::fs::write(&real, content).map_err(|e| ToolError::file(path, e))?;
+    std::fs::write(&real, content).map_err(|e| ToolError::io(path, &e))?;
     Ok(format!("wrote {} ({} bytes)", workspace.shown(&real), content.len()))
 }
