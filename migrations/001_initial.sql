@@ -3,11 +3,15 @@
 
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'golden_service') THEN
-        CREATE ROLE golden_service NOLOGIN;
-    END IF;
+    CREATE ROLE golden_service NOLOGIN;
+EXCEPTION
+    -- Roles belong to the server: another database of it may have made this one, even at this moment.
+    WHEN duplicate_object OR unique_violation THEN NULL;
 END
 $$;
+
+-- Before Postgres 15 everybody might create here.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
 CREATE TABLE install (
     singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -55,17 +59,20 @@ CREATE TABLE tasks (
     view         jsonb NOT NULL,
     stage        text NOT NULL,
     outcome      text CHECK (outcome IN ('Complete', 'Failed', 'Cancelled')),
-    version      bigint NOT NULL,
+    version      bigint NOT NULL CHECK (version > 0),
     wake_at      timestamptz,
     created_at   timestamptz NOT NULL DEFAULT now(),
-    ended_at     timestamptz
+    ended_at     timestamptz,
+    -- Whoever reads open tasks reads by ended_at.
+    CONSTRAINT ended_with_an_outcome CHECK ((outcome IS NULL) = (ended_at IS NULL))
 );
 CREATE INDEX tasks_open ON tasks (team_uid, wake_at) WHERE ended_at IS NULL;
+CREATE INDEX tasks_by_name ON tasks (namespace, name, created_at);
 
 -- Every transition, hash-chained: the record of a task.
 CREATE TABLE task_events (
     task_uid uuid NOT NULL,
-    seq      bigint NOT NULL,
+    seq      bigint NOT NULL CHECK (seq >= 0),
     team_uid uuid NOT NULL,
     at       text NOT NULL,
     kind     text NOT NULL,
@@ -82,8 +89,8 @@ CREATE TABLE desired (
     team_uid   uuid NOT NULL,
     task_uid   uuid NOT NULL,
     kind       text NOT NULL CHECK (kind IN ('AttemptPod', 'FetchPod', 'DeliveryPod')),
-    attempt    integer NOT NULL,
-    try        integer NOT NULL,
+    attempt    integer NOT NULL CHECK (attempt >= 0),
+    try        integer NOT NULL CHECK (try >= 0),
     spec       jsonb NOT NULL,
     wanted     boolean NOT NULL DEFAULT true,
     object_uid uuid UNIQUE,
@@ -110,7 +117,7 @@ CREATE TABLE artifacts (
     digest     text NOT NULL CHECK (digest ~ '^sha256:[0-9a-f]{64}$'),
     team_uid   uuid NOT NULL,
     task_uid   uuid,
-    bytes      bigint NOT NULL,
+    bytes      bigint NOT NULL CHECK (bytes >= 0),
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (namespace, digest)
 );
@@ -166,21 +173,28 @@ CREATE TABLE reservations (
     state         text NOT NULL CHECK (state IN ('Reserved', 'Dispatched', 'Settled', 'Released', 'Unknown')),
     cost          bigint NOT NULL CHECK (cost >= 0),
     tokens        bigint NOT NULL CHECK (tokens >= 0),
-    actual_cost   bigint,
-    input_tokens  bigint,
-    output_tokens bigint,
-    latency_ms    bigint,
+    -- Settled: what the provider reported. Unknown: the bound, until that is known.
+    actual_cost   bigint CHECK (actual_cost >= 0),
+    input_tokens  bigint CHECK (input_tokens >= 0),
+    output_tokens bigint CHECK (output_tokens >= 0),
+    latency_ms    bigint CHECK (latency_ms >= 0),
     lease_until   timestamptz NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
     dispatched_at timestamptz,
-    ended_at      timestamptz
+    ended_at      timestamptz,
+    CONSTRAINT ended_with_a_cost CHECK ((state IN ('Settled', 'Unknown')) = (actual_cost IS NOT NULL))
 );
 CREATE INDEX reservations_task ON reservations (task_uid);
+CREATE INDEX reservations_try ON reservations (try_uid, request_hash);
 CREATE INDEX reservations_open ON reservations (lease_until) WHERE state IN ('Reserved', 'Dispatched');
 
+-- golden_service adds rows and moves them on; it deletes nothing, and rewrites nothing that was observed.
 GRANT USAGE ON SCHEMA public TO golden_service;
-GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO golden_service;
+GRANT SELECT ON install TO golden_service;
+GRANT SELECT, INSERT, UPDATE ON teams, tasks, desired, accounts TO golden_service;
+GRANT SELECT, INSERT ON facts, task_events, outbox, artifacts, task_accounts, reservations TO golden_service;
+GRANT UPDATE (consumed_at) ON facts TO golden_service;
+GRANT UPDATE (published_at) ON outbox TO golden_service;
+GRANT UPDATE (state, actual_cost, input_tokens, output_tokens, latency_ms, lease_until, dispatched_at, ended_at)
+    ON reservations TO golden_service;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO golden_service;
-REVOKE INSERT, UPDATE ON install FROM golden_service;
--- The record only grows.
-REVOKE UPDATE ON task_events FROM golden_service;

@@ -3,8 +3,8 @@
 -- One round of review of one result. The request is what voters were asked, the decision what came of it.
 CREATE TABLE reviews (
     task_uid   uuid NOT NULL,
-    attempt    integer NOT NULL,
-    round      integer NOT NULL,
+    attempt    integer NOT NULL CHECK (attempt > 0),
+    round      integer NOT NULL CHECK (round > 0),
     team_uid   uuid NOT NULL,
     digest     text NOT NULL,
     request    jsonb NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE ballots (
     task_uid      uuid NOT NULL,
     attempt       integer NOT NULL,
     round         integer NOT NULL,
-    voter         text NOT NULL,
+    voter         text NOT NULL CHECK (length(voter) <= 253),
     digest        text NOT NULL,
     team_uid      uuid NOT NULL,
     model         text NOT NULL,
@@ -48,7 +48,8 @@ CREATE TABLE escalations (
     chosen         text,
     resolved_by    text,
     created_at     timestamptz NOT NULL DEFAULT now(),
-    resolved_at    timestamptz
+    resolved_at    timestamptz,
+    CONSTRAINT open_or_ended CHECK ((state = 'Open') = (resolved_at IS NULL))
 );
 CREATE INDEX escalations_open ON escalations (team_uid, deadline) WHERE state = 'Open';
 
@@ -66,6 +67,8 @@ CREATE TABLE dead_letters (
     UNIQUE (stream, stream_seq)
 );
 
-GRANT SELECT, INSERT, UPDATE ON reviews, escalations, dead_letters TO golden_service;
-GRANT SELECT, INSERT ON ballots TO golden_service;
+GRANT SELECT, INSERT ON reviews, ballots, escalations, dead_letters TO golden_service;
+GRANT UPDATE (decision, decided_at) ON reviews TO golden_service;
+GRANT UPDATE (state, chosen, resolved_by, resolved_at) ON escalations TO golden_service;
+GRANT UPDATE (state) ON dead_letters TO golden_service;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO golden_service;

@@ -168,11 +168,14 @@ fn extra(user: &UserInfo, key: &str) -> Option<String> {
     user.extra.as_ref()?.get(key)?.first().cloned()
 }
 
+/// Good answers by the token's hash, with the time they were given.
+type Kept = HashMap<[u8; 32], (Instant, Caller)>;
+
 /// The verifier with its memory.
 #[derive(Clone)]
 pub struct Authenticator {
     verifier: Arc<dyn Verifier>,
-    kept: Arc<Mutex<HashMap<[u8; 32], (Instant, Caller)>>>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 impl Authenticator {

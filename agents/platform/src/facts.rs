@@ -1,6 +1,6 @@
 //! Facts: observations written once each by whoever saw them, read by the orchestrator.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -54,11 +54,12 @@ pub fn encode(fact: &Fact) -> Result<(String, Value), sqlx::Error> {
 
 /// The fact of a row.
 pub fn decode(kind: &str, body: Value) -> Result<Fact, serde_json::Error> {
-    serde_json::from_value(if body.is_null() {
-        json!({"kind": kind})
-    } else {
-        json!({"kind": kind, "body": body})
-    })
+    let mut tagged = serde_json::Map::new();
+    tagged.insert("kind".to_owned(), kind.into());
+    if !body.is_null() {
+        tagged.insert("body".to_owned(), body);
+    }
+    serde_json::from_value(tagged.into())
 }
 
 #[cfg(test)]

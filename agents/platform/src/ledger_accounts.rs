@@ -70,6 +70,7 @@ pub async fn upsert_task(conn: &mut PgConnection, task: &TaskAccount) -> Result<
 
 /// An edited limit may lie below what is committed. What was committed at that moment is kept beside it, so that
 /// the table's check still holds for money that was granted before; new grants are measured by the limit alone.
+/// An overage, which whoever edits has seen, becomes spent (`golden_ledger::Account::edit_limit`).
 async fn upsert(conn: &mut PgConnection, account: &BudgetAccount, kind: &str) -> Result<bool, sqlx::Error> {
     let changed = sqlx::query(
         "INSERT INTO accounts AS a (account_uid, team_uid, kind, namespace, name, parent_uid, on_exhausted,
@@ -80,14 +81,23 @@ async fn upsert(conn: &mut PgConnection, account: &BudgetAccount, kind: &str) ->
              on_exhausted = excluded.on_exhausted,
              limit_cost = excluded.limit_cost,
              limit_tokens = excluded.limit_tokens,
-             committed_cost_at_edit = CASE WHEN a.limit_cost IS DISTINCT FROM excluded.limit_cost
-                 THEN a.spent_cost + a.reserved_cost ELSE a.committed_cost_at_edit END,
-             committed_tokens_at_edit = CASE WHEN a.limit_tokens IS DISTINCT FROM excluded.limit_tokens
-                 THEN a.spent_tokens + a.reserved_tokens ELSE a.committed_tokens_at_edit END,
+             (spent_cost, spent_tokens, overage_cost, overage_tokens,
+              committed_cost_at_edit, committed_tokens_at_edit) = (SELECT * FROM (
+                 SELECT a.spent_cost + a.overage_cost, a.spent_tokens + a.overage_tokens, 0, 0,
+                        a.spent_cost + a.overage_cost + a.reserved_cost,
+                        a.spent_tokens + a.overage_tokens + a.reserved_tokens
+                 WHERE (a.limit_cost, a.limit_tokens) IS DISTINCT FROM
+                       (excluded.limit_cost, excluded.limit_tokens)
+                 UNION ALL
+                 SELECT a.spent_cost, a.spent_tokens, a.overage_cost, a.overage_tokens,
+                        a.committed_cost_at_edit, a.committed_tokens_at_edit
+                 WHERE (a.limit_cost, a.limit_tokens) IS NOT DISTINCT FROM
+                       (excluded.limit_cost, excluded.limit_tokens)) AS edited),
              deleted_at = NULL,
              version = a.version + 1
          WHERE (a.parent_uid, a.on_exhausted, a.limit_cost, a.limit_tokens, a.deleted_at) IS DISTINCT FROM
-               (excluded.parent_uid, excluded.on_exhausted, excluded.limit_cost, excluded.limit_tokens, NULL)",
+               (excluded.parent_uid, excluded.on_exhausted, excluded.limit_cost, excluded.limit_tokens,
+                NULL::timestamptz)",
     )
     .bind(account.uid)
     .bind(account.team_uid)

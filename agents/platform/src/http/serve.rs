@@ -1,5 +1,6 @@
 //! Serving: the service's routes beside /healthz, /readyz and /metrics, until told to stop.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -120,10 +121,10 @@ async fn ready(State(health): State<Health>) -> Response {
     let mut all = true;
     for (name, open) in futures::future::join_all(checks).await {
         all &= open.is_ok();
-        match open {
-            Ok(()) => text.push_str(&format!("[+] {name} ok\n")),
-            Err(why) => text.push_str(&format!("[-] {name}: {why}\n")),
-        }
+        let _ = match open {
+            Ok(()) => writeln!(text, "[+] {name} ok"),
+            Err(why) => writeln!(text, "[-] {name}: {why}"),
+        };
     }
     (if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text).into_response()
 }

@@ -1,0 +1,35 @@
+//! Starting the service.
+
+use anyhow::Context as _;
+use golden_platform::auth::Authenticator;
+use golden_platform::config::CommonArgs;
+use golden_platform::http::{Health, serve};
+use golden_platform::telemetry::{self, Metrics};
+use golden_platform::{db, init_crypto, shutdown};
+
+use crate::{Leases, Ledger, keep_expiring, router};
+
+/// Reserves, settles and releases money for calls of models.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Postgres, as the role golden_service.
+    #[arg(long, env = "GOLDEN_DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+}
+
+/// Serves until the process is told to stop.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    init_crypto();
+    telemetry::init("ledger");
+    let stop = shutdown::on_signals()?;
+    let kube =
+        kube::Client::try_default().await.context("no Kubernetes API; the ledger runs in a cluster")?;
+    let pool = db::connect(&args.database_url, db::POOL_SIZE).context("GOLDEN_DATABASE_URL")?;
+    let ledger = Ledger::new(pool.clone(), Leases::default());
+    let ending = tokio::spawn(keep_expiring(ledger.clone(), stop.clone()));
+    let routes = router(ledger, &args.common.namespace, Authenticator::kubernetes(kube));
+    serve(args.common.listen, routes, Health::new(Metrics::new("ledger")?).postgres(pool), stop).await?;
+    ending.await.context("the task that ends leases")
+}
