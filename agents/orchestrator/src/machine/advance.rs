@@ -12,6 +12,9 @@ const MAX_MOVES: usize = 32;
 /// supervisor is away.
 pub(super) const OVERDUE_SECONDS: i64 = 60;
 
+/// Seconds after which the engine looks again at what it has to do itself.
+const ENGINE_SECONDS: i64 = 2;
+
 impl Work<'_> {
     /// Goes on until nothing more follows from what is known.
     pub(super) fn advance(&mut self) {
@@ -92,6 +95,12 @@ impl Work<'_> {
                     .map(|e| after(e.at, super::pods::GRACE_SECONDS)),
             );
             self.wake_for_judges(&mut moments);
+            // The engine works on these: storing an inline source, asking a store that was away.
+            let engine =
+                s.stage == Stage::Preparing && s.base.is_none() && self.task.spec.source.inline.is_some();
+            if engine || s.trouble.is_some() {
+                moments.push(after(self.now, ENGINE_SECONDS));
+            }
         }
         // Never in the past: what is due now was done by this step.
         moments.into_iter().min().map(|at| at.max(after(self.now, 1)))

@@ -18,7 +18,7 @@ impl Work<'_> {
     pub(super) fn prepare(&mut self) {
         match self.s.job.take() {
             Some(JobResult::Fetched { commit, tree }) if self.s.base.is_none() => {
-                self.set_base(tree, Some(commit))
+                self.set_base(tree, Some(commit));
             }
             Some(JobResult::Failed { reason, message, retryable }) => {
                 let why = Why::new(
@@ -156,14 +156,14 @@ impl Work<'_> {
             (failure, produced) => {
                 let why = failure.unwrap_or_else(|| agent_failed(finish.exit_code, "left no result"));
                 let text = feedback::agent(&why, &finish.summary);
-                self.next_attempt(why, text, produced.map(|p| p.tree));
+                self.next_attempt(why, &text, produced.map(|p| p.tree));
             }
         }
     }
 
     /// The attempt was judged and not accepted: another one with the reasons, from where this one stopped, or the
     /// end if there were enough.
-    pub(super) fn next_attempt(&mut self, why: Why, feedback: String, tree: Option<String>) {
+    pub(super) fn next_attempt(&mut self, why: Why, feedback: &str, tree: Option<String>) {
         let attempt = self.s.attempt;
         self.record(
             "AttemptRejected",
@@ -179,7 +179,7 @@ impl Work<'_> {
         self.s.last_failure = Some(why);
         self.s.attempt += 1;
         self.s.start = tree.or_else(|| self.s.start.take());
-        self.s.feedback = bounded(&feedback, feedback::MAX_FEEDBACK_BYTES);
+        self.s.feedback = bounded(feedback, feedback::MAX_FEEDBACK_BYTES);
         self.s.produced = None;
         self.s.guards.clear();
         self.s.review = None;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// The operator shall run this pod.
-    Want(DesiredRow),
+    Want(Box<DesiredRow>),
     /// The operator shall remove it.
     Unwant { kind: DesiredKind, name: String },
     /// The relay shall send this.

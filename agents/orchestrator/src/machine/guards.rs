@@ -182,8 +182,8 @@ impl Work<'_> {
             let message =
                 format!("{}, and so did the same result before: the agents go in circles", why.message);
             let evidence = json!({"failedGuards": failed});
-            return self.escalate(&Why::new(&why.reason, message), &evidence, text, false);
+            return self.escalate(&Why::new(&why.reason, message), &evidence, &text, false);
         }
-        self.next_attempt(why, text, Some(tree));
+        self.next_attempt(why, &text, Some(tree));
     }
 }

@@ -24,7 +24,7 @@ const MAX_NOTE_BYTES: usize = 4096;
 
 impl Work<'_> {
     /// Asks a person. The turn is given up meanwhile.
-    pub(super) fn escalate(&mut self, why: &Why, evidence: &Value, feedback: String, may_accept: bool) {
+    pub(super) fn escalate(&mut self, why: &Why, evidence: &Value, feedback: &str, may_accept: bool) {
         let Some(digest) = self.s.produced.as_ref().map(|p| p.tree.clone()) else { return };
         let attempt = self.s.attempt;
         let mut options = vec![];
@@ -45,7 +45,7 @@ impl Work<'_> {
             // The task's own deadline comes first where it is nearer: a question must not promise more time.
             deadline: asked.min(self.s.deadline),
             default_option: REJECT.to_owned(),
-            feedback: bounded(&feedback, super::feedback::MAX_FEEDBACK_BYTES),
+            feedback: bounded(feedback, super::feedback::MAX_FEEDBACK_BYTES),
             choice: None,
         };
         let raised = EscalationRaised {
@@ -189,7 +189,7 @@ impl Work<'_> {
                     &escalation.reason,
                     format!("{}; {by} asked for another attempt", escalation.message),
                 );
-                self.next_attempt(why, text, Some(escalation.digest));
+                self.next_attempt(why, &text, Some(escalation.digest));
             }
             _ if choice.by.is_none() => {
                 let message =

@@ -94,7 +94,7 @@ impl Work<'_> {
             ended: None,
         };
         self.s.pod = Some(slot);
-        self.commands.push(Command::Want(DesiredRow { name, kind, attempt, r#try: try_no, spec }));
+        self.commands.push(Command::Want(Box::new(DesiredRow { name, kind, attempt, r#try: try_no, spec })));
     }
 
     fn pod_spec(&self, kind: DesiredKind) -> DesiredPod {

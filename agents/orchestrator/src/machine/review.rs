@@ -127,8 +127,8 @@ impl Work<'_> {
         let why = Why::new(reasons::REVIEW_TIMED_OUT, format!("{round} rounds of review were not answered"));
         let tree = review.digest.clone();
         match self.task.policy.review.value.on_timeout {
-            OnUndecided::Escalate => self.escalate(&why, &json!({"rounds": round}), String::new(), true),
-            OnUndecided::Reject => self.next_attempt(why, String::new(), Some(tree)),
+            OnUndecided::Escalate => self.escalate(&why, &json!({"rounds": round}), "", true),
+            OnUndecided::Reject => self.next_attempt(why, "", Some(tree)),
         }
     }
 
@@ -143,11 +143,11 @@ impl Work<'_> {
             },
             Next::Revise => {
                 let tree = self.s.produced.as_ref().map(|p| p.tree.clone());
-                self.next_attempt(why, feedback::dissent(decision), tree);
+                self.next_attempt(why, &feedback::dissent(decision), tree);
             }
             Next::Repair => match self.cleared() {
                 // Peer-hub saw a failed guard that we did not: it says nothing for the result either.
-                Ok(_) => self.escalate(&why, &json!({"decision": decision}), String::new(), true),
+                Ok(_) => self.escalate(&why, &json!({"decision": decision}), "", true),
                 Err(blocked) => self.guards_failed(&blocked),
             },
             Next::Escalate => {
@@ -155,7 +155,7 @@ impl Work<'_> {
                     "decision": decision.decision, "reason": decision.reason, "tally": decision.tally,
                     "dissent": decision.dissent,
                 });
-                self.escalate(&why, &evidence, feedback::dissent(decision), true);
+                self.escalate(&why, &evidence, &feedback::dissent(decision), true);
             }
         }
     }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 /// The state of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own, and all combinations occur")]
 pub struct State {
     /// Version of this shape.
     pub v: u32,

@@ -124,8 +124,8 @@ fn guards_passed(s: &State) -> ViewCondition {
 
 /// Why a guard cannot be run, once it was tried often enough not to be a passing trouble.
 fn guard_trouble(s: &State) -> Option<Why> {
-    let open = s.guards.values().filter(|g| g.outcome.is_none() && g.runs >= QUIET_RUNS);
-    open.filter_map(|g| g.trouble.clone()).next()
+    let mut open = s.guards.values().filter(|g| g.outcome.is_none() && g.runs >= QUIET_RUNS);
+    open.find_map(|g| g.trouble.clone())
 }
 
 fn no_result(s: &State) -> String {
@@ -291,13 +291,8 @@ fn run_state(task: &Task, s: &State) -> Vec<ViewCondition> {
             ],
         };
     }
-    match stalled(s) {
-        Some(why) => vec![condition(COMPLETE, "False", &why), condition(STALLED, "True", &why)],
-        None => {
-            let why = progress(task, s);
-            vec![condition(COMPLETE, "False", &why), condition(RECONCILING, "True", &why)]
-        }
-    }
+    let (kind, why) = stalled(s).map_or_else(|| (RECONCILING, progress(task, s)), |why| (STALLED, why));
+    vec![condition(COMPLETE, "False", &why), condition(kind, "True", &why)]
 }
 
 /// What the work waits for that only a change outside can bring.

@@ -25,7 +25,7 @@ fn held(op: &str, on_exhausted: &str) -> Event {
 #[test]
 fn cancellation_ends_the_task_at_every_stage_before_delivery() {
     let git = Setup::git();
-    let runs = [
+    let runs = vec![
         Run::new(&git),
         Run::producing(&git),
         Run::guarding(&git),

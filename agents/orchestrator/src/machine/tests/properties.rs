@@ -28,8 +28,10 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
     let event = match choice % 20 {
         0 => Event::SlotGranted,
         1 if pod => run.fetched(),
-        2 if pod => run.pod(phase[usize::from(n) % 6], "NodeLost", (n % 2 == 0).then_some(i32::from(n % 3))),
-        3..=5 => run.result(&tree, i32::from(n % 7 == 0)),
+        2 if pod => {
+            run.pod(phase[usize::from(n) % 6], "NodeLost", (n.is_multiple_of(2)).then_some(i32::from(n % 3)))
+        }
+        3..=5 => run.result(&tree, i32::from(n.is_multiple_of(7))),
         6..=9 => run.guard(&guard?, verdict),
         10..=11 if state.review.is_some() => run.review(outcome[usize::from(n) % outcome.len()]),
         12..=13 => run.decision(u128::from(n), person, answer, (answer == "Option").then_some("Retry")),
@@ -41,10 +43,12 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
         16 if pod => run.job(JobResult::Failed {
             reason: "GitUnreachable".into(),
             message: String::new(),
-            retryable: n % 8 != 0,
+            retryable: !n.is_multiple_of(8),
         }),
-        17 => super::outside::spec(i64::from(n % 12), if n % 3 == 0 { "Suspended" } else { "Active" }),
-        18 if n % 9 == 0 => Event::Deleted,
+        17 => {
+            super::outside::spec(i64::from(n % 12), if n.is_multiple_of(3) { "Suspended" } else { "Active" })
+        }
+        18 if n.is_multiple_of(9) => Event::Deleted,
         18 if n % 9 == 1 => super::outside::spec(i64::from(n), "Cancelled"),
         18 => Event::BudgetHeld {
             op_key: format!("op{}", n % 3),
@@ -53,7 +57,7 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
             account: "a".into(),
             on_exhausted: "Pause".into(),
         },
-        19 if n % 2 == 0 => Event::BudgetResumed { op_key: format!("op{}", n % 3) },
+        19 if n.is_multiple_of(2) => Event::BudgetResumed { op_key: format!("op{}", n % 3) },
         19 => Event::DependencyEnded { uid: Uuid::from_u128(u128::from(n)), outcome: "Failed".into() },
         _ => usage(i64::from(n)),
     };
@@ -135,7 +139,7 @@ proptest! {
                 prop_assert_eq!(&again.state, &run.state, "{:?}", event);
                 prop_assert!(again.record.is_empty() && again.commands.is_empty(), "{:?}", event);
             }
-            if choice % 3 == 0 {
+            if choice.is_multiple_of(3) {
                 let before = run.state.clone();
                 run.later(seconds);
                 check(&run, &before);

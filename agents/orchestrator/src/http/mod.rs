@@ -1,0 +1,11 @@
+//! What task pods ask and tell: their work, artifacts, results. Callers are pods, known by their uid.
+
+mod caller;
+mod credentials;
+mod job;
+mod result;
+mod router;
+mod work;
+
+pub use credentials::{KubeSecrets, Secrets, credential};
+pub use router::{Interface, router};
