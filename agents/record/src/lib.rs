@@ -14,7 +14,7 @@ pub use chain::{
     Entry, EntryError, Head, Header, MAX_BODY_BYTES, MAX_KIND_BYTES, Misfit, VERSION, Why, append, genesis,
     verify, verify_head,
 };
-pub use export::{Export, ExportFault, MAX_LINE_BYTES, export, verify_export};
+pub use export::{Export, ExportFault, MAX_LINE_BYTES, export, verify_export, verify_export_against};
 
 #[cfg(test)]
 mod tests;

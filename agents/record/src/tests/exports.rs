@@ -1,13 +1,13 @@
 use super::support::{chain, file, head, header};
-use crate::{ExportFault, Header, export, verify_export};
+use crate::{ExportFault, Header, export, verify_export, verify_export_against};
 
 #[test]
 fn export_verifies_and_gives_the_record_back() {
-    let read = verify_export(&file(), Some(&head(&chain()))).unwrap();
+    let read = verify_export_against(&file(), &head(&chain())).unwrap();
     assert_eq!((read.header, read.entries, read.head), (header(), chain(), head(&chain())));
-    assert!(verify_export(&file(), None).is_ok());
+    assert!(verify_export(&file()).is_ok());
     let empty = export(&header(), &[]).unwrap();
-    assert_eq!(verify_export(&empty, None).unwrap().head.entries, 0);
+    assert_eq!(verify_export(&empty).unwrap().head.entries, 0);
 }
 
 #[test]
@@ -21,10 +21,7 @@ fn every_single_changed_byte_is_found() {
             if let Ok(text) = String::from_utf8(bytes)
                 && text != original
             {
-                assert!(
-                    verify_export(&text, None).is_err(),
-                    "byte {at} from {byte} to {other} was not found"
-                );
+                assert!(verify_export(&text).is_err(), "byte {at} from {byte} to {other} was not found");
             }
         }
     }
@@ -37,12 +34,12 @@ fn every_inserted_and_removed_byte_is_found() {
         for inserted in [" ", "\n", "0", ",", "\t", "\u{feff}"] {
             if original.is_char_boundary(at) {
                 let text = format!("{}{inserted}{}", &original[..at], &original[at..]);
-                assert!(verify_export(&text, None).is_err(), "{inserted:?} at {at} was not found");
+                assert!(verify_export(&text).is_err(), "{inserted:?} at {at} was not found");
             }
         }
         if original.is_char_boundary(at) && original.is_char_boundary(at + 1) && at < original.len() {
             let text = format!("{}{}", &original[..at], &original[at + 1..]);
-            assert!(verify_export(&text, None).is_err(), "removal at {at} was not found");
+            assert!(verify_export(&text).is_err(), "removal at {at} was not found");
         }
     }
 }
@@ -51,10 +48,10 @@ fn every_inserted_and_removed_byte_is_found() {
 fn every_cut_is_found() {
     let original = file();
     for at in (0..original.len()).filter(|at| original.is_char_boundary(*at)) {
-        assert!(verify_export(&original[..at], None).is_err(), "cut at {at} was not found");
+        assert!(verify_export(&original[..at]).is_err(), "cut at {at} was not found");
     }
     let without_head = original.trim_end().rsplit_once('\n').unwrap().0;
-    assert_eq!(verify_export(&format!("{without_head}\n"), None), Err(ExportFault::Cut));
+    assert_eq!(verify_export(&format!("{without_head}\n")), Err(ExportFault::Cut));
 }
 
 #[test]
@@ -65,24 +62,24 @@ fn dropped_and_reordered_lines_are_found_and_named() {
     for at in 0..lines.len() {
         let mut dropped = lines.clone();
         dropped.remove(at);
-        assert!(verify_export(&join(&dropped), None).is_err(), "dropped line {at}");
+        assert!(verify_export(&join(&dropped)).is_err(), "dropped line {at}");
         for other in at + 1..lines.len() {
             let mut swapped = lines.clone();
             swapped.swap(at, other);
-            assert!(verify_export(&join(&swapped), None).is_err(), "lines {at} and {other}");
+            assert!(verify_export(&join(&swapped)).is_err(), "lines {at} and {other}");
         }
     }
     let mut dropped = lines.clone();
     dropped.remove(3);
-    let ExportFault::Misfit(misfit) = verify_export(&join(&dropped), None).unwrap_err() else { panic!() };
+    let ExportFault::Misfit(misfit) = verify_export(&join(&dropped)).unwrap_err() else { panic!() };
     assert_eq!(misfit.seq, 3);
 }
 
 #[test]
 fn shortened_record_with_a_matching_head_is_found_by_the_head_in_the_status() {
     let shorter = export(&header(), &chain()[..3]).unwrap();
-    assert!(verify_export(&shorter, None).is_ok());
-    let fault = verify_export(&shorter, Some(&head(&chain()))).unwrap_err();
+    assert!(verify_export(&shorter).is_ok());
+    let fault = verify_export_against(&shorter, &head(&chain())).unwrap_err();
     assert!(matches!(fault, ExportFault::OtherHead { .. }), "{fault}");
 }
 
@@ -97,7 +94,7 @@ fn doubled_members_and_other_spellings_are_found() {
         ("\"kind\":\"Step\"", "\"kind\":\"Step\",\"note\":1"),
     ] {
         assert!(original.contains(from));
-        assert!(verify_export(&original.replacen(from, to, 1), None).is_err(), "{from} to {to}");
+        assert!(verify_export(&original.replacen(from, to, 1)).is_err(), "{from} to {to}");
     }
 }
 
@@ -105,16 +102,28 @@ fn doubled_members_and_other_spellings_are_found() {
 fn other_versions_and_other_files_are_refused_with_a_reason() {
     let newer = Header { v: 2, ..header() };
     let text = export(&newer, &[]).unwrap();
-    assert_eq!(verify_export(&text, None), Err(ExportFault::Version(2)));
+    assert_eq!(verify_export(&text), Err(ExportFault::Version(2)));
     for text in ["", "\n", "{}\n", "not json\n", "{}\n{}\n"] {
-        assert!(verify_export(text, None).is_err(), "{text:?}");
+        assert!(verify_export(text).is_err(), "{text:?}");
     }
     assert!(
-        verify_export("not json\n", None)
+        verify_export("not json\n")
             .unwrap_err()
             .to_string()
             .starts_with("line 1 cannot be read as the header")
     );
-    let unchained = export(&Header { task: "other".into(), ..header() }, &chain());
-    assert!(matches!(unchained, Err(ExportFault::Misfit(_))));
+}
+
+#[test]
+fn broken_chain_is_exported_and_the_reader_finds_it() {
+    let mut entries = chain();
+    entries[2].body = serde_json::json!({"forged": true});
+    let ExportFault::Misfit(misfit) = verify_export(&export(&header(), &entries).unwrap()).unwrap_err()
+    else {
+        panic!()
+    };
+    assert_eq!(misfit.seq, 3);
+    let other = export(&Header { task: "other".into(), ..header() }, &chain()).unwrap();
+    let ExportFault::Misfit(misfit) = verify_export(&other).unwrap_err() else { panic!() };
+    assert_eq!(misfit.seq, 1);
 }
