@@ -5,6 +5,7 @@ pub mod build;
 pub mod files;
 pub mod outcome;
 pub mod report;
+pub mod runner;
 
 pub use build::{BuildContext, pod};
 pub use outcome::{Outcome, RunOutcome, outcome};

@@ -1,0 +1,125 @@
+//! The inner isolation: a user namespace of its own, and in it a network namespace that holds nothing but loopback.
+//!
+//! The user namespace maps the caller's own user alone. It is what lets a process without rights make the network
+//! namespace, and what keeps the command from tracing the runner, which stays outside.
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
+use std::fs;
+use std::io::Write as _;
+
+/// Why the isolation could not be built.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error(
+        "an empty network namespace cannot be made here ({0}); use a RuntimeClass that allows user namespaces, \
+         such as gvisor"
+    )]
+    Unshare(Errno),
+    #[error("cannot write {file}: {source}")]
+    Map { file: &'static str, source: std::io::Error },
+    #[error("the network namespace is not empty: it has {0}")]
+    NotEmpty(String),
+}
+
+/// Moves this process, which must have one thread, into empty namespaces.
+pub(super) fn enter() -> Result<(), Fault> {
+    let (user, group) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET).map_err(Fault::Unshare)?;
+    // Without this the kernel refuses a group map written by a process without rights.
+    write("/proc/self/setgroups", "deny")?;
+    write("/proc/self/gid_map", &format!("{group} {group} 1"))?;
+    write("/proc/self/uid_map", &format!("{user} {user} 1"))?;
+    check_empty()?;
+    // A test that starts a server on localhost is common. Where loopback cannot be brought up, it fails closed.
+    let _ = loopback_up();
+    Ok(())
+}
+
+fn write(file: &'static str, text: &str) -> Result<(), Fault> {
+    fs::write(file, text).map_err(|source| Fault::Map { file, source })
+}
+
+/// A second look, so that a runtime which accepts the call and does nothing is noticed.
+fn check_empty() -> Result<(), Fault> {
+    let Ok(devices) = fs::read_to_string("/proc/self/net/dev") else { return Ok(()) };
+    match other_devices(&devices) {
+        others if others.is_empty() => Ok(()),
+        others => Err(Fault::NotEmpty(others.join(", "))),
+    }
+}
+
+/// Devices other than loopback and the kernel's own tunnel templates, which are down and lead nowhere.
+fn other_devices(table: &str) -> Vec<&str> {
+    const TEMPLATES: [&str; 8] = ["lo", "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0"];
+    let names = table.lines().skip(2).filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim());
+    names.filter(|name| !TEMPLATES.contains(name) && !name.starts_with("ip6")).collect()
+}
+
+/// Sets loopback up and gives it 127.0.0.1, which Linux does by itself and gVisor does not.
+fn loopback_up() -> std::io::Result<()> {
+    let socket =
+        socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)?;
+    let mut socket = std::fs::File::from(socket);
+    socket.write_all(&set_link_up())?;
+    socket.write_all(&add_address())
+}
+
+const LOOPBACK: u32 = 1;
+const REQUEST: u16 = 1;
+const CREATE: u16 = 0x400;
+
+/// rtnetlink(7): `RTM_NEWLINK` with `ifinfomsg`.
+fn set_link_up() -> Vec<u8> {
+    const NEW_LINK: u16 = 16;
+    const UP: u32 = 1;
+    let mut body = vec![0; 4];
+    body.extend(LOOPBACK.to_ne_bytes());
+    body.extend(UP.to_ne_bytes());
+    body.extend(UP.to_ne_bytes());
+    message(NEW_LINK, REQUEST, &body)
+}
+
+/// rtnetlink(7): `RTM_NEWADDR` with `ifaddrmsg` and the attributes `IFA_LOCAL` and `IFA_ADDRESS`.
+fn add_address() -> Vec<u8> {
+    const NEW_ADDRESS: u16 = 20;
+    const INET: u8 = 2;
+    const HOST: u8 = 254;
+    let mut body = vec![INET, 8, 0, HOST];
+    body.extend(LOOPBACK.to_ne_bytes());
+    for attribute in [2_u16, 1] {
+        body.extend(8_u16.to_ne_bytes());
+        body.extend(attribute.to_ne_bytes());
+        body.extend([127, 0, 0, 1]);
+    }
+    message(NEW_ADDRESS, REQUEST | CREATE, &body)
+}
+
+fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(16 + body.len()).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(16 + body.len());
+    bytes.extend(length.to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
+    bytes.extend(1_u32.to_ne_bytes());
+    bytes.extend(0_u32.to_ne_bytes());
+    bytes.extend(body);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_leads_out_is_noticed() {
+        let head = "Inter-|   Receive\n face |bytes\n";
+        let table = |names: &[&str]| {
+            let lines: Vec<String> = names.iter().map(|n| format!("{n:>6}: 0 0")).collect();
+            format!("{head}{}", lines.join("\n"))
+        };
+        assert!(other_devices(&table(&["lo", "tunl0", "ip6tnl0"])).is_empty());
+        assert_eq!(other_devices(&table(&["lo", "eth0"])), ["eth0"]);
+    }
+}
