@@ -1,8 +1,8 @@
 //! Whether evidence is true: the file is in the judged tree and the quote stands there. Pure.
 
 use golden_consensus::Evidence;
+use golden_platform::tree::{self, Entry, Tree};
 use std::collections::BTreeMap;
-use std::io::Read;
 
 /// Shortest quote that proves anything, without spaces, in bytes.
 const MIN_QUOTE: usize = 3;
@@ -10,29 +10,19 @@ const MIN_QUOTE: usize = 3;
 /// The text files of a tree.
 pub type Files = BTreeMap<String, String>;
 
-/// Largest file that can be quoted, in bytes, and files of one tree.
-const MAX_FILE: u64 = 1024 * 1024;
-const MAX_FILES: usize = 20_000;
+/// Largest file that can be quoted, in bytes.
+const MAX_FILE: usize = 1024 * 1024;
 
-/// The text files of a tree artifact (a canonical tar). Others cannot be quoted.
-pub(crate) fn files(tar: &[u8]) -> Result<Files, String> {
-    let fault = |e: std::io::Error| format!("the judged tree cannot be read: {e}");
-    let mut files = Files::new();
-    for entry in tar::Archive::new(tar).entries().map_err(fault)?.take(MAX_FILES) {
-        let entry = entry.map_err(fault)?;
-        if !entry.header().entry_type().is_file() || entry.size() > MAX_FILE {
-            continue;
+/// The text files of a tree artifact. Others cannot be quoted.
+pub(crate) fn files(tar: &[u8]) -> Result<Files, tree::Error> {
+    let tree = Tree::parse(tar)?;
+    let texts = tree.entries().filter_map(|(path, entry)| match entry {
+        Entry::File { bytes, .. } if bytes.len() <= MAX_FILE => {
+            Some((path.to_owned(), std::str::from_utf8(bytes).ok()?.to_owned()))
         }
-        let Ok(path) = entry.path().map(|p| p.to_string_lossy().into_owned()) else {
-            continue;
-        };
-        let mut text = String::new();
-        // What is not UTF-8 is no text.
-        if entry.take(MAX_FILE).read_to_string(&mut text).is_ok() {
-            files.insert(path, text);
-        }
-    }
-    Ok(files)
+        _ => None,
+    });
+    Ok(texts.collect())
 }
 
 /// Marks evidence as verified or not; never trusts what came. Voters count lines badly: a quote found

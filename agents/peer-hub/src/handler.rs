@@ -114,7 +114,7 @@ impl Hub {
     /// The text files of the judged tree.
     async fn files(&self, request: &ReviewRequest) -> Result<Files, Failure> {
         let bytes = self.artifacts.get(&request.namespace, &request.digest).await?;
-        crate::evidence::files(&bytes).map_err(Failure::Poison)
+        Ok(crate::evidence::files(&bytes)?)
     }
 }
 
