@@ -61,7 +61,8 @@ impl ApiServer {
             name: "kube-apiserver",
             program: kubernetes.join("kube-apiserver"),
             args,
-            stop: Signal::TERM,
+            // In an orderly end it would wait ten seconds for its watchers.
+            stop: Signal::KILL,
             user: None,
             ready: Box::new(move || kubectl.ready()),
         };
@@ -145,7 +146,7 @@ fn start_etcd() -> Result<(Server, String)> {
         name: "etcd",
         program: tools::program("etcd", "etcd")?,
         args,
-        stop: Signal::TERM,
+        stop: Signal::KILL,
         user: None,
         ready: Box::new(move || {
             std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, client)).map(drop).context("no connection")

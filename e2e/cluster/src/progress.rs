@@ -25,6 +25,8 @@ pub(crate) fn step_with<T>(
 ) -> Result<T> {
     let begun = Instant::now();
     note(title);
+    // The first line explains; later ones only name the step.
+    let title = title.split(':').next().unwrap_or(title);
     let outcome = thread::scope(|scope| {
         let (done, finished) = mpsc::channel::<()>();
         scope.spawn(move || {

@@ -106,7 +106,8 @@ impl Supervisor {
     /// Looks at every process once; true when something changed.
     fn tick(&mut self) -> bool {
         // Not `any`: that would stop looking at the first change.
-        self.processes.iter_mut().filter_map(|process| process.tick().then_some(())).count() > 0
+        let mut answers = Vec::new();
+        self.processes.iter_mut().filter_map(|process| process.tick(&mut answers).then_some(())).count() > 0
     }
 
     /// Makes the list on disk the list of processes; unchanged ones run on.
@@ -155,7 +156,7 @@ impl Process {
         }
     }
 
-    fn tick(&mut self) -> bool {
+    fn tick(&mut self, answers: &mut Vec<(Wait, bool)>) -> bool {
         match &mut self.child {
             Some(child) => match child.try_wait() {
                 Ok(Some(status)) => {
@@ -164,7 +165,9 @@ impl Process {
                 }
                 _ => false,
             },
-            None if self.started.elapsed() >= self.pause && self.spec.after.iter().all(reachable) => {
+            None if self.started.elapsed() >= self.pause
+                && self.spec.after.iter().all(|wait| ask(wait, answers)) =>
+            {
                 self.start();
                 true
             }
@@ -233,6 +236,16 @@ fn open_log(path: &Path) -> Result<File> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Several processes wait for the same; each is asked once a round.
+fn ask(wait: &Wait, answers: &mut Vec<(Wait, bool)>) -> bool {
+    if let Some((_, known)) = answers.iter().find(|(asked, _)| asked == wait) {
+        return *known;
+    }
+    let answer = reachable(wait);
+    answers.push((wait.clone(), answer));
+    answer
+}
+
 fn reachable(wait: &Wait) -> bool {
     match wait {
         Wait::Tcp(port) => {
@@ -282,7 +295,7 @@ mod tests {
         });
         let begun = Instant::now();
         while process.state.restarts < 2 && begun.elapsed() < Duration::from_secs(20) {
-            process.tick();
+            process.tick(&mut Vec::new());
             thread::sleep(Duration::from_millis(5));
         }
         fs::remove_file(&log).unwrap();

@@ -66,21 +66,26 @@ pub fn up(supervisor: &Command) -> Result<PathBuf> {
     })?;
     pause.load()?;
     let dns_image = dns.load()?;
-    wait_for(&layout, "kube-apiserver", "waiting for the apiserver", || kubectl.ready())?;
-    make_volumes(&layout)?;
-    let base = objects::base(&layout.volumes(), &dns_image, name_server(&resolver()));
-    wait_for(&layout, "kube-apiserver", "applying DNS, storage and the gvisor runtime class", || {
+    settle(&layout, &kubectl, &dns_image)?;
+    Ok(layout.admin_kubeconfig())
+}
+
+/// From running processes to a cluster that runs pods.
+fn settle(layout: &Layout, kubectl: &Kubectl, dns_image: &str) -> Result<()> {
+    wait_for(layout, "kube-apiserver", "waiting for the apiserver", || kubectl.ready())?;
+    make_volumes(layout)?;
+    let base = objects::base(&layout.volumes(), dns_image, name_server(&resolver()));
+    wait_for(layout, "kube-apiserver", "applying DNS, storage and the gvisor runtime class", || {
         kubectl.apply(&base.to_string()).map(drop)
     })?;
-    recycle_volumes(&layout, &kubectl, &base)?;
-    wait_for(&layout, "kubelet", "waiting for the node", || kubectl.condition("node/golden", "Ready"))?;
-    wait_for(&layout, "kubelet", "waiting for DNS", || {
+    recycle_volumes(layout, kubectl, &base)?;
+    wait_for(layout, "kubelet", "waiting for the node", || kubectl.condition("node/golden", "Ready"))?;
+    wait_for(layout, "kubelet", "waiting for DNS", || {
         kubectl.condition("--namespace=kube-system deployment/coredns", "Available")
     })?;
-    wait_for(&layout, "kube-controller-manager", "waiting for the default service account", || {
+    wait_for(layout, "kube-controller-manager", "waiting for the default service account", || {
         kubectl.run(&["get", "serviceaccount", "default"]).map(drop)
-    })?;
-    Ok(layout.admin_kubeconfig())
+    })
 }
 
 /// Without a running supervisor, whatever is there is the wreck of a cluster

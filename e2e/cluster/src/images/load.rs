@@ -17,7 +17,9 @@ impl Image {
         let reference = self.reference();
         let there = images(&layout)?;
         if !there.contains_key(&reference) {
-            progress::step(&format!("loading {reference}"), || self.import(&layout))?;
+            progress::step(&format!("loading image {}", reference.replace(':', " ")), || {
+                self.import(&layout)
+            })?;
         } else if there.get(&reference) != there.get(&self.dev_reference()) {
             run::run(ctr(&layout).args(["images", "tag", "--force", &reference, &self.dev_reference()]))?;
         }

@@ -94,7 +94,7 @@ impl Server {
         // setpriv gives up root, which Postgres refuses, and has the kernel end
         // the server together with the test process.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", if self.plan.stop == Signal::INT { "INT" } else { "TERM" }]);
+        command.args(["--pdeathsig", signal_name(self.plan.stop)]);
         if let Some(User { uid, gid }) = self.plan.user {
             command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]);
         }
@@ -192,6 +192,14 @@ fn signal(child: &Child, signal: Signal) {
     // A child that is already gone needs no signal.
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         let _ = kill_process(pid, signal);
+    }
+}
+
+fn signal_name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::INT => "INT",
+        Signal::TERM => "TERM",
+        _ => "KILL",
     }
 }
 
