@@ -2,7 +2,7 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 
 /// Why a CustomResourceDefinition could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ fn finish(mut crd: CustomResourceDefinition) -> Result<Value, CrdgenError> {
     Ok(value)
 }
 
-/// The apiserver knows `int32` and `int64` but no unsigned formats; the bound at 0 says what they mean.
+/// Makes every schema say exactly what is meant, wherever it stands in the definition.
 fn clean(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(clean),
@@ -77,19 +77,36 @@ fn clean(value: &mut Value) {
             clean_schema(object);
             object.values_mut().for_each(clean);
         }
+        Value::Number(number) => *number = whole(number),
         _ => {}
     }
 }
 
 fn clean_schema(object: &mut Map<String, Value>) {
-    let format = object.get("format").and_then(Value::as_str).map(str::to_owned);
-    match format.as_deref() {
-        Some("uint32") => {
-            object.insert("format".into(), json!("int32"));
+    // The apiserver knows no unsigned formats; the bound at 0 says what they mean.
+    let known = match object.get("format").and_then(Value::as_str) {
+        Some("uint32") => Some("int32"),
+        Some("uint64" | "uint16" | "uint8" | "uint") => Some("int64"),
+        _ => None,
+    };
+    if let Some(format) = known {
+        object.insert("format".into(), json!(format));
+    }
+    // The apiserver drops a null unless it is allowed, so that null means absent. Allowed, a rule would take it
+    // for a value: `limits: {tokens: null}` would pass for a limit.
+    if object.get("nullable").is_some_and(Value::is_boolean) {
+        object.remove("nullable");
+    }
+}
+
+/// Bounds are kept as floats by the API's types; nothing here has a fraction.
+fn whole(number: &Number) -> Number {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match number.as_f64() {
+        #[allow(clippy::cast_possible_truncation)] // Whole and below 2^53, so exact.
+        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < EXACT => {
+            Number::from(float as i64)
         }
-        Some("uint64" | "uint16" | "uint8" | "uint") => {
-            object.insert("format".into(), json!("int64"));
-        }
-        _ => {}
+        _ => number.clone(),
     }
 }

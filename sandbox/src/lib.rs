@@ -3,6 +3,7 @@
 
 pub mod build;
 pub mod files;
+pub mod git;
 pub mod outcome;
 pub mod report;
 pub mod runner;

@@ -1,1 +1,11 @@
-//! To be filled.
+//! The service people and programs read from: tasks, their events, votes, costs and results.
+//!
+//! Access is the cluster's own: a caller shows a token of the service account `golden-reader` of a namespace
+//! (audience `golden`), and sees that namespace. Who may draw such a token is RBAC's business.
+
+mod queries;
+mod routes;
+mod service;
+
+pub use routes::{READER, Sources};
+pub use service::{Args, app, run};

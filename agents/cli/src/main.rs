@@ -1,2 +1,50 @@
-//! The one binary.
-fn main() {}
+//! The one binary: Golden's services, the programs inside run pods, and the commands people use.
+
+mod person;
+mod services;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "golden", version, about = "Governed teams of language-model agents on Kubernetes")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Person(person::PersonCommand),
+    #[command(flatten)]
+    Service(services::ServiceCommand),
+    /// Programs inside run pods.
+    #[command(subcommand, hide = true)]
+    Runner(golden_sandbox::runner::Command),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("golden: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        // Building the inner isolation needs a process without threads: no runtime is started before it.
+        Command::Runner(command) => golden_sandbox::runner::run(command),
+        Command::Person(command) => runtime()?.block_on(command.run()).map(ExitCode::from),
+        Command::Service(command) => runtime()?.block_on(command.run()).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Two workers are enough for what waits for others most of the time, and keep a service small.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    golden_platform::init_crypto();
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}

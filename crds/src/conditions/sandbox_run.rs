@@ -41,7 +41,7 @@ reasons! {
     // Where it stands
     /// The run waits for the sandbox's turn or for a node.
     PENDING = "Pending";
-    /// The command runs.
+    /// The command is running, within its isolation and limits.
     RUNNING = "Running";
     /// Outputs are being uploaded.
     UPLOADING = "Uploading";

@@ -57,9 +57,19 @@ pub fn root() -> PathBuf {
 pub fn charts(tools: &Tools, images: &Images) -> Result<()> {
     let charts = root().join("charts");
     let path = |name: &str| charts.join(name).display().to_string();
-    tools.helm(&["upgrade", "--install", "golden-crds", &path("golden-crds"), "-n", NAMESPACE, "--create-namespace", "--wait"])?;
+    tools.helm(&[
+        "upgrade",
+        "--install",
+        "golden-crds",
+        &path("golden-crds"),
+        "-n",
+        NAMESPACE,
+        "--create-namespace",
+        "--wait",
+    ])?;
     let (repository, tag) = images.golden.rsplit_once(':').context("an image is named repository:tag")?;
-    let (git_repository, git_tag) = images.golden_git.rsplit_once(':').context("an image is named repository:tag")?;
+    let (git_repository, git_tag) =
+        images.golden_git.rsplit_once(':').context("an image is named repository:tag")?;
     let sets = [
         format!("image.repository={repository}"),
         format!("image.tag={tag}"),
@@ -69,7 +79,8 @@ pub fn charts(tools: &Tools, images: &Images) -> Result<()> {
         "defaultModel.model=standard".into(),
     ];
     let golden = path("golden");
-    let mut args = vec!["upgrade", "--install", "golden", &golden, "-n", NAMESPACE, "--wait", "--timeout", "5m"];
+    let mut args =
+        vec!["upgrade", "--install", "golden", &golden, "-n", NAMESPACE, "--wait", "--timeout", "5m"];
     for set in &sets {
         args.extend(["--set-string", set]);
     }
@@ -79,7 +90,8 @@ pub fn charts(tools: &Tools, images: &Images) -> Result<()> {
 /// The git server with its repository, and the recorded model.
 pub fn demo_parts(tools: &Tools) -> Result<()> {
     let shop = root().join("e2e/demo/shop");
-    let file = |path: &str| std::fs::read_to_string(shop.join(path)).with_context(|| format!("demo file {path}"));
+    let file =
+        |path: &str| std::fs::read_to_string(shop.join(path)).with_context(|| format!("demo file {path}"));
     let seed = serde_json::json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "shop-seed", "namespace": "golden-demo"},
@@ -95,7 +107,14 @@ pub fn demo_parts(tools: &Tools) -> Result<()> {
     tools.apply(&manifests, &[])?;
     tools.apply(&seed.to_string(), &[])?;
     for name in ["git", "golden-model"] {
-        tools.kubectl(&["-n", "golden-demo", "rollout", "status", &format!("deployment/{name}"), "--timeout=120s"])?;
+        tools.kubectl(&[
+            "-n",
+            "golden-demo",
+            "rollout",
+            "status",
+            &format!("deployment/{name}"),
+            "--timeout=120s",
+        ])?;
     }
     Ok(())
 }
@@ -105,12 +124,14 @@ pub fn platform(tools: &Tools, model: &Model) -> Result<()> {
     apply_example(tools, "platform/namespace.yaml")?;
     match model {
         Model::Recorded => apply_example(tools, "platform/provider.yaml")?,
-        Model::Real { base_url, api_key, model } => tools.apply(&real_provider(base_url, api_key, model)?, &[]).map(drop)?,
+        Model::Real { base_url, api_key, model } => {
+            tools.apply(&real_provider(base_url, api_key, model)?, &[]).map(drop)?;
+        }
     }
     for file in ["platform/policies.yaml", "checkout/budgets.yaml", "checkout/team.yaml"] {
         apply_example(tools, file)?;
     }
-    wait_for("the team core to be Ready", Duration::from_secs(120), || {
+    wait_for("the team core to be Ready", Duration::from_mins(2), || {
         let team = tools.get(&["-n", "checkout", "agentteam", "core"])?;
         Ok((condition(&team, "Ready") == Some("True")).then_some(()))
     })
@@ -118,7 +139,8 @@ pub fn platform(tools: &Tools, model: &Model) -> Result<()> {
 
 /// Applies one file of `examples/`.
 pub fn apply_example(tools: &Tools, file: &str) -> Result<()> {
-    let text = std::fs::read_to_string(root().join("examples").join(file)).with_context(|| format!("examples/{file}"))?;
+    let text = std::fs::read_to_string(root().join("examples").join(file))
+        .with_context(|| format!("examples/{file}"))?;
     tools.apply(&text, &[]).map(drop)
 }
 
@@ -129,7 +151,11 @@ pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
 
 /// A provider named like the recorded one, so that nothing else in `examples/` changes.
 fn real_provider(base_url: &str, api_key: &str, model: &str) -> Result<String> {
-    let host = base_url.split("://").nth(1).and_then(|rest| rest.split('/').next()).context("OPENAI_BASE_URL is no URL")?;
+    let host = base_url
+        .split("://")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next())
+        .context("OPENAI_BASE_URL is no URL")?;
     // Prices a person may correct: a model without a price is refused, so the demo names an upper guess.
     let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": "v1", "kind": "Secret",

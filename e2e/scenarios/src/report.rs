@@ -26,7 +26,10 @@ pub struct Report {
 impl Report {
     /// The table: task, attempts, votes, cost, commit.
     pub fn table(&self) -> String {
-        let mut text = format!("{:<14} {:<10} {:>8}   {:<34} {:>10}   {}\n", "TASK", "STATE", "ATTEMPTS", "VOTES", "COST", "COMMIT");
+        let mut text = format!(
+            "{:<14} {:<10} {:>8}   {:<34} {:>10}   {}\n",
+            "TASK", "STATE", "ATTEMPTS", "VOTES", "COST", "COMMIT"
+        );
         for task in &self.tasks {
             text.push_str(&format!(
                 "{:<14} {:<10} {:>8}   {:<34} {:>10}   {}\n",
@@ -45,7 +48,12 @@ impl Report {
 /// `3 Approve, 1 Reject (architect)`.
 fn tally(votes: &[String]) -> String {
     let of = |verdict: &str| -> Vec<&str> {
-        votes.iter().filter_map(|v| v.split_once(' ')).filter(|(_, v)| *v == verdict).map(|(role, _)| role).collect()
+        votes
+            .iter()
+            .filter_map(|v| v.split_once(' '))
+            .filter(|(_, v)| *v == verdict)
+            .map(|(role, _)| role)
+            .collect()
     };
     let mut parts = vec![format!("{} Approve", of("Approve").len())];
     for verdict in ["Reject", "Abstain"] {

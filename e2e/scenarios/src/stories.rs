@@ -12,7 +12,30 @@ pub const NAMESPACE: &str = "checkout";
 /// The tasks, by the names of their files in `examples/tasks`.
 pub const TASKS: [&str; 3] = ["fix-slugify", "adr-queue", "small-budget"];
 
-const LONG: Duration = Duration::from_secs(300);
+const LONG: Duration = Duration::from_mins(5);
+
+/// Removes what an earlier run left, so that the stories start from their beginning.
+pub fn reset(tools: &Tools) -> Result<()> {
+    for name in TASKS {
+        tools.kubectl(&[
+            "-n",
+            NAMESPACE,
+            "delete",
+            "agenttask",
+            name,
+            "--ignore-not-found",
+            "--timeout=60s",
+        ])?;
+    }
+    tools.kubectl(&["-n", NAMESPACE, "delete", "decisions", "--all", "--timeout=60s"])?;
+    // Both keep their state in the pod's own folder: the delivered branch and the tally of calls begin anew.
+    for name in ["git", "golden-model"] {
+        let target = format!("deployment/{name}");
+        tools.kubectl(&["-n", "golden-demo", "rollout", "restart", &target])?;
+        tools.kubectl(&["-n", "golden-demo", "rollout", "status", &target, "--timeout=120s"])?;
+    }
+    Ok(())
+}
 
 /// Submits all three tasks at once.
 pub fn submit(tools: &Tools) -> Result<()> {
@@ -39,7 +62,13 @@ pub fn raise_the_budget(tools: &Tools, say: &mut dyn FnMut(&str)) -> Result<()> 
     })?;
     say(&format!("small-budget: paused, {message}"));
     tools.kubectl(&[
-        "-n", NAMESPACE, "patch", "budget", "experiments", "--type=merge", "-p",
+        "-n",
+        NAMESPACE,
+        "patch",
+        "budget",
+        "experiments",
+        "--type=merge",
+        "-p",
         r#"{"spec":{"limits":{"costMicroUSD":500000}}}"#,
     ])?;
     say("small-budget: its budget was raised to $0.50");
@@ -55,7 +84,14 @@ pub fn decide_the_tie(tools: &Tools, say: &mut dyn FnMut(&str)) -> Result<()> {
     })?;
     say(&format!("adr-queue: escalated to a person, {reason}"));
     let decided = tools.golden(&[
-        "approve", "adr-queue", "-n", NAMESPACE, "--as", "bob@example", "--note", "Two people can run Postgres.",
+        "approve",
+        "adr-queue",
+        "-n",
+        NAMESPACE,
+        "--as",
+        "bob@example",
+        "--note",
+        "Two people can run Postgres.",
     ])?;
     say(&format!("adr-queue: {}", decided.lines().next().unwrap_or_default()));
     Ok(())

@@ -116,7 +116,11 @@ fn finish(command: &mut Command) -> Result<String> {
 
 fn feed(command: &mut Command, input: &str) -> Result<String> {
     let shown = format!("{command:?}");
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().with_context(|| format!("cannot start {shown}"))?;
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {shown}"))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A program that refuses early closes its input; its own words tell more than the broken pipe.
         let _ = stdin.write_all(input.as_bytes());

@@ -1,7 +1,10 @@
 //! The developer's commands: `cargo xtask --help` lists them.
 
 mod cluster;
+mod crdgen;
 mod images;
+mod lane;
+mod test;
 
 use clap::{Parser, Subcommand};
 
@@ -14,16 +17,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Everything that must hold, as CI runs it
+    Test(test::Args),
     /// The local Kubernetes alone
     #[command(subcommand)]
     Cluster(cluster::Action),
     /// Build the container images and load them into the local Kubernetes
     Images,
+    /// Write the CustomResourceDefinitions made from the types
+    Crdgen(crdgen::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
+        Command::Test(args) => test::run(&args),
         Command::Cluster(action) => cluster::run(&action),
         Command::Images => images::run(),
+        Command::Crdgen(args) => crdgen::run(&args),
     }
 }

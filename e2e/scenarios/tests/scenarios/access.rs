@@ -34,13 +34,28 @@ fn an_editor_cannot_make_a_run_pod_or_draw_its_token() {
 fn an_editor_cannot_write_a_status() {
     let_alice_edit();
     let patch = tools().kubectl(&[
-        "-n", NAMESPACE, "patch", "agenttask", "fix-slugify", "--subresource=status", "--type=merge", "-p",
-        r#"{"status":{"stage":"Complete"}}"#, "--as=alice@example",
+        "-n",
+        NAMESPACE,
+        "patch",
+        "agenttask",
+        "fix-slugify",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        r#"{"status":{"stage":"Complete"}}"#,
+        "--as=alice@example",
     ]);
     refused(patch, "forbidden");
     // Even who may write any status by RBAC is stopped at admission.
     let patch = tools().kubectl(&[
-        "-n", NAMESPACE, "patch", "agenttask", "fix-slugify", "--subresource=status", "--type=merge", "-p",
+        "-n",
+        NAMESPACE,
+        "patch",
+        "agenttask",
+        "fix-slugify",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
         r#"{"status":{"stage":"Complete"}}"#,
     ]);
     refused(patch, "written by Golden alone");

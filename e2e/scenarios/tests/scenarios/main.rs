@@ -1,6 +1,7 @@
 //! The promises, on the cluster that `cargo xtask test` brought up and installed Golden in.
 //!
 //! Run in one thread, in the order of their names: the stories first, what looks at their traces after.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expected by failing")]
 
 mod access;
 mod s1_stories;

@@ -25,11 +25,29 @@ fn the_delivered_branch_is_the_approved_tree_with_its_trailers() {
     let task = stories::task(&tools, "fix-slugify").expect("the task is there");
     let commit = task["status"]["result"]["commit"].as_str().expect("a commit").to_owned();
     let pod = tools
-        .kubectl(&["-n", "golden-demo", "get", "pod", "-l", "app=git", "-o", "jsonpath={.items[0].metadata.name}"])
+        .kubectl(&[
+            "-n",
+            "golden-demo",
+            "get",
+            "pod",
+            "-l",
+            "app=git",
+            "-o",
+            "jsonpath={.items[0].metadata.name}",
+        ])
         .expect("the git server runs");
     let message = tools
         .kubectl(&[
-            "-n", "golden-demo", "exec", &pod, "--", "git", "--git-dir=/srv/git/shop.git", "log", "-1", "--format=%H%n%B",
+            "-n",
+            "golden-demo",
+            "exec",
+            &pod,
+            "--",
+            "git",
+            "--git-dir=/srv/git/shop.git",
+            "log",
+            "-1",
+            "--format=%H%n%B",
             "golden/fix-slugify",
         ])
         .expect("the branch is on the server");
@@ -41,7 +59,8 @@ fn the_delivered_branch_is_the_approved_tree_with_its_trailers() {
 
 #[test]
 fn the_dissent_is_kept_with_verified_evidence_and_its_impact() {
-    let text = tools().golden(&["votes", "fix-slugify", "-n", stories::NAMESPACE, "-o", "json"]).expect("votes");
+    let text =
+        tools().golden(&["votes", "fix-slugify", "-n", stories::NAMESPACE, "-o", "json"]).expect("votes");
     let votes: Value = serde_json::from_str(&text).expect("JSON");
     let ballots = votes["ballots"].as_array().expect("ballots");
     let dissent = ballots.iter().find(|b| b["ballot"]["verdict"] == "Reject").expect("one dissents");
@@ -65,7 +84,11 @@ fn every_call_is_settled_and_the_models_own_tally_agrees() {
         }
     }
     let tally = tools
-        .kubectl(&["get", "--raw", "/api/v1/namespaces/golden-demo/services/http:golden-model:8080/proxy/tally"])
+        .kubectl(&[
+            "get",
+            "--raw",
+            "/api/v1/namespaces/golden-demo/services/http:golden-model:8080/proxy/tally",
+        ])
         .expect("the model tells its tally");
     let tally: Value = serde_json::from_str(&tally).expect("JSON");
     assert_eq!(tally["calls"].as_i64(), Some(calls), "settled rows against the model's own tally: {tally}");
@@ -100,5 +123,8 @@ fn generic_tools_see_the_tasks_complete() {
     }
     let policies = tools.kubectl(&["get", "governancepolicies"]).expect("policies");
     assert!(policies.contains("code-changes"), "{policies}");
-    assert_eq!(install::condition(&stories::task(&tools, "adr-queue").expect("task"), "Complete"), Some("True"));
+    assert_eq!(
+        install::condition(&stories::task(&tools, "adr-queue").expect("task"), "Complete"),
+        Some("True")
+    );
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 /// The programs bound to the cluster under test. The harness names them, so their absence is a fault, not a skip.
 pub(crate) fn tools() -> Tools {
     let path = |name: &str| {
-        PathBuf::from(std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: run `cargo xtask test`")))
+        PathBuf::from(
+            std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: run `cargo xtask test`")),
+        )
     };
     Tools {
         kubectl: path("GOLDEN_TEST_KUBECTL"),

@@ -1,0 +1,172 @@
+//! The routes. Each checks that the caller speaks for the namespace it asks about, then reads.
+
+use crate::queries;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use golden_platform::artifacts::Store;
+use golden_platform::auth::Caller;
+use golden_platform::http::Error;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+/// The service account whose token opens a namespace to its readers.
+pub const READER: &str = "golden-reader";
+
+/// What the routes read from.
+#[derive(Clone)]
+pub struct Sources {
+    pub db: PgPool,
+    pub artifacts: Store,
+}
+
+/// All routes; the caller is put into the request by the authenticating layer around them.
+pub(crate) fn router(sources: Sources) -> Router {
+    Router::new()
+        .route("/v1/namespaces/{namespace}/tasks", get(tasks))
+        .route("/v1/namespaces/{namespace}/escalations", get(escalations))
+        .route("/v1/namespaces/{namespace}/tasks/{name}", get(task))
+        .route("/v1/namespaces/{namespace}/tasks/{name}/events", get(events))
+        .route("/v1/namespaces/{namespace}/tasks/{name}/votes", get(votes))
+        .route("/v1/namespaces/{namespace}/tasks/{name}/cost", get(cost))
+        .route("/v1/namespaces/{namespace}/tasks/{name}/diff", get(diff))
+        .route("/v1/namespaces/{namespace}/tasks/{name}/record", get(record))
+        .route("/v1/namespaces/{namespace}/artifacts/{digest}", get(artifact))
+        .with_state(sources)
+}
+
+/// Which run of a name is meant; the newest when absent.
+#[derive(Deserialize)]
+struct Which {
+    uid: Option<Uuid>,
+}
+
+fn may_read(caller: &Caller, namespace: &str) -> Result<(), Error> {
+    if caller.service_account == READER && caller.namespace == namespace {
+        return Ok(());
+    }
+    Err(Error::forbidden(format!(
+        "reading {namespace} needs a token of the service account {READER} in that namespace, not of {}/{}",
+        caller.namespace, caller.service_account
+    )))
+}
+
+async fn find(
+    sources: &Sources,
+    caller: &Caller,
+    namespace: &str,
+    name: &str,
+    which: &Which,
+) -> Result<queries::Task, Error> {
+    may_read(caller, namespace)?;
+    queries::task(&sources.db, namespace, name, which.uid).await?.ok_or_else(|| {
+        Error::not_found(format!(
+            "no admitted AgentTask {namespace}/{name}: see `kubectl describe agenttask`"
+        ))
+    })
+}
+
+async fn tasks(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path(namespace): Path<String>,
+) -> Result<Json<Vec<queries::Task>>, Error> {
+    may_read(&caller, &namespace)?;
+    Ok(Json(queries::tasks(&sources.db, &namespace).await?))
+}
+
+async fn escalations(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path(namespace): Path<String>,
+) -> Result<Json<Vec<queries::Escalation>>, Error> {
+    may_read(&caller, &namespace)?;
+    Ok(Json(queries::escalations(&sources.db, &namespace, None).await?))
+}
+
+async fn task(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path((namespace, name)): Path<(String, String)>,
+    Query(which): Query<Which>,
+) -> Result<Json<queries::Task>, Error> {
+    Ok(Json(find(&sources, &caller, &namespace, &name, &which).await?))
+}
+
+async fn events(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path((namespace, name)): Path<(String, String)>,
+    Query(which): Query<Which>,
+) -> Result<Json<Vec<queries::Event>>, Error> {
+    let task = find(&sources, &caller, &namespace, &name, &which).await?;
+    Ok(Json(queries::events(&sources.db, task.task_uid).await?))
+}
+
+async fn votes(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path((namespace, name)): Path<(String, String)>,
+    Query(which): Query<Which>,
+) -> Result<Json<Value>, Error> {
+    let task = find(&sources, &caller, &namespace, &name, &which).await?;
+    let reviews = queries::reviews(&sources.db, task.task_uid).await?;
+    let ballots = queries::ballots(&sources.db, task.task_uid).await?;
+    let escalations = queries::escalations(&sources.db, &namespace, Some(task.task_uid)).await?;
+    Ok(Json(json!({"reviews": reviews, "ballots": ballots, "escalations": escalations})))
+}
+
+async fn cost(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path((namespace, name)): Path<(String, String)>,
+    Query(which): Query<Which>,
+) -> Result<Json<Vec<queries::CostLine>>, Error> {
+    let task = find(&sources, &caller, &namespace, &name, &which).await?;
+    Ok(Json(queries::cost(&sources.db, task.task_uid).await?))
+}
+
+async fn diff(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path((namespace, name)): Path<(String, String)>,
+    Query(which): Query<Which>,
+) -> Result<Response, Error> {
+    let task = find(&sources, &caller, &namespace, &name, &which).await?;
+    let digest = task.view.pointer("/result/patch").and_then(Value::as_str).ok_or_else(|| {
+        Error::not_found(format!("{namespace}/{name} has produced nothing yet (stage {})", task.stage))
+    })?;
+    Ok(sources.artifacts.get(&namespace, digest).await?.into_response())
+}
+
+async fn artifact(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path((namespace, digest)): Path<(String, String)>,
+) -> Result<Response, Error> {
+    may_read(&caller, &namespace)?;
+    Ok(sources.artifacts.get(&namespace, &digest).await?.into_response())
+}
+
+/// The record as lines of JSON, header first: what `golden record verify` reads.
+async fn record(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path((namespace, name)): Path<(String, String)>,
+    Query(which): Query<Which>,
+) -> Result<String, Error> {
+    let task = find(&sources, &caller, &namespace, &name, &which).await?;
+    let install = queries::install_id(&sources.db).await?;
+    let header = golden_record::Header {
+        v: golden_record::VERSION,
+        team: task.team_uid.to_string(),
+        task: task.task_uid.to_string(),
+        install: install.to_string(),
+    };
+    let events = queries::events(&sources.db, task.task_uid).await?;
+    let entries: Vec<golden_record::Entry> = events.into_iter().map(queries::Event::into_entry).collect();
+    golden_record::export(&header, &entries).map_err(|e| Error::internal(e.to_string()))
+}

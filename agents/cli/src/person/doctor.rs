@@ -1,0 +1,174 @@
+//! `golden doctor`: is everything there, and if not, what to mend.
+
+use super::client::{Cluster, Connection};
+use super::output::{Format, Table, json};
+use golden_crds::ModelProvider;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::node::v1::RuntimeClass;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
+use serde::Serialize;
+
+/// The kinds every installation serves.
+const KINDS: [&str; 8] = [
+    "agenttasks",
+    "agentteams",
+    "budgets",
+    "decisions",
+    "governancepolicies",
+    "modelproviders",
+    "promptrevisions",
+    "sandboxruns",
+];
+
+/// Where to look.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    connection: Connection,
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// One thing looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    what: String,
+    /// `ok`, `warn` or `fail`.
+    state: &'static str,
+    /// What was seen, and what to do about it.
+    detail: String,
+}
+
+fn check(what: impl Into<String>, state: &'static str, detail: impl Into<String>) -> Check {
+    Check { what: what.into(), state, detail: detail.into() }
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
+    let cluster = args.connection.connect().await?;
+    let mut checks = vec![server(&cluster).await];
+    checks.extend(kinds(&cluster).await);
+    checks.extend(workloads(&cluster).await);
+    checks.push(isolation(&cluster).await);
+    checks.extend(providers(&cluster).await);
+    let code = u8::from(checks.iter().any(|c| c.state == "fail"));
+    if args.output == Format::Json {
+        json(&checks)?;
+        return Ok(code);
+    }
+    let mut table = Table::new(&["CHECK", "STATE", "DETAIL"]);
+    for c in checks {
+        table.row([c.what, c.state.into(), c.detail]);
+    }
+    print!("{}", table.render());
+    Ok(code)
+}
+
+async fn server(cluster: &Cluster) -> Check {
+    match cluster.client.apiserver_version().await {
+        Ok(version) => check("apiserver", "ok", version.git_version),
+        Err(error) => {
+            check("apiserver", "fail", format!("not reached: {error}; check KUBECONFIG and --context"))
+        }
+    }
+}
+
+async fn kinds(cluster: &Cluster) -> Vec<Check> {
+    let api: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
+    let mut checks = Vec::new();
+    for kind in KINDS {
+        let name = format!("{kind}.{}", golden_crds::GROUP);
+        match api.get_opt(&name).await {
+            Ok(Some(_)) => {}
+            Ok(None) => checks.push(check(name, "fail", "not installed: helm install golden-crds")),
+            Err(error) => checks.push(check(name, "warn", format!("cannot be read: {error}"))),
+        }
+    }
+    if checks.is_empty() {
+        checks.push(check("kinds", "ok", format!("all {} served", KINDS.len())));
+    }
+    checks
+}
+
+async fn workloads(cluster: &Cluster) -> Vec<Check> {
+    let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), &cluster.golden_namespace);
+    let sets: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), &cluster.golden_namespace);
+    let mut checks = Vec::new();
+    match deployments.list(&ListParams::default()).await {
+        Ok(list) if list.items.is_empty() => checks.push(check(
+            "installation",
+            "fail",
+            format!(
+                "nothing runs in {}: helm install golden, or name its namespace with --golden-namespace",
+                cluster.golden_namespace
+            ),
+        )),
+        Ok(list) => checks.extend(list.items.iter().map(|d| {
+            let status = d.status.as_ref();
+            replicas(
+                format!("deployment/{}", d.name_any()),
+                d.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1),
+                status.and_then(|s| s.available_replicas).unwrap_or(0),
+            )
+        })),
+        Err(error) => checks.push(check("installation", "warn", format!("cannot be read: {error}"))),
+    }
+    if let Ok(list) = sets.list(&ListParams::default()).await {
+        checks.extend(list.items.iter().map(|s| {
+            replicas(
+                format!("statefulset/{}", s.name_any()),
+                s.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1),
+                s.status.as_ref().and_then(|s| s.ready_replicas).unwrap_or(0),
+            )
+        }));
+    }
+    checks
+}
+
+fn replicas(what: String, wanted: i32, ready: i32) -> Check {
+    if ready >= wanted {
+        return check(what, "ok", format!("{ready}/{wanted}"));
+    }
+    let hint = format!("{ready}/{wanted} available: kubectl describe {what} and its pods' logs");
+    check(what, "fail", hint)
+}
+
+async fn isolation(cluster: &Cluster) -> Check {
+    let api: Api<RuntimeClass> = Api::all(cluster.client.clone());
+    match api.get_opt("gvisor").await {
+        Ok(Some(class)) => check("runtimeclass/gvisor", "ok", format!("handler {}", class.handler)),
+        Ok(None) => check(
+            "runtimeclass/gvisor",
+            "warn",
+            "missing: runs are refused until it exists, or a policy names a weaker class in spec.sandbox.runtimeClassName",
+        ),
+        Err(error) => check("runtimeclass/gvisor", "warn", format!("cannot be read: {error}")),
+    }
+}
+
+async fn providers(cluster: &Cluster) -> Vec<Check> {
+    let api: Api<ModelProvider> = Api::all(cluster.client.clone());
+    let Ok(list) = api.list(&ListParams::default()).await else {
+        return vec![check("modelproviders", "warn", "cannot be read")];
+    };
+    if list.items.is_empty() {
+        return vec![check("modelproviders", "warn", "none: agents have no model to call")];
+    }
+    list.items
+        .iter()
+        .map(|p| {
+            let what = format!("modelprovider/{}/{}", p.namespace().unwrap_or_default(), p.name_any());
+            let ready = p
+                .status
+                .iter()
+                .flat_map(|s| &s.conditions)
+                .find(|c| c.type_ == golden_crds::conditions::READY);
+            match ready {
+                Some(c) if c.status == "True" => check(what, "ok", p.spec.base_url.clone()),
+                Some(c) => check(what, "fail", format!("{}: {}", c.reason, c.message)),
+                None => check(what, "warn", "not looked at yet"),
+            }
+        })
+        .collect()
+}

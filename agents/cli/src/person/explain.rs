@@ -1,0 +1,97 @@
+//! `golden explain`: what happened to a task and why, told from its record.
+
+use super::client::Connection;
+use super::output::{Format, dollars, json};
+use super::votes::{self, one_line, short};
+use serde_json::Value;
+
+/// Which task.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    connection: Connection,
+    /// Name of the AgentTask.
+    name: String,
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
+    let cluster = args.connection.connect().await?;
+    let path = format!("tasks/{}", args.name);
+    let task: Value = cluster.get(&path).await?;
+    let events: Vec<Value> = cluster.get(&format!("{path}/events")).await?;
+    let votes: Value = cluster.get(&format!("{path}/votes")).await?;
+    let cost: Vec<Value> = cluster.get(&format!("{path}/cost")).await?;
+    if args.output == Format::Json {
+        return json(&serde_json::json!({"task": task, "events": events, "votes": votes, "cost": cost}));
+    }
+    print!("{}", render(&task, &events, &votes, &cost));
+    Ok(0)
+}
+
+fn render(task: &Value, events: &[Value], votes: &Value, cost: &[Value]) -> String {
+    let of = |key: &str| task[key].as_str().unwrap_or_default();
+    let mut text =
+        format!("{}/{}: {}\n", of("namespace"), of("name"), task["outcome"].as_str().unwrap_or(of("stage")));
+    text.push_str(&format!(
+        "  goal        {}\n",
+        one_line(task["spec"]["goal"].as_str().unwrap_or_default(), 90)
+    ));
+    text.push_str(&format!("  submitted   by {} at {}\n", of("submittedBy"), of("createdAt")));
+    if let Some(result) = task["view"]["result"].as_object() {
+        let field = |key: &str| result.get(key).and_then(Value::as_str).unwrap_or("-");
+        text.push_str(&format!(
+            "  result      {} on branch {}, commit {}\n",
+            short(field("digest")),
+            field("branch"),
+            field("commit")
+        ));
+    }
+    let spent: i64 = cost.iter().filter_map(|c| c["costMicroUSD"].as_i64()).sum();
+    let calls: i64 = cost.iter().filter_map(|c| c["calls"].as_i64()).sum();
+    text.push_str(&format!("  cost        {} in {calls} calls\n", dollars(spent)));
+    text.push_str("\nconditions\n");
+    for c in task["view"]["conditions"].as_array().into_iter().flatten() {
+        let of = |key: &str| c[key].as_str().unwrap_or_default();
+        text.push_str(&format!(
+            "  {:<18} {:<8} {:<24} {}\n",
+            of("type"),
+            of("status"),
+            of("reason"),
+            one_line(of("message"), 120)
+        ));
+    }
+    text.push_str("\nrecord\n");
+    for event in events {
+        text.push_str(&format!(
+            "  {:>4}  {:.19}  {:<22} {}\n",
+            event["seq"].to_string(),
+            event["at"].as_str().unwrap_or_default(),
+            event["kind"].as_str().unwrap_or_default(),
+            one_line(&summary(&event["body"]), 110)
+        ));
+    }
+    text.push('\n');
+    text.push_str(&votes::render(votes));
+    text
+}
+
+/// The telling fields of an entry, without long texts.
+fn summary(body: &Value) -> String {
+    let Some(fields) = body.as_object() else { return body.to_string() };
+    let parts: Vec<String> = fields
+        .iter()
+        .filter(|(key, _)| {
+            !["excerpt", "patch", "goal", "spec", "policy", "team", "prompt"].contains(&key.as_str())
+        })
+        .filter_map(|(key, value)| match value {
+            Value::String(s) if s.starts_with("sha256:") => Some(format!("{key}={}", short(s))),
+            Value::String(s) if !s.is_empty() => Some(format!("{key}={s}")),
+            Value::Number(n) => Some(format!("{key}={n}")),
+            Value::Bool(b) => Some(format!("{key}={b}")),
+            _ => None,
+        })
+        .collect();
+    parts.join(" ")
+}

@@ -1,0 +1,70 @@
+//! The commands people use, as `golden …` and as `kubectl golden …`.
+//!
+//! They hold no rights of their own: every answer is got with the caller's kubeconfig.
+
+mod approve;
+mod client;
+mod cost;
+mod diff;
+mod doctor;
+mod explain;
+mod logs;
+mod output;
+mod pure;
+mod record;
+mod submit;
+mod votes;
+mod watch;
+
+use clap::Subcommand;
+
+/// What a person can ask for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PersonCommand {
+    /// Submit an AgentTask from a manifest.
+    Submit(submit::Args),
+    /// Follow a task until it ends; exit code 1 if it fails.
+    Watch(watch::Args),
+    /// Tell what happened to a task and why.
+    Explain(explain::Args),
+    /// Show who voted how on a task, with evidence, dissent and the impact of each vote.
+    Votes(votes::Args),
+    /// Print the patch a task produced.
+    Diff(diff::Args),
+    /// Show what the guards of a task printed.
+    Logs(logs::Args),
+    /// Show what a task cost, by attempt, role and model.
+    Cost(cost::Args),
+    /// Approve a task's result, or answer its escalation.
+    Approve(approve::ApproveArgs),
+    /// Deny a task's result, or answer its escalation with no.
+    Deny(approve::DenyArgs),
+    /// Check an installation and say what to mend.
+    Doctor(doctor::Args),
+    /// Export and verify records.
+    #[command(subcommand)]
+    Record(record::RecordCommand),
+    /// Decide ballots under a policy, without a cluster.
+    #[command(subcommand)]
+    Consensus(pure::ConsensusCommand),
+}
+
+impl PersonCommand {
+    /// Runs the command; the returned code is the process's exit code.
+    pub(crate) async fn run(self) -> anyhow::Result<u8> {
+        match self {
+            Self::Submit(args) => submit::run(args).await,
+            Self::Watch(args) => watch::run(args).await,
+            Self::Explain(args) => explain::run(args).await,
+            Self::Votes(args) => votes::run(args).await,
+            Self::Diff(args) => diff::run(args).await,
+            Self::Logs(args) => logs::run(args).await,
+            Self::Cost(args) => cost::run(args).await,
+            Self::Approve(args) => approve::approve(args).await,
+            Self::Deny(args) => approve::deny(args).await,
+            Self::Doctor(args) => doctor::run(args).await,
+            Self::Record(command) => record::run(command).await,
+            Self::Consensus(command) => pure::consensus(command),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Tables for people, JSON for programs.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Table,
+    Json,
+}
+
+/// A table with aligned columns.
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these column titles.
+    pub(crate) fn new(titles: &[&str]) -> Self {
+        Self { rows: vec![titles.iter().map(|t| (*t).to_owned()).collect()] }
+    }
+
+    /// Adds a row; an empty cell is shown as a dash.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().map(|c| if c.is_empty() { "-".into() } else { c }).collect());
+    }
+
+    /// The table as text, one line a row, no trailing spaces.
+    pub(crate) fn render(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns)
+            .map(|c| self.rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0))
+            .collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(&widths) {
+                line.push_str(cell);
+                line.extend(std::iter::repeat_n(' ', width + 3 - cell.chars().count()));
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Prints a value as indented JSON.
+pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<u8> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(0)
+}
+
+/// Micro-USD for people: two significant digits at least, so that a small call is not shown as free.
+pub(crate) fn dollars(micro: i64) -> String {
+    if micro == 0 {
+        return "$0".into();
+    }
+    if micro.abs() >= 10_000 {
+        return format!("${}.{:02}", micro / 1_000_000, (micro % 1_000_000).abs() / 10_000);
+    }
+    format!("${}.{:06}", micro / 1_000_000, (micro % 1_000_000).abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_align_and_lines_do_not_trail() {
+        let mut table = Table::new(&["A", "LONG"]);
+        table.row(["value".into(), String::new()]);
+        assert_eq!(table.render(), "A       LONG\nvalue   -\n");
+    }
+
+    #[test]
+    fn a_small_cost_is_not_shown_as_free() {
+        assert_eq!(dollars(61), "$0.000061");
+        assert_eq!(dollars(61_240), "$0.06");
+        assert_eq!(dollars(1_250_000), "$1.25");
+        assert_eq!(dollars(0), "$0");
+    }
+}

@@ -1,0 +1,132 @@
+//! `golden votes`: who voted how, with evidence, dissent and each vote's impact.
+
+use super::client::Connection;
+use super::output::{Format, Table, json};
+use serde_json::Value;
+
+/// Which task.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    connection: Connection,
+    /// Name of the AgentTask.
+    name: String,
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
+    let cluster = args.connection.connect().await?;
+    let votes: Value = cluster.get(&format!("tasks/{}/votes", args.name)).await?;
+    if args.output == Format::Json {
+        return json(&votes);
+    }
+    print!("{}", render(&votes));
+    Ok(0)
+}
+
+/// The votes as tables, one a round.
+pub(crate) fn render(votes: &Value) -> String {
+    let mut text = String::new();
+    for review in list(votes, "reviews") {
+        let decision = &review["decision"];
+        text.push_str(&format!(
+            "attempt {}, round {}, on {}: {}\n",
+            review["attempt"],
+            review["round"],
+            short(review["digest"].as_str().unwrap_or_default()),
+            decision.get("reason").and_then(Value::as_str).unwrap_or("not decided yet"),
+        ));
+        let mut table = Table::new(&["VOTER", "VERDICT", "SEVERITY", "IMPACT", "EVIDENCE", "RATIONALE"]);
+        let ballots = list(votes, "ballots");
+        for ballot in
+            ballots.iter().filter(|b| b["attempt"] == review["attempt"] && b["round"] == review["round"])
+        {
+            let name = ballot["voter"].as_str().unwrap_or_default();
+            let b = &ballot["ballot"];
+            table.row([
+                name.to_owned(),
+                b["verdict"].as_str().unwrap_or_default().to_owned(),
+                b["severity"].as_str().unwrap_or_default().to_owned(),
+                impact(decision, name),
+                evidence(b),
+                one_line(b["rationale"].as_str().unwrap_or_default(), 80),
+            ]);
+        }
+        text.push_str(&table.render());
+        text.push('\n');
+    }
+    for escalation in list(votes, "escalations") {
+        text.push_str(&format!(
+            "escalated ({}): {} {}\n",
+            escalation["reason"].as_str().unwrap_or_default(),
+            escalation["state"].as_str().unwrap_or_default(),
+            escalation["chosen"].as_str().map_or(String::new(), |c| format!(
+                "{c} by {}",
+                escalation["resolvedBy"].as_str().unwrap_or("nobody")
+            )),
+        ));
+    }
+    if text.is_empty() { "no review yet\n".into() } else { text }
+}
+
+/// What the vote changed: without it, and with its opposite.
+fn impact(decision: &Value, voter: &str) -> String {
+    let Some(found) = list(decision, "impact").into_iter().find(|i| i["voter"] == voter) else {
+        return String::new();
+    };
+    let of = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
+    let kind = if found["pivotal"] == Value::Bool(true) { "pivotal" } else { "not pivotal" };
+    format!("{kind}; without: {}; opposite: {}", of("without"), of("opposite"))
+}
+
+fn evidence(ballot: &Value) -> String {
+    let places: Vec<String> = list(ballot, "evidence")
+        .iter()
+        .map(|e| {
+            let mark = if e["verified"] == Value::Bool(true) { "" } else { " (unverified)" };
+            format!("{}:{}{mark}", e["file"].as_str().unwrap_or("?"), e["startLine"])
+        })
+        .collect();
+    places.join(", ")
+}
+
+fn list(value: &Value, key: &str) -> Vec<Value> {
+    value.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// A digest short enough for a table.
+pub(crate) fn short(digest: &str) -> String {
+    digest.chars().take("sha256:".len() + 12).collect()
+}
+
+/// Untrusted text on one line, without control characters, bounded.
+pub(crate) fn one_line(text: &str, most: usize) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if clean.chars().count() <= most {
+        return clean;
+    }
+    clean.chars().take(most - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_dissent_is_shown_with_its_evidence_and_impact() {
+        let votes = json!({
+            "reviews": [{"attempt": 2, "round": 1, "digest": "sha256:0123456789abcdef", "decision": {
+                "reason": "5 of 6 approve",
+                "impact": [{"voter": "architect", "without": "Approved", "opposite": "Approved", "pivotal": false}]}}],
+            "ballots": [{"attempt": 2, "round": 1, "voter": "architect", "ballot": {
+                "verdict": "Reject", "severity": "Minor", "rationale": "a\u{1b}[31mb",
+                "evidence": [{"file": "shop/slug.py", "startLine": 6, "verified": true}]}}],
+        });
+        let text = render(&votes);
+        assert!(text.contains("architect   Reject    Minor      not pivotal; without: Approved"), "{text}");
+        assert!(text.contains("shop/slug.py:6 "), "{text}");
+        assert!(!text.contains('\u{1b}'), "untrusted text may not steer the terminal");
+    }
+}

@@ -1,0 +1,231 @@
+//! The charts on a real apiserver: they render, are accepted, and their admission policies hold.
+//!
+//! The scenarios play the same on a whole cluster; here it costs seconds.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expected by failing")]
+
+use anyhow::Result;
+use golden_cluster::{ApiServer, Kubectl, tools};
+use golden_scenarios::install::root;
+use golden_scenarios::tools::wait_for;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+struct Installed {
+    server: ApiServer,
+    _home: tempfile::TempDir,
+}
+
+/// One apiserver with both charts applied, shared by the tests of this file.
+fn installed() -> &'static Installed {
+    static INSTALLED: OnceLock<Installed> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let server = ApiServer::start(home.path()).expect("an apiserver starts");
+        install(&server).expect("both charts are accepted");
+        Installed { server, _home: home }
+    })
+}
+
+fn install(server: &ApiServer) -> Result<()> {
+    let kubectl = Kubectl::new(server.kubeconfig())?;
+    kubectl.apply(r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"golden-system"}}"#)?;
+    kubectl.apply(&render("golden-crds")?)?;
+    kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"])?;
+    kubectl.apply(&render("golden")?)?;
+    for file in [
+        "platform/namespace.yaml",
+        "platform/policies.yaml",
+        "platform/provider.yaml",
+        "checkout/budgets.yaml",
+        "checkout/team.yaml",
+    ] {
+        kubectl.apply(&std::fs::read_to_string(root().join("examples").join(file))?)?;
+    }
+    kubectl.apply(
+        r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"editors","namespace":"checkout"},
+        "roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"},
+        "subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"alice@example"}]}"#,
+    )?;
+    // The apiserver takes a moment to load policies: they hold once a forged status is refused.
+    wait_for("the admission policies to hold", Duration::from_secs(30), || {
+        Ok(alice(server)?
+            .apply(RUN_POD)
+            .is_err_and(|e| format!("{e:#}").contains("Golden alone"))
+            .then_some(()))
+    })
+}
+
+fn render(chart: &str) -> Result<String> {
+    let helm = tools::program("helm", "helm")?;
+    let output = Command::new(helm)
+        .args(["template", chart, "-n", "golden-system"])
+        .arg(root().join("charts").join(chart))
+        .output()?;
+    anyhow::ensure!(
+        output.status.success(),
+        "helm template {chart}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn alice(server: &ApiServer) -> Result<Kubectl> {
+    Kubectl::new(&server.user_kubeconfig("alice@example", &[])?)
+}
+
+fn refused(result: Result<String>, why: &str) {
+    let error = format!("{:#}", result.expect_err("this must be refused"));
+    assert!(error.contains(why), "{error}");
+}
+
+const RUN_POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"forged","namespace":"checkout","labels":{"goldenarch.dev/run":"true"}},
+    "spec":{"containers":[{"name":"c","image":"x"}]}}"#;
+
+fn task(name: &str, more: &str) -> String {
+    format!(
+        r#"{{"apiVersion":"goldenarch.dev/v1alpha1","kind":"AgentTask","metadata":{{"name":"{name}","namespace":"checkout"}},
+        "spec":{{"teamRef":{{"name":"core"}},"goal":"x","source":{{"inline":{{"files":[{{"path":"a","content":"a"}}]}}}}{more}}}}}"#
+    )
+}
+
+#[test]
+fn every_example_is_accepted() {
+    let kubectl = Kubectl::new(installed().server.kubeconfig()).expect("kubectl");
+    for name in ["fix-slugify", "adr-queue", "small-budget"] {
+        let text =
+            std::fs::read_to_string(root().join(format!("examples/tasks/{name}.yaml"))).expect("an example");
+        kubectl.apply(&text).unwrap_or_else(|e| panic!("{name}: {e:#}"));
+    }
+}
+
+#[test]
+fn the_submitter_is_stamped_kept_and_cannot_be_claimed() {
+    let alice = alice(&installed().server).expect("kubectl");
+    alice.apply(&task("stamped", "")).expect("accepted");
+    let by = || {
+        alice.run(&["-n", "checkout", "get", "agenttask", "stamped", "-o", "jsonpath={.spec.submittedBy}"])
+    };
+    assert_eq!(by().expect("stamped"), "alice@example");
+    alice.apply(&task("stamped", r#","priority":3"#)).expect("applied again without the stamp");
+    assert_eq!(by().expect("kept"), "alice@example");
+    refused(
+        alice.apply(&task("claimed", r#","submittedBy":"bob@example""#)),
+        "submittedBy must be the caller",
+    );
+}
+
+#[test]
+fn only_golden_writes_status() {
+    let kubectl = Kubectl::new(installed().server.kubeconfig()).expect("kubectl");
+    kubectl.apply(&task("status", "")).expect("accepted");
+    refused(
+        kubectl.run(&[
+            "-n",
+            "checkout",
+            "patch",
+            "agenttask",
+            "status",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            r#"{"status":{"stage":"Complete"}}"#,
+        ]),
+        "written by Golden alone",
+    );
+}
+
+#[test]
+fn a_run_pod_cannot_be_made_entered_or_its_token_drawn() {
+    let alice = alice(&installed().server).expect("kubectl");
+    refused(alice.apply(RUN_POD), "made and changed by Golden alone");
+    let account = RUN_POD
+        .replace(r#","labels":{"goldenarch.dev/run":"true"}"#, "")
+        .replace(r#""spec":{"#, r#""spec":{"serviceAccountName":"golden-run","#);
+    refused(alice.apply(&account), "made and changed by Golden alone");
+    refused(alice.run(&["-n", "checkout", "create", "token", "golden-run"]), "for run pods only");
+    let exec = alice.run(&[
+        "-n",
+        "checkout",
+        "create",
+        "--raw",
+        "/api/v1/namespaces/checkout/pods/fix-slugify-3f2a9c1d-a1-t1/exec?command=sh",
+        "-f",
+        "/dev/null",
+    ]);
+    refused(exec, "cannot be entered");
+}
+
+#[test]
+fn a_guards_run_cannot_be_forged() {
+    let alice = alice(&installed().server).expect("kubectl");
+    let run = |label: &str| {
+        format!(
+            r#"{{"apiVersion":"goldenarch.dev/v1alpha1","kind":"SandboxRun","metadata":{{"name":"r","namespace":"checkout"{label}}},
+            "spec":{{"image":"x","command":["true"]}}}}"#
+        )
+    };
+    alice.apply(&run("")).expect("a run of one's own is allowed");
+    refused(alice.apply(&run(r#","labels":{"goldenarch.dev/task-uid":"0"}"#)), "made by Golden alone");
+}
+
+#[test]
+fn only_approvers_decide_and_only_for_themselves() {
+    let server = &installed().server;
+    let decision = |name: &str, by: &str| {
+        format!(
+            r#"{{"apiVersion":"goldenarch.dev/v1alpha1","kind":"Decision","metadata":{{"name":"{name}","namespace":"checkout"}},
+            "spec":{{"target":{{"kind":"AgentTask","name":"x","uid":"3f2a9c1d-0000-4000-8000-000000000000","digest":"sha256:{}"}},
+            "verdict":"Approve","decidedBy":"{by}"}}}}"#,
+            "0".repeat(64)
+        )
+    };
+    let bob = Kubectl::new(&server.user_kubeconfig("bob@example", &[]).expect("a user")).expect("kubectl");
+    bob.run(&[
+        "create",
+        "--raw",
+        "/apis/goldenarch.dev/v1alpha1/namespaces/checkout/decisions",
+        "-f",
+        &file(&decision("own", "bob@example")),
+    ])
+    .expect("bob may approve in checkout");
+    refused(
+        bob.run(&[
+            "create",
+            "--raw",
+            "/apis/goldenarch.dev/v1alpha1/namespaces/checkout/decisions",
+            "-f",
+            &file(&decision("other", "alice@example")),
+        ]),
+        "decidedBy must be the caller",
+    );
+    let kubectl = Kubectl::new(server.kubeconfig()).expect("kubectl");
+    kubectl
+        .apply(
+            (r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"carol","namespace":"checkout"},
+        "roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"golden:edit"},
+        "subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"carol@example"}]}"#),
+        )
+        .expect("bound");
+    let carol =
+        Kubectl::new(&server.user_kubeconfig("carol@example", &[]).expect("a user")).expect("kubectl");
+    refused(
+        carol.run(&[
+            "create",
+            "--raw",
+            "/apis/goldenarch.dev/v1alpha1/namespaces/checkout/decisions",
+            "-f",
+            &file(&decision("carols", "carol@example")),
+        ]),
+        "may not decide",
+    );
+}
+
+/// A manifest as a file, for `kubectl create --raw`.
+fn file(text: &str) -> String {
+    use std::io::Write as _;
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(text.as_bytes()).expect("written");
+    let (_, path) = file.keep().expect("kept until the process ends");
+    path.display().to_string()
+}

@@ -1,0 +1,54 @@
+//! The binaries of this tree, and the images made of them.
+
+use anyhow::{Context as _, Result, ensure};
+use golden_cluster::images::{self, File, Image, Start};
+use golden_scenarios::install::Images;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Where the binaries are.
+#[derive(Clone, Debug)]
+pub(crate) struct Binaries {
+    pub(crate) golden: PathBuf,
+    pub(crate) model: PathBuf,
+}
+
+/// Builds both, with the profile of the tests.
+pub(crate) fn binaries() -> Result<Binaries> {
+    println!("building golden and the recorded model");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "-p", "golden", "-p", "golden-model", "--message-format=json-render-diagnostics"])
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    ensure!(output.status.success(), "golden does not build");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let find = |name: &str| -> Result<PathBuf> {
+        text.lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter(|m| m["target"]["name"] == name)
+            .find_map(|m| m["executable"].as_str().map(PathBuf::from))
+            .with_context(|| format!("cargo named no binary {name}"))
+    };
+    Ok(Binaries { golden: find("golden")?, model: find("golden-model")? })
+}
+
+/// Every image the demo and the tests use, loaded into the local cluster.
+pub(crate) fn load(binaries: &Binaries) -> Result<Images> {
+    let golden = images::golden(&binaries.golden)?;
+    let golden_git = golden_git(binaries)?;
+    for image in images::all()?.iter().chain([&golden_model(binaries)?, &golden, &golden_git]) {
+        image.load()?;
+    }
+    Ok(Images { golden: golden.reference(), golden_git: golden_git.reference() })
+}
+
+fn golden_model(binaries: &Binaries) -> Result<Image> {
+    let start = Start { entrypoint: vec!["/golden-model".into()], user: "65532".into(), ..Start::default() };
+    Image::from_files("golden-model", &[File::program("/golden-model", &binaries.model), File::folder("/data", 65_532)], start)
+}
+
+fn golden_git(binaries: &Binaries) -> Result<Image> {
+    images::git()?.layer("golden-git", &[File::program("/usr/local/bin/golden", &binaries.golden)])
+}

@@ -1,0 +1,72 @@
+//! `cargo xtask test`: everything that must hold, the quick things first, the local cluster last.
+
+use crate::lane::{self, Outcome};
+use anyhow::{Result, bail};
+use golden_cluster::{services, tools};
+use std::process::Command;
+use std::time::Instant;
+
+/// How much is run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Stop before the local cluster: format, lints, unit and property tests, real stores, a real apiserver.
+    #[arg(long)]
+    fast: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let start = Instant::now();
+    let mut lanes = vec![
+        lane::command("format", cargo().args(["fmt", "--all", "--check"])),
+        lane::check("tools for the tests", prepare),
+        lane::command("generated files", cargo().args(["xtask", "crdgen", "--check"])),
+        lane::command(
+            "lints",
+            cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        ),
+        lane::tests(
+            "unit, property, stores, apiserver",
+            cargo().args(["test", "--workspace", "--no-fail-fast"]),
+        ),
+    ];
+    if !args.fast {
+        lanes.push(lane::tests(
+            "local cluster",
+            cargo().args(["test", "-p", "golden-cluster", "--test", "cluster"]),
+        ));
+    }
+    report(&lanes, start)
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// What the integration tests start: built or installed before them, so that no test waits for a compiler.
+fn prepare() -> Result<()> {
+    for tool in ["kubernetes", "etcd", "nats"] {
+        tools::ensure(tool)?;
+    }
+    services::install()
+}
+
+fn report(lanes: &[Outcome], start: Instant) -> Result<()> {
+    println!();
+    for lane in lanes {
+        println!(
+            "{:<36} {:>5} passed {:>3} failed {:>6} s",
+            lane.name,
+            lane.passed,
+            lane.failed,
+            lane.took.as_secs()
+        );
+    }
+    println!("in all {} s\n", start.elapsed().as_secs());
+    let passed: u64 = lanes.iter().map(|l| l.passed).sum();
+    let failed: u64 = lanes.iter().map(|l| l.failed).sum();
+    println!("{passed} passed, {failed} failed");
+    if failed > 0 {
+        bail!("{failed} failed");
+    }
+    Ok(())
+}
