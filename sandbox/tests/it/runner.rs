@@ -19,6 +19,17 @@ fn open_dir() -> TempDir {
     dir
 }
 
+/// The binary where the unprivileged user can read it. Copied once and before any test starts a process: a child
+/// forked while the copy is open for writing would make it "text file busy" for others.
+fn runner() -> &'static Path {
+    static COPY: std::sync::OnceLock<std::path::PathBuf> = std::sync::OnceLock::new();
+    COPY.get_or_init(|| {
+        let path = open_dir().keep().join("golden");
+        fs::copy(RUNNER, &path).unwrap();
+        path
+    })
+}
+
 struct Place {
     home: TempDir,
     options: Vec<String>,
@@ -31,8 +42,7 @@ impl Place {
             fs::create_dir(home.path().join(name)).unwrap();
             fs::set_permissions(home.path().join(name), fs::Permissions::from_mode(0o777)).unwrap();
         }
-        // Tests run this binary as another user: it has to be where that user can read it.
-        fs::copy(RUNNER, home.path().join("golden")).unwrap();
+        std::os::unix::fs::symlink(runner(), home.path().join("golden")).unwrap();
         Self { home, options: Vec::new() }
     }
 
@@ -81,12 +91,12 @@ impl Place {
     }
 }
 
-/// Processes whose command line holds `mark`.
-fn alive(mark: &str) -> usize {
+/// Processes `sleep ‹seconds›`: the seconds tell one test from another.
+fn alive(seconds: &str) -> usize {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     entries
         .filter_map(|e| fs::read(e.path().join("cmdline")).ok())
-        .filter(|line| String::from_utf8_lossy(line).contains(mark))
+        .filter(|line| String::from_utf8_lossy(line).starts_with(&format!("sleep\0{seconds}")))
         .count()
 }
 
@@ -109,6 +119,7 @@ fn a_command_ends_as_it_says() {
 
 #[test]
 fn a_command_reaches_nothing_but_its_own_loopback() {
+    let place = Place::new();
     let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let reach =
@@ -118,7 +129,6 @@ fn a_command_reaches_nothing_but_its_own_loopback() {
         String::from_utf8_lossy(&outside.stdout).contains("reached"),
         "the address works where there is a network"
     );
-    let place = Place::new();
     let report =
         place.bash(&format!("tail -n +3 /proc/self/net/dev; cat /proc/self/net/fib_trie; {reach}; true"));
     assert!(!report.tail.contains("reached"), "{}", report.tail);
@@ -236,12 +246,12 @@ fn a_pod_that_is_deleted_ends_its_command() {
     let place = Place::new();
     let golden = place.path("golden");
     let mut runner = place.command(&golden, &[], &["sleep", "31342.5"]).uid(USER).gid(USER).spawn().unwrap();
-    while alive("sleep\x0031342.5") == 0 {
+    while alive("31342.5") == 0 {
         std::thread::sleep(Duration::from_millis(10));
     }
     let pid = nix::unistd::Pid::from_raw(i32::try_from(runner.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
     assert!(runner.wait().unwrap().success());
     assert_eq!(place.read().reason, "Cancelled");
-    assert_eq!(alive("sleep\x0031342.5"), 0);
+    assert_eq!(alive("31342.5"), 0);
 }
