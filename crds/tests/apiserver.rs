@@ -26,7 +26,8 @@ type Faults = Vec<(String, String)>;
 struct Server {
     client: Client,
     crds: Vec<Value>,
-    _server: ApiServer,
+    /// Stops when dropped.
+    _process: ApiServer,
 }
 
 impl Server {
@@ -54,7 +55,7 @@ impl Server {
             let established = await_condition(api.clone(), name, is_crd_established());
             tokio::time::timeout(Duration::from_secs(30), established).await.expect("established").unwrap();
         }
-        Self { client, crds, _server: server }
+        Self { client, crds, _process: server }
     }
 
     fn api(&self, kind: &str) -> Api<DynamicObject> {

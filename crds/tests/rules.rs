@@ -37,9 +37,12 @@ fn kinds() -> Vec<Kind> {
     kinds
 }
 
+/// Path and message of each fault.
+type Faults = Vec<(String, String)>;
+
 impl Kind {
-    /// What is wrong with the object: (path, message) of rules and of bounds.
-    fn faults(&self, object: &Value, old: Option<&Value>) -> (Vec<(String, String)>, Vec<(String, String)>) {
+    /// What is wrong with the object: by rules, and by bounds.
+    fn faults(&self, object: &Value, old: Option<&Value>) -> (Faults, Faults) {
         let rules = match Validator::new().validate_compiled(&self.cel, object, old) {
             Ok(()) => Vec::new(),
             Err(errors) => errors.into_iter().map(|e| (e.field_path, e.message)).collect(),

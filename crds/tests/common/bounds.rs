@@ -151,7 +151,7 @@ impl Walk<'_> {
                 // The apiserver writes `a.b` or `a[b]` for an entry of a map: the map is what both name.
                 let before = self.out.len();
                 self.node(&pointer, path, &schema["additionalProperties"]);
-                self.out[before..].iter_mut().for_each(|b| b.field = path.to_owned());
+                self.out[before..].iter_mut().for_each(|b| path.clone_into(&mut b.field));
             }
         }
     }
