@@ -97,25 +97,6 @@ pub(crate) fn caches() -> (Caches, Writers) {
 }
 
 impl Caches {
-    /// Returns when every watch has listed once.
-    pub(crate) async fn synced(&self) {
-        // An error means that the watch ended, which only happens when the process does.
-        let _ = tokio::join!(
-            self.tasks.wait_until_ready(),
-            self.teams.wait_until_ready(),
-            self.policies.wait_until_ready(),
-            self.budgets.wait_until_ready(),
-            self.providers.wait_until_ready(),
-            self.decisions.wait_until_ready(),
-            self.revisions.wait_until_ready(),
-            self.runs.wait_until_ready(),
-            self.pods.wait_until_ready(),
-            self.deployments.wait_until_ready(),
-            self.namespaces.wait_until_ready(),
-            self.runtime_classes.wait_until_ready(),
-        );
-    }
-
     /// The team of this name.
     pub(crate) fn team(&self, namespace: &str, name: &str) -> Option<Arc<AgentTeam>> {
         self.teams.get(&ObjectRef::new(name).within(namespace))

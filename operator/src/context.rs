@@ -8,6 +8,7 @@ use crate::metrics::Metrics;
 use crate::pacing::Pacing;
 use crate::queues::Queues;
 use crate::settings::Settings;
+use crate::synced::Synced;
 use crate::throttle::Throttle;
 
 /// Shared by all controllers.
@@ -16,6 +17,7 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) caches: Caches,
     pub(crate) queues: Queues,
+    pub(crate) synced: Synced,
     pub(crate) pool: sqlx::PgPool,
     pub(crate) jetstream: async_nats::jetstream::Context,
     pub(crate) events: Events,

@@ -4,6 +4,7 @@
 
 use crate::error::Error;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -117,15 +118,20 @@ where
     }
 }
 
-/// Writes the whole status in one request. The uid keeps it from landing on a recreated object.
+/// How long a written status may take to come back by the watch.
+const ECHO: Duration = Duration::from_secs(2);
+
+/// Writes the whole status in one request, and waits until the cache has it: a reconcile on the old one would write
+/// it again. The uid keeps it from landing on a recreated object.
 pub(crate) async fn write_status<K, S>(
     api: &Api<K>,
+    cache: &Store<K>,
     manager: &str,
     object: &K,
     status: &S,
 ) -> Result<(), Error>
 where
-    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + 'static,
     S: Serialize,
 {
     let name = object.meta().name.clone().unwrap_or_default();
@@ -139,11 +145,29 @@ where
     let kind = K::kind(&());
     let action = format!("write the status of {kind} {name}");
     match bounded(&action, api.patch_status(&name, &params, &Patch::Apply(&body))).await {
+        Ok(written) => {
+            if written.meta().resource_version != object.meta().resource_version {
+                // A late echo costs a repeated write and nothing else.
+                let _ = tokio::time::timeout(ECHO, echoed(cache, object)).await;
+            }
+            Ok(())
+        }
         // Gone or recreated while we worked: there is nobody to tell.
         Err(Error::Kube { source, .. }) if matches!(source.as_ref(), kube::Error::Api(s) if s.is_not_found()) => {
             Ok(())
         }
-        other => other.map(drop),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns when the cache has another version than the one that was read.
+async fn echoed<K>(cache: &Store<K>, read: &K)
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let key = ObjectRef::from_obj(read);
+    while cache.get(&key).is_some_and(|now| now.meta().resource_version == read.meta().resource_version) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -24,6 +24,7 @@ mod run;
 mod secrets;
 mod settings;
 mod sweep;
+mod synced;
 mod throttle;
 mod watch;
 

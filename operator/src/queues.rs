@@ -13,6 +13,15 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
+/// Something the watch saw go, that has rows in the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Vanished {
+    /// An AgentTask, by uid.
+    Task(String),
+    /// A Budget.
+    Budget,
+}
+
 /// The queue of every controller.
 #[derive(Clone)]
 pub(crate) struct Queues {
@@ -24,8 +33,8 @@ pub(crate) struct Queues {
     pub(crate) decisions: Queue<Decision>,
     pub(crate) revisions: Queue<PromptRevision>,
     pub(crate) runs: Queue<SandboxRun>,
-    /// Uids of tasks that vanished.
-    pub(crate) vanished: mpsc::UnboundedSender<String>,
+    /// For the sweep.
+    pub(crate) vanished: mpsc::UnboundedSender<Vanished>,
 }
 
 /// The other ends.
@@ -38,7 +47,7 @@ pub(crate) struct Ends {
     pub(crate) decisions: Requests<Decision>,
     pub(crate) revisions: Requests<PromptRevision>,
     pub(crate) runs: Requests<SandboxRun>,
-    pub(crate) vanished: mpsc::UnboundedReceiver<String>,
+    pub(crate) vanished: mpsc::UnboundedReceiver<Vanished>,
 }
 
 /// All queues.
@@ -72,7 +81,7 @@ impl Queues {
     pub(crate) fn task(&self, caches: &Caches, task: &AgentTask, change: Change) {
         let (namespace, name) = (task.namespace().unwrap_or_default(), task.name_any());
         if change == Change::Gone {
-            let _ = self.vanished.unbounded_send(task.uid().unwrap_or_default());
+            let _ = self.vanished.unbounded_send(Vanished::Task(task.uid().unwrap_or_default()));
         } else {
             self.tasks.ask(ObjectRef::from_obj(task));
         }
@@ -104,7 +113,10 @@ impl Queues {
     }
 
     /// A budget changed: itself, its children, the tasks that wait.
-    pub(crate) fn budget(&self, caches: &Caches, budget: &Budget) {
+    pub(crate) fn budget(&self, caches: &Caches, budget: &Budget, change: Change) {
+        if change == Change::Gone {
+            let _ = self.vanished.unbounded_send(Vanished::Budget);
+        }
         let (namespace, name) = (budget.namespace().unwrap_or_default(), budget.name_any());
         self.budgets.ask(ObjectRef::from_obj(budget));
         self.budgets.ask_where(&caches.budgets, |b| {

@@ -1,7 +1,7 @@
 //! Start-up wiring: checks, migrations, caches, election, controllers; and the way down again.
 
 use crate::backoff::Failures;
-use crate::caches::{Caches, caches};
+use crate::caches::caches;
 use crate::context::Context;
 use crate::controllers as c;
 use crate::events::Events;
@@ -10,7 +10,8 @@ use crate::metrics::Metrics;
 use crate::queue::serve;
 use crate::queues::{Ends, queues};
 use crate::settings::{Args, Settings};
-use crate::watch::{Wiring, pumps};
+use crate::synced::Synced;
+use crate::watch::{WATCHES, Wiring, pumps};
 use crate::{notices, sweep};
 use anyhow::{Context as _, bail};
 use futures::FutureExt;
@@ -50,7 +51,8 @@ pub async fn run_until(args: Args, client: Client, stop: CancellationToken) -> a
     let (cached, writers) = caches();
     let (queues, ends) = queues();
     let (election, leadership) = Election::new(client.clone(), &settings.namespace, args.identity.clone());
-    let gates = Gates::default();
+    let synced = Synced::new(WATCHES);
+    let gates = Gates { migrated: Arc::default(), synced: synced.clone() };
     let health = gates.health(telemetry_health(&metrics), &client, pool.clone(), messaging.clone());
     let http =
         tokio::spawn(golden_platform::http::serve(args.listen, axum::Router::new(), health, stop.clone()));
@@ -60,6 +62,7 @@ pub async fn run_until(args: Args, client: Client, stop: CancellationToken) -> a
         settings: settings.clone(),
         caches: cached.clone(),
         queues: queues.clone(),
+        synced: synced.clone(),
         pool,
         jetstream: nats::jetstream(&messaging),
         events: events.clone(),
@@ -74,9 +77,15 @@ pub async fn run_until(args: Args, client: Client, stop: CancellationToken) -> a
     let work = async {
         crds_exist(&client, &stop).await?;
         migrate(&args.database_owner_url, &gates, &stop).await?;
-        let wiring =
-            Arc::new(Wiring { client, namespace: settings.namespace, caches: cached, queues, events });
-        operate(ctx, ends, pumps(&wiring, writers), work_url, election, &gates, &stop).await
+        let wiring = Arc::new(Wiring {
+            client,
+            namespace: settings.namespace,
+            caches: cached,
+            queues,
+            events,
+            synced,
+        });
+        operate(ctx, ends, pumps(&wiring, writers), work_url, election, &stop).await
     };
     let result = work.await;
     down.cancel();
@@ -92,10 +101,10 @@ fn telemetry_health(metrics: &telemetry::Metrics) -> Health {
 }
 
 /// What has to be done before the operator is ready.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Gates {
     migrated: Arc<AtomicBool>,
-    synced: Arc<AtomicBool>,
+    synced: Synced,
 }
 
 impl Gates {
@@ -106,12 +115,9 @@ impl Gates {
         pool: sqlx::PgPool,
         nats: async_nats::Client,
     ) -> Health {
-        let flag = |flag: &Arc<AtomicBool>, words: &'static str| {
-            let flag = Arc::clone(flag);
-            move || {
-                std::future::ready(if flag.load(Ordering::Relaxed) { Ok(()) } else { Err(words.to_owned()) })
-            }
-        };
+        let gate =
+            |open: bool, words: &str| std::future::ready(if open { Ok(()) } else { Err(words.to_owned()) });
+        let (migrated, synced) = (Arc::clone(&self.migrated), self.synced.clone());
         let client = client.clone();
         health
             .gate("apiserver", move || {
@@ -126,8 +132,10 @@ impl Gates {
             })
             .postgres(pool)
             .nats(nats)
-            .gate("migrations", flag(&self.migrated, "the database is not migrated yet"))
-            .gate("caches", flag(&self.synced, "the caches are not filled yet"))
+            .gate("migrations", move || {
+                gate(migrated.load(Ordering::Relaxed), "the database is not migrated yet")
+            })
+            .gate("caches", move || gate(synced.all(), "the caches are not filled yet"))
     }
 }
 
@@ -190,14 +198,12 @@ async fn operate(
     pumps: Vec<BoxFuture<'static, ()>>,
     database_url: String,
     election: Election,
-    gates: &Gates,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     if stop.is_cancelled() {
         return Ok(());
     }
     let background = tokio::spawn(futures::future::join_all(pumps).map(drop));
-    let ready = tokio::spawn(ready(ctx.caches.clone(), Arc::clone(&gates.synced)));
     let leading = tokio::spawn(leading(Arc::clone(&ctx), ctx.leadership.clone()));
     let notices = tokio::spawn(notices::run(Arc::clone(&ctx), database_url, stop.clone()));
     let (sweeper, controllers) = controllers(&ctx, ends, stop);
@@ -216,7 +222,7 @@ async fn operate(
     if tokio::time::timeout(DRAIN, controllers).await.is_err() {
         tracing::warn!("reconciles did not end in time; they are repeated by the next leader");
     }
-    for task in [background, ready, leading, notices] {
+    for task in [background, leading, notices] {
         task.abort();
     }
     if let Some(result) = lost {
@@ -227,16 +233,11 @@ async fn operate(
     }
 }
 
-async fn ready(caches: Caches, synced: Arc<AtomicBool>) {
-    caches.synced().await;
-    tracing::info!("the caches are filled");
-    synced.store(true, Ordering::Relaxed);
-}
-
 /// On becoming the leader: look at everything once.
 async fn leading(ctx: Arc<Context>, mut leadership: Leadership) {
     ctx.metrics.leads(false);
-    ctx.caches.synced().await;
+    ctx.synced.wait().await;
+    tracing::info!("the caches are filled");
     leadership.acquired().await;
     ctx.metrics.leads(true);
     ctx.queues.everything(&ctx.caches);
@@ -249,11 +250,10 @@ fn controllers(
 ) -> (BoxFuture<'static, ()>, Vec<BoxFuture<'static, ()>>) {
     let x = || Arc::clone(ctx);
     let caches = &ctx.caches;
-    let swept = caches.clone();
     let (vanished, token, sweeping) = (ends.vanished, stop.clone(), x());
     let sweeper = async move {
         // A sweep over empty caches would ask the apiserver for everything.
-        swept.synced().await;
+        sweeping.synced.wait().await;
         sweep::run(sweeping, vanished, token).await;
     };
     let all = vec![

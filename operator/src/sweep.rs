@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::controllers::agent_task::is_terminal;
 use crate::effects::{bounded, delete};
 use crate::error::Error;
+use crate::queues::Vanished;
 use futures::StreamExt;
 use futures::channel::mpsc;
 use golden_crds::labels::{COMPONENT, TASK_UID};
@@ -43,7 +44,7 @@ struct Known {
 /// Sweeps until `stop`.
 pub(crate) async fn run(
     ctx: Arc<Context>,
-    mut vanished: mpsc::UnboundedReceiver<String>,
+    mut vanished: mpsc::UnboundedReceiver<Vanished>,
     stop: CancellationToken,
 ) {
     let mut tick = tokio::time::interval(EVERY);
@@ -52,9 +53,10 @@ pub(crate) async fn run(
         let done = tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => if ctx.leadership.held() { sweep(&ctx).await } else { Ok(()) },
-            uid = vanished.next() => match uid {
+            seen = vanished.next() => match seen {
                 None => return,
-                Some(uid) if ctx.leadership.held() => gone(&ctx, &uid).await,
+                Some(Vanished::Task(uid)) if ctx.leadership.held() => gone(&ctx, &uid).await,
+                Some(Vanished::Budget) if ctx.leadership.held() => budgets(&ctx).await,
                 Some(_) => Ok(()),
             },
         };

@@ -4,6 +4,7 @@ use crate::caches::{Caches, Writers, cut, cut_revision, cut_task, label_of};
 use crate::events::Events;
 use crate::guarded::unguard;
 use crate::queues::Queues;
+use crate::synced::Synced;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 use golden_crds::conditions::shared::INVALID_SPEC;
@@ -35,7 +36,11 @@ pub(crate) struct Wiring {
     pub(crate) caches: Caches,
     pub(crate) queues: Queues,
     pub(crate) events: Events,
+    pub(crate) synced: Synced,
 }
+
+/// How many watches there are.
+pub(crate) const WATCHES: usize = 12;
 
 /// One endless future per watch.
 pub(crate) fn pumps(wiring: &Arc<Wiring>, w: Writers) -> Vec<BoxFuture<'static, ()>> {
@@ -44,7 +49,7 @@ pub(crate) fn pumps(wiring: &Arc<Wiring>, w: Writers) -> Vec<BoxFuture<'static, 
         guarded(wiring, w.tasks, cut_task, |w, o, c| w.queues.task(&w.caches, o, c)),
         guarded(wiring, w.teams, cut, |w, o, _| w.queues.team(&w.caches, o)),
         guarded(wiring, w.policies, cut, |w, o, _| w.queues.policy(&w.caches, o)),
-        guarded(wiring, w.budgets, cut, |w, o, _| w.queues.budget(&w.caches, o)),
+        guarded(wiring, w.budgets, cut, |w, o, c| w.queues.budget(&w.caches, o, c)),
         guarded(wiring, w.providers, cut, |w, o, _| w.queues.provider(&w.caches, o)),
         guarded(wiring, w.decisions, cut, |w, o, _| w.queues.decisions.ask(ObjectRef::from_obj(o))),
         guarded(wiring, w.revisions, cut_revision, |w, o, _| w.queues.revisions.ask(ObjectRef::from_obj(o))),
@@ -115,6 +120,7 @@ async fn pump<K>(
 {
     let cache = writer.as_reader();
     let mut before: Vec<Arc<K>> = Vec::new();
+    let mut first = true;
     futures::pin_mut!(events);
     while let Some(event) = events.next().await {
         let event = match event {
@@ -131,7 +137,12 @@ async fn pump<K>(
         match &event {
             Event::Apply(object) => touched(&wiring, object, Change::There),
             Event::Delete(object) => touched(&wiring, object, Change::Gone),
-            Event::InitDone => relisted(&wiring, &cache.state(), std::mem::take(&mut before), touched),
+            Event::InitDone => {
+                relisted(&wiring, &cache.state(), std::mem::take(&mut before), touched);
+                if std::mem::take(&mut first) {
+                    wiring.synced.listed();
+                }
+            }
             Event::Init | Event::InitApply(_) => {}
         }
     }

@@ -88,7 +88,7 @@ async fn write(
         return Ok(Some(wait));
     }
     let api: Api<AgentTask> = Api::namespaced(ctx.client.clone(), &task.namespace().unwrap_or_default());
-    write_status(&api, MANAGER, task, after).await?;
+    write_status(&api, &ctx.caches.tasks, MANAGER, task, after).await?;
     ctx.pacing.wrote(&uid, urgency != Urgency::Progress, now);
     ctx.events.transitions(task, &before.conditions, &after.conditions).await;
     Ok(None)

@@ -30,7 +30,7 @@ pub(crate) async fn report(
         return Ok(());
     }
     let api: Api<golden_crds::AgentTeam> = Api::namespaced(ctx.client.clone(), &seen.namespace());
-    write_status(&api, MANAGER, &*seen.team, &status).await?;
+    write_status(&api, &ctx.caches.teams, MANAGER, &*seen.team, &status).await?;
     ctx.events.transitions(&*seen.team, &before.conditions, &status.conditions).await;
     Ok(())
 }

@@ -34,7 +34,7 @@ pub(crate) async fn report(
     }
     let api: Api<golden_crds::Budget> =
         Api::namespaced(ctx.client.clone(), &seen.budget.namespace().unwrap_or_default());
-    write_status(&api, MANAGER, &*seen.budget, &status).await?;
+    write_status(&api, &ctx.caches.budgets, MANAGER, &*seen.budget, &status).await?;
     ctx.budgets_written.done(&uid, 0);
     ctx.events.transitions(&*seen.budget, &before.conditions, &status.conditions).await;
     Ok(None)

@@ -53,7 +53,7 @@ async fn write(
         return Ok(());
     }
     let api: Api<Decision> = Api::namespaced(ctx.client.clone(), &decision.namespace().unwrap_or_default());
-    write_status(&api, MANAGER, decision, &after).await?;
+    write_status(&api, &ctx.caches.decisions, MANAGER, decision, &after).await?;
     ctx.events.transitions(decision, &before.conditions, &after.conditions).await;
     Ok(())
 }

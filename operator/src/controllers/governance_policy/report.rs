@@ -26,7 +26,7 @@ pub(crate) async fn report(
         return Ok(());
     }
     let api: Api<GovernancePolicy> = Api::all(ctx.client.clone());
-    write_status(&api, MANAGER, &*seen.policy, &status).await?;
+    write_status(&api, &ctx.caches.policies, MANAGER, &*seen.policy, &status).await?;
     ctx.events.transitions(&*seen.policy, &before.conditions, &status.conditions).await;
     Ok(())
 }

@@ -78,7 +78,7 @@ async fn report(provider: &ModelProvider, fault: Option<Fault>, ctx: &Context) -
     }
     let api: Api<ModelProvider> =
         Api::namespaced(ctx.client.clone(), &provider.namespace().unwrap_or_default());
-    write_status(&api, MANAGER, provider, &status).await?;
+    write_status(&api, &ctx.caches.providers, MANAGER, provider, &status).await?;
     ctx.events.transitions(provider, &before.conditions, &status.conditions).await;
     Ok(())
 }

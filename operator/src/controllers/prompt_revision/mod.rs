@@ -29,7 +29,7 @@ pub(crate) async fn reconcile(revision: Arc<PromptRevision>, ctx: Arc<Context>) 
     if status != before {
         let api: Api<PromptRevision> =
             Api::namespaced(ctx.client.clone(), &revision.namespace().unwrap_or_default());
-        write_status(&api, MANAGER, &*revision, &status).await?;
+        write_status(&api, &ctx.caches.revisions, MANAGER, &*revision, &status).await?;
         ctx.events.transitions(&*revision, &before.conditions, &status.conditions).await;
     }
     Ok(Action::requeue(RELIST))

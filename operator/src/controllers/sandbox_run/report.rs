@@ -30,7 +30,7 @@ pub(crate) async fn report(
     };
     if status != before {
         let api: Api<golden_crds::SandboxRun> = Api::namespaced(ctx.client.clone(), &seen.namespace());
-        write_status(&api, MANAGER, &*seen.run, &status).await?;
+        write_status(&api, &ctx.caches.runs, MANAGER, &*seen.run, &status).await?;
         ctx.events.transitions(&*seen.run, &before.conditions, &status.conditions).await;
     }
     after(seen, plan, ctx).await

@@ -1,0 +1,140 @@
+//! Faults of the world around the operator, each in a world of its own.
+
+use crate::objects::{admitted, home, make_available, of_task, of_team, orchestrate, team, uid, view};
+use crate::world::{GOLDEN, SOON, World};
+use golden_crds::conditions::{READY, STALLED};
+use golden_crds::{AgentTask, AgentTeam};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+async fn leader(world: &World, within: Duration, name: &str) {
+    world
+        .until::<Lease>(GOLDEN, "golden-operator", within, |l| {
+            l.spec.as_ref().and_then(|s| s.holder_identity.as_deref()) == Some(name)
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_takes_over_at_once_after_a_stop_and_soon_after_a_crash() {
+    let world = World::start("failover").await;
+    let first = world.operator("one").await;
+    leader(&world, SOON, "one").await;
+    let second = world.operator("two").await;
+    world.namespace("before").await;
+    world.apply(&team("before", "core")).await;
+    world
+        .until::<AgentTeam>("before", "core", SOON, |t| of_team(t, READY) == "False/ServiceUnavailable")
+        .await;
+
+    // An orderly stop hands the lease over.
+    first.stop.cancel();
+    first.task.await.unwrap().unwrap();
+    let handed = Instant::now();
+    leader(&world, Duration::from_secs(8), "two").await;
+    assert!(handed.elapsed() < Duration::from_secs(8));
+    world.namespace("between").await;
+    world.apply(&team("between", "core")).await;
+    world
+        .until::<AgentTeam>("between", "core", SOON, |t| of_team(t, READY) == "False/ServiceUnavailable")
+        .await;
+
+    // A crash lets it expire.
+    let third = world.operator("three").await;
+    second.task.abort();
+    second.stop.cancel();
+    leader(&world, Duration::from_secs(40), "three").await;
+    world.namespace("after").await;
+    world.apply(&team("after", "core")).await;
+    world
+        .until::<AgentTeam>("after", "core", SOON, |t| of_team(t, READY) == "False/ServiceUnavailable")
+        .await;
+    third.stop.cancel();
+    third.task.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stores_that_are_away_are_named_and_work_goes_on_when_they_are_back() {
+    let world = World::start("stores").await;
+    let operator = world.operator("one").await;
+    let home = home(&world, "stores").await;
+    let (task, _) = admitted(&world, &home, "fix").await;
+    let working = [
+        ("Admitted", "True", "Admitted"),
+        ("Complete", "False", "Producing"),
+        ("Reconciling", "True", "Producing"),
+    ];
+    orchestrate(&world, &task, &view("Producing", &working)).await;
+
+    world.servers.postgres.stop().unwrap();
+    let patience = Duration::from_secs(90);
+    world
+        .until::<AgentTask>(&home, "fix", patience, |t| of_task(t, STALLED) == "True/DatabaseUnreachable")
+        .await;
+    world.servers.postgres.restart().unwrap();
+    world.until::<AgentTask>(&home, "fix", patience, |t| of_task(t, STALLED) == "absent").await;
+
+    world.servers.nats.stop().unwrap();
+    world.apply(&team(&home, "second")).await;
+    world
+        .until::<AgentTeam>(&home, "second", patience, |t| of_team(t, STALLED) == "True/MessagingUnreachable")
+        .await;
+    world.servers.nats.restart().unwrap();
+    let second =
+        world.until::<AgentTeam>(&home, "second", patience, |t| of_team(t, STALLED) == "absent").await;
+    make_available(&world, uid(&second)).await;
+    world.until::<AgentTeam>(&home, "second", SOON, |t| of_team(t, READY) == "True/Available").await;
+
+    // The apiserver too: the operator goes on without a restart.
+    world.servers.api.kill().unwrap();
+    world.servers.api.restart().unwrap();
+    orchestrate(
+        &world,
+        &task,
+        &view("Ended", &[("Admitted", "True", "Admitted"), ("Complete", "True", "Delivered")]),
+    )
+    .await;
+    world.until::<AgentTask>(&home, "fix", patience, |t| of_task(t, "Complete") == "True/Delivered").await;
+    operator.stop.cancel();
+    operator.task.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_cannot_be_read_blocks_no_other() {
+    let world = World::start("unreadable").await;
+    let operator = world.operator("one").await;
+    // As an older version with a looser schema would have let it in.
+    let crds: kube::Api<
+        k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    > = kube::Api::all(world.client.clone());
+    let loose = json!([{"op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema",
+        "value": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}]);
+    let patch: Patch<()> = Patch::Json(serde_json::from_value(loose).unwrap());
+    crds.patch("agentteams.goldenarch.dev", &PatchParams::default(), &patch).await.unwrap();
+    world.namespace("odd").await;
+    // The looser schema is served a moment after it is written.
+    let start = Instant::now();
+    let odd = json!({"apiVersion": "goldenarch.dev/v1alpha1", "kind": "AgentTeam",
+        "metadata": {"name": "odd", "namespace": "odd"}, "spec": {"roles": "none"}});
+    let resource = kube::core::ApiResource::erase::<AgentTeam>(&());
+    let api: kube::Api<kube::core::DynamicObject> =
+        kube::Api::namespaced_with(world.client.clone(), "odd", &resource);
+    while let Err(error) =
+        api.create(&kube::api::PostParams::default(), &serde_json::from_value(odd.clone()).unwrap()).await
+    {
+        assert!(start.elapsed() < SOON, "{error}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    world.apply(&team("odd", "even")).await;
+    world.until::<AgentTeam>("odd", "even", SOON, |t| of_team(t, READY) == "False/ServiceUnavailable").await;
+    let events = world
+        .of::<k8s_openapi::api::events::v1::Event>("odd")
+        .list(&kube::api::ListParams::default())
+        .await
+        .unwrap();
+    assert!(events.iter().any(|e| e.reason.as_deref() == Some("InvalidSpec")), "{events:?}");
+    operator.stop.cancel();
+    operator.task.await.unwrap().unwrap();
+}
