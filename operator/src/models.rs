@@ -26,6 +26,27 @@ pub(crate) struct From<'a> {
     pub(crate) providers: &'a [Arc<ModelProvider>],
 }
 
+/// Resolves a voter's reference, or Golden's default where the policy names none.
+pub(crate) fn resolve_voter(
+    role: &str,
+    wanted: Option<&ModelRef>,
+    default: &ModelRef,
+    from: From<'_>,
+) -> Result<ModelBinding, Fault> {
+    let who = format!("voter {role}");
+    match wanted {
+        Some(wanted) => resolve(&who, wanted, from),
+        None if default.provider.is_empty() => Err(Fault {
+            reason: reason::PROVIDER_NOT_FOUND,
+            message: format!(
+                "{who} names no model and this install has no default one; write modelRef in the policy, or set \
+                 defaultModel in the chart's values"
+            ),
+        }),
+        None => resolve(&who, default, from),
+    }
+}
+
 /// Resolves a reference of `who` (for messages: `role developer`).
 pub(crate) fn resolve(who: &str, wanted: &ModelRef, from: From<'_>) -> Result<ModelBinding, Fault> {
     let provider = find_provider(&wanted.provider, from).ok_or_else(|| Fault {

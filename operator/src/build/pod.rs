@@ -143,7 +143,7 @@ fn install(settings: &Settings) -> core::Container {
         name: "install".into(),
         image: Some(settings.image.clone()),
         image_pull_policy: Some(settings.image_pull_policy.clone()),
-        command: Some(vec!["/golden".into(), "runner".into(), "install".into(), "/golden-bin".into()]),
+        command: Some(vec!["/usr/local/bin/golden".into(), "runner".into(), "install".into(), "/golden-bin".into()]),
         resources: Some(resources("10m", "16Mi", "128Mi")),
         security_context: Some(container_security(true)),
         volume_mounts: Some(vec![mount(BIN, "/golden-bin", false)]),
@@ -156,7 +156,7 @@ fn sidecar(task: For<'_>, settings: &Settings) -> core::Container {
         name: "sidecar".into(),
         image: Some(settings.image.clone()),
         image_pull_policy: Some(settings.image_pull_policy.clone()),
-        command: Some(vec!["/golden".into(), "sidecar".into()]),
+        command: Some(vec!["/usr/local/bin/golden".into(), "sidecar".into()]),
         // Native: it starts before the agent and ends after it.
         restart_policy: Some("Always".into()),
         env: Some(own_env(task, settings)),

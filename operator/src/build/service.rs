@@ -171,7 +171,7 @@ fn container(service: Service, team: Owner<'_>, settings: &Settings) -> core::Co
         name: service.name().into(),
         image: Some(settings.image.clone()),
         image_pull_policy: Some(settings.image_pull_policy.clone()),
-        command: Some(vec!["/golden".into(), service.name().into()]),
+        command: Some(vec!["/usr/local/bin/golden".into(), service.name().into()]),
         env: Some(environment(team, settings)),
         ports: Some(vec![core::ContainerPort {
             name: Some("http".into()),
@@ -245,7 +245,7 @@ mod tests {
             let made = deployment(service, 1, owner(None), &settings());
             let pod = made.spec.unwrap().template.spec.unwrap();
             assert_eq!(pod.service_account_name.unwrap(), format!("golden-{}", service.name()));
-            assert_eq!(pod.containers[0].command.as_ref().unwrap(), &["/golden", service.name()]);
+            assert_eq!(pod.containers[0].command.as_ref().unwrap(), &["/usr/local/bin/golden", service.name()]);
             assert!(names.insert(made.metadata.name.unwrap()));
         }
         assert!(names.contains("orchestrator-core-3f2a9c1d"));

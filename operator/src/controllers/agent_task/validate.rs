@@ -3,7 +3,7 @@
 
 use super::inputs::Inputs;
 use crate::budgets::{chain, selecting, shown};
-use crate::models::{Fault, From, resolve};
+use crate::models::{Fault, From, resolve, resolve_voter};
 use golden_crds::agent_task::DesiredState;
 use golden_crds::conditions::agent_task as reason;
 use golden_crds::conditions::{READY, find};
@@ -170,11 +170,8 @@ fn models(
         ));
     }
     for voter in &policy.review.value.voters {
-        let wanted = voter.model_ref.as_ref().unwrap_or(&inputs.default_model);
-        models.insert(
-            format!("voter:{}", voter.role),
-            resolve(&format!("voter {}", voter.role), wanted, golden)?,
-        );
+        let binding = resolve_voter(&voter.role, voter.model_ref.as_ref(), &inputs.default_model, golden)?;
+        models.insert(format!("voter:{}", voter.role), binding);
     }
     Ok(models)
 }

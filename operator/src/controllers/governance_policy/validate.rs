@@ -1,7 +1,7 @@
 //! Whether a policy can be enforced. A policy that cannot be blocks the tasks it selects. Pure.
 
 use super::observe::{Labels, Seen};
-use crate::models::{Fault, From, resolve};
+use crate::models::{Fault, From, resolve_voter};
 use golden_consensus::policy_from_value;
 use golden_crds::conditions::governance_policy as reason;
 use golden_governance::{MergeFault, NamedPolicy, merge};
@@ -35,10 +35,7 @@ fn voters(seen: &Seen) -> Option<Fault> {
     let from = From { namespace: &seen.golden, golden: &seen.golden, providers: &seen.providers };
     let voters = seen.policy.spec.review.iter().flat_map(|r| &r.voters);
     voters
-        .filter_map(|v| {
-            let wanted = v.model_ref.as_ref().unwrap_or(&seen.default_model);
-            resolve(&format!("voter {}", v.role), wanted, from).err()
-        })
+        .filter_map(|v| resolve_voter(&v.role, v.model_ref.as_ref(), &seen.default_model, from).err())
         // A provider that is not ready is told of there, and by the tasks that wait for it.
         .find(|fault| fault.reason != golden_crds::conditions::agent_task::PROVIDER_NOT_READY)
 }
