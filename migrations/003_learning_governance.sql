@@ -124,24 +124,24 @@ CREATE FUNCTION approve_prompt_update(update_id bigint, who text, remark text, t
 RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-    found prompt_updates;
+    proposal prompt_updates;
 BEGIN
     -- Golden's services propose; a service that could approve would approve itself.
     IF session_user = 'golden_service' THEN
         RAISE EXCEPTION 'golden_service may not approve prompt updates'
             USING ERRCODE = 'insufficient_privilege', HINT = 'connect as a person''s user who is in golden_approver';
     END IF;
-    SELECT * INTO found FROM prompt_updates u
+    SELECT * INTO proposal FROM prompt_updates u
         WHERE u.id = update_id AND (team IS NULL OR u.team_uid = team) FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no prompt update %', update_id
             USING ERRCODE = 'no_data_found', HINT = 'SELECT id, role, state FROM prompt_updates lists them';
     END IF;
-    IF found.state <> 'Pending' THEN
-        RAISE EXCEPTION 'prompt update % is %, only a Pending one can be approved', update_id, found.state
+    IF proposal.state <> 'Pending' THEN
+        RAISE EXCEPTION 'prompt update % is %, only a Pending one can be approved', update_id, proposal.state
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    IF found.proposed_by = session_user THEN
+    IF proposal.proposed_by = session_user THEN
         RAISE EXCEPTION 'prompt update % was proposed by %, who cannot approve it', update_id, session_user
             USING ERRCODE = 'insufficient_privilege', HINT = 'somebody else must approve it';
     END IF;
@@ -157,25 +157,25 @@ $$;
 CREATE FUNCTION apply_prompt_update(update_id bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-    found prompt_updates;
+    proposal prompt_updates;
     standing record;
 BEGIN
-    SELECT * INTO found FROM prompt_updates u WHERE u.id = update_id FOR UPDATE;
+    SELECT * INTO proposal FROM prompt_updates u WHERE u.id = update_id FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no prompt update %', update_id USING ERRCODE = 'no_data_found';
     END IF;
-    IF found.state = 'Active' THEN
+    IF proposal.state = 'Active' THEN
         RETURN true;
     END IF;
     -- Two updates of one role must not both see the last free place of the day.
-    PERFORM pg_advisory_xact_lock(hashtextextended(found.team_uid::text || '/' || found.role, 0));
-    SELECT * INTO standing FROM governance_status(found.team_uid) s WHERE s.role = found.role;
-    IF NOT (found.state = 'Approved' OR (found.state = 'Pending' AND standing.requires_approval IS FALSE)) THEN
-        RAISE EXCEPTION 'prompt update % is % and role % needs an approval', update_id, found.state, found.role
+    PERFORM pg_advisory_xact_lock(hashtextextended(proposal.team_uid::text || '/' || proposal.role, 0));
+    SELECT * INTO standing FROM governance_status(proposal.team_uid) s WHERE s.role = proposal.role;
+    IF NOT (proposal.state = 'Approved' OR (proposal.state = 'Pending' AND standing.requires_approval IS FALSE)) THEN
+        RAISE EXCEPTION 'prompt update % is % and role % needs an approval', update_id, proposal.state, proposal.role
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     IF standing.daily_limit_reached OR standing.cooldown_active THEN
-        RAISE EXCEPTION 'role % may be updated again at %', found.role, standing.next_allowed_at
+        RAISE EXCEPTION 'role % may be updated again at %', proposal.role, standing.next_allowed_at
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     UPDATE prompt_updates SET state = 'Active', applied_at = clock_timestamp() WHERE id = update_id;

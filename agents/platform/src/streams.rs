@@ -14,8 +14,9 @@ use crate::subjects;
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(10);
 /// How often a message is delivered before it is a dead letter.
 pub const MAX_DELIVER: i64 = 5;
-/// How long a consumer may be silent about a message, by delivery; the first is also `ack_wait`.
-const BACKOFF: [u64; 4] = [60, 60, 120, 240];
+/// How long a consumer may be silent about a message. No `backoff` beside it: the server would measure the pauses
+/// that our consumers ask for (a negative acknowledgement with a delay) by that list and make them minutes.
+const ACK_WAIT: Duration = Duration::from_mins(1);
 /// Metadata: whose stream it is, for a person who finds one.
 const TEAM: &str = "goldenarch.dev/team-uid";
 
@@ -158,9 +159,8 @@ async fn consumer(
     let wanted = pull::Config {
         durable_name: Some(durable.name.to_owned()),
         ack_policy: AckPolicy::Explicit,
-        ack_wait: Duration::from_secs(BACKOFF[0]),
+        ack_wait: ACK_WAIT,
         max_deliver: MAX_DELIVER,
-        backoff: BACKOFF.map(Duration::from_secs).to_vec(),
         filter_subject: durable.subject.clone(),
         ..pull::Config::default()
     };
@@ -168,6 +168,7 @@ async fn consumer(
         Ok(info)
             if info.config.filter_subject == wanted.filter_subject
                 && info.config.max_deliver == wanted.max_deliver
+                && info.config.ack_wait == wanted.ack_wait
                 && info.config.backoff == wanted.backoff
                 && info.config.ack_policy == wanted.ack_policy =>
         {

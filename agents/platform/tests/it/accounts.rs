@@ -1,0 +1,69 @@
+//! Accounts as the operator keeps them.
+
+use golden_platform::ledger_accounts::{
+    BudgetAccount, TaskAccount, balance, mark_deleted, set_path, upsert_budget, upsert_task,
+};
+use uuid::Uuid;
+
+use crate::support::pool;
+
+fn budget(limit: Option<i64>) -> BudgetAccount {
+    BudgetAccount {
+        uid: Uuid::new_v4(),
+        team_uid: None,
+        namespace: "shop".into(),
+        name: "monthly".into(),
+        parent_uid: None,
+        on_exhausted: "Pause".into(),
+        limit_cost: limit,
+        limit_tokens: None,
+    }
+}
+
+#[tokio::test]
+async fn a_limit_may_be_lowered_below_what_is_spent_and_an_edit_takes_the_overage_in() {
+    let pool = pool().await;
+    let mut conn = pool.acquire().await.unwrap();
+    let mut account = budget(Some(100));
+    assert!(upsert_budget(&mut conn, &account).await.unwrap());
+    assert!(!upsert_budget(&mut conn, &account).await.unwrap(), "the same again changes nothing");
+    sqlx::query(
+        "UPDATE accounts SET spent_cost = 70, reserved_cost = 20, overage_cost = 5 WHERE account_uid = $1",
+    )
+    .bind(account.uid)
+    .execute(&mut *conn)
+    .await
+    .unwrap();
+    account.limit_cost = Some(50);
+    assert!(upsert_budget(&mut conn, &account).await.unwrap());
+    let now = balance(&mut conn, account.uid).await.unwrap().unwrap();
+    assert_eq!((now.limit_cost, now.spent_cost, now.overage_cost, now.version), (Some(50), 75, 0, 2));
+    let spend = sqlx::query("UPDATE accounts SET spent_cost = spent_cost + 1 WHERE account_uid = $1")
+        .bind(account.uid)
+        .execute(&mut *conn)
+        .await;
+    assert!(spend.unwrap_err().to_string().contains("cost_within_limit"), "the table itself refuses more");
+    account.on_exhausted = "Fail".into();
+    assert!(upsert_budget(&mut conn, &account).await.unwrap());
+    assert!(mark_deleted(&mut conn, account.uid).await.unwrap());
+    assert!(!mark_deleted(&mut conn, account.uid).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_a_task_is_paid_from_does_not_change() {
+    let pool = pool().await;
+    let mut conn = pool.acquire().await.unwrap();
+    let (task, team) = (Uuid::new_v4(), Uuid::new_v4());
+    let own = TaskAccount {
+        task_uid: task,
+        team_uid: team,
+        namespace: "shop".into(),
+        name: "t".into(),
+        limit_cost: None,
+        limit_tokens: Some(5),
+    };
+    assert!(upsert_task(&mut conn, &own).await.unwrap());
+    let path = [Uuid::new_v4(), task];
+    assert_eq!(set_path(&mut conn, task, team, &path).await.unwrap(), path);
+    assert_eq!(set_path(&mut conn, task, team, &[task]).await.unwrap(), path);
+}
