@@ -1,9 +1,14 @@
 //! AgentTask: one piece of work for a team.
 
+mod status;
+
+pub use status::{
+    AgentTaskStatus, EscalationStatus, GuardStatus, RecordStatus, ResultStatus, ReviewStatus, UsageStatus,
+};
+
 use crate::common::{InlineFile, LocalRef};
 use crate::rules;
-use crate::schema::{DIGEST, DNS_LABEL, GIT_REF, GOLDEN_BRANCH, IMAGE, LINE, MAX_AMOUNT, NOT_BLANK};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use crate::schema::{DNS_LABEL, GIT_REF, GOLDEN_BRANCH, IMAGE, LINE, MAX_AMOUNT, NOT_BLANK};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -253,161 +258,4 @@ pub struct TaskLimits {
     #[schemars(range(min = 0, max = MAX_AMOUNT))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<i64>,
-}
-
-/// What Golden reports of a task. Small: run data is in the database and the artifact store.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AgentTaskStatus {
-    /// `metadata.generation` this status was made from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
-    pub observed_generation: Option<i64>,
-    /// Conditions, one of each type.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "crate::schema::conditions")]
-    pub conditions: Vec<Condition>,
-    /// Where the work stands, for people; decisions rest on conditions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
-    pub stage: Option<String>,
-    /// The current attempt, counted from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attempt: Option<u32>,
-    /// What the guards say of the current result.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    pub guards: Vec<GuardStatus>,
-    /// The tally of the current review.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub review: Option<ReviewStatus>,
-    /// What was used so far, as the ledger settled it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usage: Option<UsageStatus>,
-    /// The RuntimeClass the guards ran with, as named by the policy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
-    pub isolation: Option<String>,
-    /// The open question to a person, if there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub escalation: Option<EscalationStatus>,
-    /// What was produced and where it went.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<ResultStatus>,
-    /// The head of the task's hash-chained record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub record: Option<RecordStatus>,
-}
-
-/// The verdict of one guard on the current result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct GuardStatus {
-    /// The guard.
-    #[schemars(length(min = 1, max = 63))]
-    pub name: String,
-    /// `Pending`, `Passed` or `Failed`.
-    #[schemars(extend("enum" = ["Pending", "Passed", "Failed"]))]
-    pub verdict: String,
-    /// The SandboxRun that produced the verdict.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
-    pub sandbox_run: Option<String>,
-}
-
-/// The tally of the current review.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ReviewStatus {
-    /// The round, counted from 1.
-    pub round: u32,
-    /// What the peers decided, in one word.
-    #[schemars(length(max = 63))]
-    pub decision: String,
-    /// Weight of the approving ballots.
-    #[schemars(range(min = 0))]
-    pub approve_weight: i64,
-    /// Weight of the rejecting ballots.
-    #[schemars(range(min = 0))]
-    pub reject_weight: i64,
-    /// Weight of all ballots, abstentions too.
-    #[schemars(range(min = 0))]
-    pub cast_weight: i64,
-    /// Weight of all voters.
-    #[schemars(range(min = 0))]
-    pub total_weight: i64,
-}
-
-/// What was used so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct UsageStatus {
-    /// Tokens sent to models.
-    #[schemars(range(min = 0))]
-    pub input_tokens: i64,
-    /// Tokens received from models.
-    #[schemars(range(min = 0))]
-    pub output_tokens: i64,
-    /// Cost in millionths of a US dollar.
-    #[serde(rename = "costMicroUSD")]
-    #[schemars(range(min = 0))]
-    pub cost_micro_usd: i64,
-    /// The same for people, for example `$0.06`.
-    #[schemars(length(max = 32))]
-    pub cost: String,
-}
-
-/// An open question to a person.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct EscalationStatus {
-    /// Why a person has to decide, as one of the documented reasons.
-    #[schemars(length(max = 63))]
-    pub reason: String,
-    /// What can be answered in a Decision's `option`.
-    #[schemars(length(max = 8), inner(length(min = 1, max = 63)))]
-    pub options: Vec<String>,
-    /// When the default option counts. RFC 3339.
-    #[schemars(length(max = 40), extend("format" = "date-time"))]
-    pub deadline: String,
-    /// What counts if nobody answers.
-    #[schemars(length(max = 63))]
-    pub default_option: String,
-    /// The digest a Decision must name.
-    #[schemars(regex(pattern = DIGEST))]
-    pub digest: String,
-}
-
-/// What was produced and where it went.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ResultStatus {
-    /// Digest of the produced tree.
-    #[schemars(regex(pattern = DIGEST))]
-    pub digest: String,
-    /// Digest of the patch in the artifact store.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = DIGEST))]
-    pub patch: Option<String>,
-    /// The branch that was pushed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 255))]
-    pub branch: Option<String>,
-    /// The commit that was pushed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub commit: Option<String>,
-}
-
-/// The head of the task's hash-chained record.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RecordStatus {
-    /// Digest of the last entry.
-    #[schemars(regex(pattern = DIGEST))]
-    pub head: String,
-    /// How many entries the record has.
-    #[schemars(range(min = 0))]
-    pub entries: i64,
 }

@@ -10,7 +10,7 @@ use common::cases::CaseFile;
 use common::{definitions, kind};
 use golden_cluster::{ApiServer, tools};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions::is_crd_established};
@@ -127,6 +127,7 @@ async fn the_apiserver_accepts_and_refuses_as_the_cases_say() {
     check_unknown_fields(&server, &mut wrong).await;
     check_null_is_absent(&server, &mut wrong).await;
     check_status_is_apart(&server, &mut wrong).await;
+    check_columns_and_selectors(&server, &mut wrong).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -213,6 +214,43 @@ async fn check_status_is_apart(server: &Server, wrong: &mut Vec<String>) {
         }
         api.delete("case", &DeleteParams::default()).await.unwrap();
     }
+}
+
+/// `kubectl get` answers who works on it, where it stands, why, and what it cost; and finds a team's tasks.
+async fn check_columns_and_selectors(server: &Server, wrong: &mut Vec<String>) {
+    let file = CaseFile::all().into_iter().find(|f| f.kind == "AgentTask").unwrap();
+    let api = server.api("AgentTask");
+    let object = file.object(&json!({}));
+    api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+    let status = json!({"status": {
+        "stage": "Reviewing",
+        "attempt": 2,
+        "usage": {"inputTokens": 1, "outputTokens": 1, "costMicroUSD": 61240, "cost": "$0.06"},
+        "conditions": [{
+            "type": "Complete", "status": "False", "reason": "ReviewRunning", "message": "two ballots are missing",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"
+        }]
+    }});
+    api.patch_status("case", &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
+
+    let url = format!("/apis/{}/{}/namespaces/default/agenttasks", golden_crds::GROUP, golden_crds::VERSION);
+    let request = http::Request::get(url)
+        .header("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io")
+        .body(Vec::new())
+        .unwrap();
+    let table: Value = server.client.request(request).await.unwrap();
+    let cells = table["rows"][0]["cells"].as_array().cloned().unwrap_or_default();
+    let wanted = json!(["case", "core", "Reviewing", 2, "False", "ReviewRunning", "$0.06"]);
+    if cells.get(..7) != wanted.as_array().map(Vec::as_slice) {
+        wrong.push(format!("columns: {cells:?}"));
+    }
+    for (selector, found) in [("spec.teamRef.name=core", 1), ("spec.teamRef.name=other", 0)] {
+        let list = api.list(&ListParams::default().fields(selector)).await.unwrap();
+        if list.items.len() != found {
+            wrong.push(format!("{selector} finds {} tasks", list.items.len()));
+        }
+    }
+    api.delete("case", &DeleteParams::default()).await.unwrap();
 }
 
 /// Helm keeps the kinds, and with them all objects, when the chart is uninstalled, unless told otherwise; beside
