@@ -82,7 +82,11 @@ impl Engine {
             let (driven, failed) = self.round().await?;
             let told = self.tell_dependents().await?;
             let given = self.give_turns().await?;
-            if !driven && told == 0 && given == 0 {
+            for task in &given {
+                // What the engine itself does first (an inline source) need not wait for the next look.
+                self.drive_through(*task).await?;
+            }
+            if !driven && told == 0 && given.is_empty() {
                 return failed.map_or(Ok(()), Err);
             }
         }

@@ -13,15 +13,16 @@ const DEFAULT_CONCURRENT: i64 = 4;
 const LOCK: &str = "golden-turns/";
 
 impl Engine {
-    /// Gives free turns. Returns how many. Replicas take turns at this, so that together they give no turn too many.
-    pub async fn give_turns(&self) -> Result<usize, Error> {
+    /// Gives free turns and returns to whom. Replicas do this one after the other, so that together they give no
+    /// turn too many.
+    pub async fn give_turns(&self) -> Result<Vec<Uuid>, Error> {
         let mut tx = self.pool.begin().await?;
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(format!("{LOCK}{}", self.team))
             .execute(&mut *tx)
             .await?;
         let free = self.free_turns(&mut tx).await?;
-        let mut given = 0;
+        let mut given = vec![];
         for task in self.next_in_turn(&mut tx, free).await? {
             let Some(loaded) = store::load(&mut tx, self.team, task).await? else { continue };
             if !loaded.state.wants_slot() {
@@ -31,7 +32,7 @@ impl Engine {
             self.update_task(&mut tx, &loaded.task, (&loaded.state, loaded.version), &moved).await?;
             self.write_effects(&mut tx, &loaded.task, &moved).await?;
             self.announce(&mut tx, &loaded.task, Some(&loaded.state), &moved).await?;
-            given += 1;
+            given.push(task);
         }
         self.commit(tx).await?;
         Ok(given)

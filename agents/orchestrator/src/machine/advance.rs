@@ -117,6 +117,7 @@ impl Work<'_> {
                 let open = s.review.iter().filter(|r| r.verdict.is_none());
                 moments.extend(open.map(|r| after(r.closes_at, OVERDUE_SECONDS)));
             }
+            Stage::Delivering => moments.extend(s.delivery.as_ref().and_then(|d| d.give_up)),
             Stage::Escalated => {
                 moments.extend(s.escalation.iter().map(|e| after(e.deadline, OVERDUE_SECONDS)));
             }

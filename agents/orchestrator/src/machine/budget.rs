@@ -66,7 +66,8 @@ pub(super) fn exhausted(held: &Held) -> Why {
         (cost, tokens) if cost <= 0 && tokens > 0 => format!("{tokens} tokens"),
         (cost, _) => dollars(cost),
     };
-    let own = held.account.starts_with("task/") || held.account.starts_with("Task ");
+    // The ledger names accounts by kind: `Budget ns/name`, or `AgentTask ns/name` for the task's own limits.
+    let own = held.account.starts_with("AgentTask ");
     let (reason, raise) = if own {
         (reasons::TASK_LIMIT_REACHED, "raise spec.limits of the AgentTask")
     } else {

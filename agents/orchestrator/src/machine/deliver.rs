@@ -2,11 +2,13 @@
 
 use super::reasons::{self, APPROVED_ENTRY, bounded, documented};
 use super::state::{Delivered, Delivery, OutcomeKind, Stage, Why};
-use super::step::Work;
+use super::step::{Work, after};
 use golden_consensus::GuardsCleared;
 use golden_platform::wire::{DesiredKind, JobResult};
 use serde_json::json;
 
+/// Seconds a delivery may go on after its task was deleted.
+const GIVE_UP_SECONDS: i64 = 300;
 const MAX_MESSAGE_BYTES: usize = 1024;
 
 impl Work<'_> {
@@ -32,6 +34,7 @@ impl Work<'_> {
             approved_at: self.now,
             // Filled when the entry above is chained.
             record: String::new(),
+            give_up: None,
             delivered: None,
         });
         self.s.stage = Stage::Delivering;
@@ -46,12 +49,23 @@ impl Work<'_> {
         if let Some(result) = self.s.job.take() {
             return self.delivery_ended(result);
         }
+        if self.gives_up() {
+            let message = "the AgentTask was deleted while its result was delivered, and nothing was heard of that since";
+            return self.end(OutcomeKind::Cancelled, reasons::DELETING, message);
+        }
         if let Some(ended) = self.ended_without_result() {
             let message =
                 if ended.message.is_empty() { "the pod ended without a result" } else { &ended.message };
             self.lose_try(&Why::new(&documented(&ended.reason, reasons::NODE_LOST), message));
         }
         self.run_pod(DesiredKind::DeliveryPod);
+    }
+
+    /// Whether a delivery whose task was deleted had its time.
+    fn gives_up(&mut self) -> bool {
+        let (deleted, at) = (self.s.deleted, after(self.now, GIVE_UP_SECONDS));
+        let Some(delivery) = self.s.delivery.as_mut().filter(|_| deleted) else { return false };
+        *delivery.give_up.get_or_insert(at) <= self.now
     }
 
     fn delivery_ended(&mut self, result: JobResult) {

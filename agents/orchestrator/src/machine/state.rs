@@ -349,6 +349,9 @@ pub struct Delivery {
     /// Head of the record when the digest was approved: the commit names it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub record: String,
+    /// When a delivery whose task was deleted is given up, since nobody is left to make its pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub give_up: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivered: Option<Delivered>,
 }

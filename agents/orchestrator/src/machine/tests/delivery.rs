@@ -66,3 +66,12 @@ fn a_job_of_an_older_pod_counts_for_nothing() {
     run.feed(&old);
     assert!(run.ignored() && run.outcome().is_none());
 }
+
+#[test]
+fn a_deleted_task_whose_delivery_is_never_heard_of_again_ends() {
+    let mut run = Run::delivering(&Setup::git());
+    run.feed(&Event::Deleted);
+    assert!(run.outcome().is_none());
+    run.later(300);
+    assert_eq!(run.outcome(), Some((OutcomeKind::Cancelled, reasons::DELETING)));
+}

@@ -17,7 +17,7 @@ fn held(op: &str, on_exhausted: &str) -> Event {
         op_key: op.into(),
         missing_micro_usd: 12_345,
         missing_tokens: 0,
-        account: "checkout/experiments".into(),
+        account: "Budget checkout/experiments".into(),
         on_exhausted: on_exhausted.into(),
     }
 }
@@ -58,7 +58,7 @@ fn delivery_is_the_point_of_no_return() {
     for event in [spec(2, "Cancelled"), spec(2, "Suspended"), Event::Deleted] {
         let mut run = Run::delivering(&Setup::git());
         run.feed(&event);
-        run.later(200_000);
+        run.later(if run.state.deleted { 299 } else { 200_000 });
         assert_eq!(run.state.stage, Stage::Delivering, "{event:?}");
         assert_eq!(run.wanted().len(), 1);
         run.feed(&run.delivered());
@@ -100,7 +100,7 @@ fn a_held_call_says_how_much_is_missing_and_goes_on() {
     assert_eq!(run.condition("BudgetAvailable"), "False/BudgetExhausted");
     assert_eq!(run.condition("Stalled"), "True/BudgetExhausted");
     let message = run.message("BudgetAvailable");
-    assert!(message.contains("checkout/experiments lacks $0.012345 (12345 micro-USD)"), "{message}");
+    assert!(message.contains("Budget checkout/experiments lacks $0.012345 (12345 micro-USD)"), "{message}");
     assert_eq!(run.wanted().len(), 1, "the pod waits with its call");
     run.feed(&Event::BudgetResumed { op_key: "op1".into() });
     assert_eq!(run.condition("BudgetAvailable"), "True/BudgetAvailable");

@@ -1,0 +1,120 @@
+//! The process dies after every single write, commit and publish in turn; another one takes over.
+
+use super::stories::assert_nothing_is_left;
+use super::world::{Script, World};
+use golden_orchestrator::engine::{Error, Faults, Point};
+use golden_platform::CancellationToken;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use uuid::Uuid;
+
+/// Dies at the n-th place, and stays dead.
+struct DieAt {
+    left: AtomicI64,
+    dead: AtomicBool,
+    hit: std::sync::Mutex<Option<Point>>,
+}
+
+impl DieAt {
+    fn new(n: i64) -> Self {
+        Self { left: AtomicI64::new(n), dead: AtomicBool::new(false), hit: std::sync::Mutex::new(None) }
+    }
+}
+
+impl Faults for DieAt {
+    fn dies(&self, at: Point) -> bool {
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 0 {
+            *self.hit.lock().unwrap() = Some(at);
+            self.dead.store(true, Ordering::SeqCst);
+        }
+        self.dead.load(Ordering::SeqCst)
+    }
+}
+
+/// What others saw of a task's run.
+#[derive(Debug, PartialEq, Eq)]
+struct Trace {
+    outcome: String,
+    record: Vec<String>,
+    pods: Vec<String>,
+    messages: Vec<String>,
+}
+
+async fn trace(world: &World, task: Uuid, outcome: String) -> Trace {
+    let record = world.record(task).await;
+    golden_record::verify(&record[0].prev, &record).unwrap();
+    let names = |statement: &'static str| async move {
+        let found: Vec<String> =
+            sqlx::query_scalar(statement).bind(task).fetch_all(&world.pool).await.unwrap();
+        let uid = task.to_string();
+        found.into_iter().map(|n| n.replace(&uid, "T").replace(&uid[..8], "T")).collect::<Vec<_>>()
+    };
+    Trace {
+        outcome,
+        record: record.into_iter().map(|e| e.kind).collect(),
+        pods: names("SELECT name FROM desired WHERE task_uid = $1 ORDER BY name").await,
+        messages: names("SELECT msg_id FROM outbox WHERE task_uid = $1 ORDER BY msg_id").await,
+    }
+}
+
+/// Plays a story in which the first engine dies at place `n`. Where it died, if it came so far.
+async fn play(world: &mut World, n: i64) -> (Trace, Option<Point>) {
+    let task = world.admit("crash", |_, _| {}).await;
+    let faults = Arc::new(DieAt::new(n));
+    let pool = golden_platform::db::connect(&world.url, 3).unwrap();
+    let (mortal, heir) = (world.engine_with(pool.clone(), faults.clone()), world.engine());
+    let stop = CancellationToken::new();
+    for _ in 0..40 {
+        match mortal.settle(&stop).await {
+            Ok(()) => {}
+            Err(Error::Died(_)) => break,
+            Err(e) => panic!("{e}"),
+        }
+        // A death inside the driving of one task is that task's error and shows only in the mark.
+        if faults.dead.load(Ordering::SeqCst) || world.outcome(task).await.is_some() {
+            break;
+        }
+        world.react().await;
+    }
+    // A dead process holds no connection: what it had locked is free.
+    pool.close().await;
+    let outcome = world.play(&heir, task).await;
+    world.react().await;
+    assert_nothing_is_left(world, task).await;
+    let hit = *faults.hit.lock().unwrap();
+    (trace(world, task, outcome).await, hit)
+}
+
+#[tokio::test]
+async fn a_crash_after_every_write_changes_nothing_that_others_see() {
+    let mut world = World::new(Script::default()).await;
+    world.allow_secrets();
+    let (whole, none) = play(&mut world, i64::MAX).await;
+    assert_eq!((whole.outcome.as_str(), none), ("Complete", None));
+    assert_eq!(whole.pods, ["crash-T-a1-t1", "crash-T-a2-t1", "crash-T-deliver-t1", "crash-T-fetch-t1"]);
+    assert_eq!(whole.messages, ["T/1/guard/unit/1", "T/2/guard/unit/1", "T/2/review/1"]);
+    let mut died = BTreeSet::new();
+    for n in 0.. {
+        // That no message comes twice is asserted by the world, over all runs.
+        let (trace, hit) = play(&mut world, n).await;
+        let Some(point) = hit else { break };
+        assert_eq!(trace, whole, "died at {point:?}, place {n}");
+        died.insert(format!("{point:?}"));
+    }
+    let all = [
+        "AfterCommit",
+        "AfterPublish",
+        "ArtifactStored",
+        "BeforeCommit",
+        "BeforePublish",
+        "DesiredWritten",
+        "EntryWritten",
+        "FactsConsumed",
+        "OutboxWritten",
+        "PublishMarked",
+        "ReviewWritten",
+        "TaskWritten",
+    ];
+    assert_eq!(died.iter().map(String::as_str).collect::<Vec<_>>(), all, "every kind of place was died at");
+}
