@@ -21,7 +21,15 @@ enum Command {
     Service(services::ServiceCommand),
     /// Programs inside run pods.
     #[command(subcommand, hide = true)]
-    Runner(golden_sandbox::runner::Command),
+    Runner(RunnerCommand),
+}
+
+#[derive(Subcommand)]
+enum RunnerCommand {
+    #[command(flatten)]
+    Sandbox(golden_sandbox::runner::Command),
+    /// Runs an agent and hands its result to the sidecar.
+    Agent(golden_sidecar::RunnerArgs),
 }
 
 fn main() -> ExitCode {
@@ -37,7 +45,10 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         // Building the inner isolation needs a process without threads: no runtime is started before it.
-        Command::Runner(command) => golden_sandbox::runner::run(command),
+        Command::Runner(RunnerCommand::Sandbox(command)) => golden_sandbox::runner::run(command),
+        Command::Runner(RunnerCommand::Agent(args)) => {
+            runtime()?.block_on(golden_sidecar::run_agent(args)).map(|()| ExitCode::SUCCESS)
+        }
         Command::Person(command) => runtime()?.block_on(command.run()).map(ExitCode::from),
         Command::Service(command) => runtime()?.block_on(command.run()).map(|()| ExitCode::SUCCESS),
     }

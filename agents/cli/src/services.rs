@@ -21,12 +21,18 @@ pub(crate) enum ServiceCommand {
     /// Ask a team's reviewers and decide.
     #[command(hide = true)]
     PeerHub(Box<golden_peer_hub::Args>),
+    /// Own a team's escalations and dead letters.
+    #[command(hide = true)]
+    Supervisor(Box<golden_supervisor::Args>),
     /// Answer people who read.
     #[command(hide = true)]
     Api(Box<golden_api::Args>),
     /// Work on a task, inside its pod.
     #[command(hide = true)]
     Agent(Box<golden_agent::Args>),
+    /// Serve the agent, inside its pod.
+    #[command(hide = true)]
+    Sidecar(golden_sidecar::Args),
     /// Fetch a task's source (in the image with git).
     #[command(hide = true)]
     Fetch(golden_sandbox::git::Args),
@@ -50,6 +56,8 @@ impl ServiceCommand {
             Self::Gateway(args) => golden_gateway::run(*args).await,
             Self::Orchestrator(args) => golden_orchestrator::run(*args).await,
             Self::PeerHub(args) => golden_peer_hub::run(*args).await,
+            Self::Supervisor(args) => Box::pin(golden_supervisor::run(*args)).await,
+            Self::Sidecar(args) => golden_sidecar::run(args).await,
             Self::Api(args) => golden_api::run(*args).await,
             Self::Agent(args) => golden_agent::run(*args).await,
             Self::Fetch(args) => golden_sandbox::git::fetch(args).await,

@@ -143,7 +143,12 @@ fn install(settings: &Settings) -> core::Container {
         name: "install".into(),
         image: Some(settings.image.clone()),
         image_pull_policy: Some(settings.image_pull_policy.clone()),
-        command: Some(vec!["/usr/local/bin/golden".into(), "runner".into(), "install".into(), "/golden-bin".into()]),
+        command: Some(vec![
+            "/usr/local/bin/golden".into(),
+            "runner".into(),
+            "install".into(),
+            "/golden-bin".into(),
+        ]),
         resources: Some(resources("10m", "16Mi", "128Mi")),
         security_context: Some(container_security(true)),
         volume_mounts: Some(vec![mount(BIN, "/golden-bin", false)]),

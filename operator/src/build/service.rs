@@ -245,7 +245,10 @@ mod tests {
             let made = deployment(service, 1, owner(None), &settings());
             let pod = made.spec.unwrap().template.spec.unwrap();
             assert_eq!(pod.service_account_name.unwrap(), format!("golden-{}", service.name()));
-            assert_eq!(pod.containers[0].command.as_ref().unwrap(), &["/usr/local/bin/golden", service.name()]);
+            assert_eq!(
+                pod.containers[0].command.as_ref().unwrap(),
+                &["/usr/local/bin/golden", service.name()]
+            );
             assert!(names.insert(made.metadata.name.unwrap()));
         }
         assert!(names.contains("orchestrator-core-3f2a9c1d"));

@@ -27,7 +27,7 @@ pub(super) fn prepare(spec: &SandboxRunSpec, context: &BuildContext) -> Containe
     }
     Container {
         env: Some(env),
-        command: Some(words(&["/golden", "runner", "prepare"])),
+        command: Some(words(&["/usr/local/bin/golden", "runner", "prepare"])),
         volume_mounts: Some(volumes::of_prepare(context)),
         ..ours(PREPARE, context)
     }
@@ -36,7 +36,7 @@ pub(super) fn prepare(spec: &SandboxRunSpec, context: &BuildContext) -> Containe
 pub(super) fn uploader(url: &str, context: &BuildContext) -> Container {
     Container {
         env: Some(vec![variable("GOLDEN_SANDBOX_URL", url.into())]),
-        command: Some(words(&["/golden", "runner", "upload"])),
+        command: Some(words(&["/usr/local/bin/golden", "runner", "upload"])),
         restart_policy: Some("Always".into()),
         volume_mounts: Some(volumes::of_uploader()),
         ..ours(UPLOADER, context)

@@ -1,14 +1,21 @@
-//! `golden fetch` and `golden deliver`: git, outside of any pod in which an agent ran.
+//! `golden fetch` and `golden deliver`: the only programs that speak git, each in a pod of its own in Golden's
+//! namespace, in the image that holds git.
 //!
-//! Trees are hostile: no hook, filter, attribute or submodule of a repository is ever followed. A fetch reads objects,
-//! a delivery writes objects; neither checks anything out.
+//! Repositories and trees are hostile: git runs with an empty configuration, without hooks, filters, attributes,
+//! submodules, redirects or prompts, and only by known protocols; trees are read and written as objects, never
+//! checked out. A credential goes to the hosts its Secret names, in the environment of one process.
 
+mod command;
 mod deliver;
-mod export;
 mod fault;
 mod fetch;
-mod import;
+mod objects;
 mod program;
-mod report;
+mod remote;
+mod work;
 
-pub use report::{Args, deliver, fetch};
+pub use command::{Args, deliver, fetch};
+pub use deliver::{Delivery, deliver_to};
+pub use fault::Fault;
+pub use fetch::{Fetched, fetch_from};
+pub use program::Workshop;
