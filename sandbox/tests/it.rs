@@ -2,5 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests may fail a test
 
+#[path = "it/git.rs"]
+mod git;
+#[path = "it/git_server.rs"]
+mod git_server;
 #[path = "it/runner.rs"]
 mod runner;
