@@ -1,0 +1,17 @@
+//! The ledger on a real Postgres: no overspend, no double charge, nothing acknowledged is lost.
+
+// Helpers of tests panic as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "it/crash.rs"]
+mod crash;
+#[path = "it/http.rs"]
+mod http;
+#[path = "it/leases.rs"]
+mod leases;
+#[path = "it/life.rs"]
+mod life;
+#[path = "it/limits.rs"]
+mod limits;
+#[path = "it/support.rs"]
+mod support;
