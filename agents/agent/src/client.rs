@@ -113,7 +113,7 @@ async fn refusal(response: reqwest::Response) -> ModelError {
     let message = serde_json::from_str::<Body>(&text).map_or(text, |b| b.error.message);
     let message = limits::head(&message, 1000).to_owned();
     match status {
-        408 | 409 | 425 | 429 | 500..=599 => {
+        408 | 425 | 429 | 500..=599 => {
             ModelError::Busy { status, message, retry_after: retry_after.map(Duration::from_secs) }
         }
         _ => ModelError::Refused { status, message },

@@ -48,7 +48,7 @@ impl CallError {
         match self {
             Self::Unauthorized(_) => (S::UNAUTHORIZED, "authentication_error", "invalid_token"),
             Self::Forbidden(_) => (S::FORBIDDEN, "permission_error", "forbidden"),
-            Self::Superseded(_) => (S::GONE, "permission_error", "superseded"),
+            Self::Superseded(_) => (S::CONFLICT, "permission_error", "superseded"),
             Self::Malformed(_) => (S::BAD_REQUEST, "invalid_request_error", "malformed"),
             Self::Unsupported { .. } => (S::BAD_REQUEST, "invalid_request_error", "unsupported"),
             Self::NoModel { .. } => (S::NOT_FOUND, "invalid_request_error", "no_model"),

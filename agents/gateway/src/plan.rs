@@ -56,7 +56,8 @@ pub(crate) fn plan(
     let prompt_digest = request_hash(Value::from(messages.clone()).to_string().as_bytes());
     refuse_unpriced(&request)?;
     let stream = request.get("stream").is_some_and(|s| s == true);
-    request.insert("model".into(), model.name.clone().into());
+    let upstream = model.upstream_name.as_ref().unwrap_or(&model.name);
+    request.insert("model".into(), upstream.clone().into());
     let max_output = cap(&mut request, model, modern_cap)?;
     let forward_usage = if stream { ask_usage(&mut request) } else { true };
     let body = Value::Object(request).to_string().into_bytes();
@@ -166,6 +167,7 @@ mod tests {
     fn model() -> ModelSpec {
         ModelSpec {
             name: "standard".into(),
+            upstream_name: None,
             context_window: 1000,
             max_output_tokens: 100,
             input_micro_usd_per_mtoken: Some(1_000_000),
@@ -194,6 +196,10 @@ mod tests {
             (&json!("standard"), &json!(7), &json!({"a": 1}))
         );
         assert!(!plan.stream && plan.forward_usage);
+        let renamed = ModelSpec { upstream_name: Some("vendor-large".into()), ..model() };
+        let raw = ask().to_string();
+        let renamed = super::plan(raw.as_bytes(), "p", &renamed, false).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&renamed.body).unwrap()["model"], "vendor-large");
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Gateway {
 
 fn sort(error: &CallError) -> AskError {
     match error {
-        CallError::Refused { status: 401 | 408 | 409 | 425 | 429 | 500.., .. }
+        CallError::Refused { status: 401 | 408 | 425 | 429 | 500.., .. }
         | CallError::Unreachable { .. }
         | CallError::Token { .. } => AskError::Passing(error.to_string()),
         CallError::Refused { .. } | CallError::Malformed { .. } => AskError::Lasting(error.to_string()),

@@ -1,0 +1,12 @@
+//! The gateway with real Postgres, the real ledger over HTTP, and the recorded model over HTTP.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "it/callers.rs"]
+mod callers;
+#[path = "it/money.rs"]
+mod money;
+#[path = "it/providers.rs"]
+mod providers;
+#[path = "it/world.rs"]
+mod world;

@@ -1,0 +1,173 @@
+//! Money: reserved before, settled after, never overdrawn, waited for.
+
+use crate::world::{Setup, World, ask, until};
+use futures::future::join_all;
+use golden_model::Fault;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_settled_equals_the_models_own_tally() {
+    let world = World::new().await;
+    world.task(0).await;
+    for number in 0..4 {
+        let response = world.call(0, &ask(number, number % 2 == 0)).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let text = response.text().await.unwrap();
+        assert!(text.contains("list_files"), "{text}");
+        if number % 2 == 0 {
+            assert!(text.ends_with("data: [DONE]\n\n") && !text.contains("prompt_tokens"), "{text}");
+        }
+    }
+    let tally = world.model.tally();
+    let settled = world.reservations().await;
+    assert_eq!((settled.len(), tally.by_op.len()), (4, 4));
+    let mut spent = 0;
+    for row in settled {
+        let served = tally.by_op[&row.op_key];
+        let (input, output) = (served.prompt_tokens.cast_signed(), served.completion_tokens.cast_signed());
+        assert_eq!(
+            (row.state.as_str(), row.input_tokens, row.output_tokens),
+            ("Settled", Some(input), Some(output))
+        );
+        assert_eq!(row.actual_cost, Some(input + 4 * output));
+        assert!(row.cost >= input + 4 * output, "the bound was a bound");
+        spent += input + 4 * output;
+    }
+    assert_eq!(world.budget().await, (spent, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exhausted_budget_holds_the_call_and_lets_that_very_call_go_on() {
+    let world = World::with(Setup { limit: 100, ..Setup::default() }).await;
+    world.task(0).await;
+    for (number, stream) in [(0, true), (1, false)] {
+        world.set_limit(100 + world.budget().await.0, "Pause").await;
+        let call = tokio::spawn(world.call(0, &ask(number, stream)).send());
+        until(Duration::from_secs(5), async || world.facts("BudgetHeld").await.len() == number + 1).await;
+        assert_eq!(world.model.tally().totals.calls, number as u64, "nothing was called yet");
+        assert_eq!(world.facts("BudgetResumed").await.len(), number);
+        let raised = Instant::now();
+        world.set_limit(1_000_000, "Pause").await;
+        let text = call.await.unwrap().unwrap().text().await.unwrap();
+        assert!(raised.elapsed() < Duration::from_secs(2), "went on after {:?}", raised.elapsed());
+        assert!(text.contains("list_files"), "{text}");
+        let (held, resumed) = (world.facts("BudgetHeld").await, world.facts("BudgetResumed").await);
+        assert_eq!(held[number]["opKey"], resumed[number]["opKey"]);
+        assert!(held[number]["missingMicroUsd"].as_i64().unwrap() > 1000, "{held:?}");
+    }
+    assert_eq!(world.reservations().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_a_held_call_again_joins_it() {
+    let world = World::with(Setup { limit: 100, ..Setup::default() }).await;
+    world.task(0).await;
+    let impatient = world.call(0, &ask(0, false)).timeout(Duration::from_millis(800)).send().await;
+    assert!(impatient.unwrap_err().is_timeout());
+    let call = tokio::spawn(world.call(0, &ask(0, false)).send());
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    world.set_limit(1_000_000, "Pause").await;
+    assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    assert_eq!(world.facts("BudgetHeld").await.len(), 1, "one operation, told once");
+    assert_eq!(world.model.tally().totals.calls, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_that_fails_tells_the_client_and_the_orchestrator() {
+    let world = World::with(Setup { limit: 100, on_exhausted: "Fail", ..Setup::default() }).await;
+    world.task(0).await;
+    let response = world.call(0, &ask(0, true)).send().await.unwrap();
+    assert_eq!(response.status(), 402);
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "budget_exhausted");
+    assert!(body["error"]["message"].as_str().unwrap().contains("monthly"), "{body}");
+    assert_eq!(world.facts("BudgetHeld").await[0]["onExhausted"], "Fail");
+    assert_eq!(world.model.tally().totals.calls, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tasks_on_one_budget_never_overdraw_it() {
+    // Each call reserves about 2200 and uses about 200: the limit pays for all, but not for all at once.
+    let limit = 12_000;
+    let world = World::with(Setup { limit, ..Setup::default() }).await;
+    world.task(0).await;
+    world.task(1).await;
+    let calls = join_all((0..32).map(|number| world.call(number % 2, &ask(number, number % 3 == 0)).send()));
+    let watch = async {
+        let mut most = 0;
+        loop {
+            let (spent, reserved) = world.budget().await;
+            most = most.max(spent + reserved);
+            assert!(spent + reserved <= limit, "{spent} spent and {reserved} reserved of {limit}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if world.model.tally().totals.calls == 32 {
+                return most;
+            }
+        }
+    };
+    let (answers, most) = tokio::join!(calls, watch);
+    for answer in answers {
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert!(answer.text().await.unwrap().contains("list_files"));
+    }
+    assert!(most > limit / 2, "the calls did compete: {most}");
+    let served = world.model.tally().totals;
+    let spent = (served.prompt_tokens + 4 * served.completion_tokens).cast_signed();
+    assert_eq!(world.budget().await, (spent, 0));
+    assert!(!world.facts("BudgetHeld").await.is_empty(), "some calls had to wait");
+    assert_eq!(world.facts("BudgetHeld").await.len(), world.facts("BudgetResumed").await.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_stops_the_provider_and_is_charged_the_bound() {
+    let world = World::new().await;
+    world.task(0).await;
+    world.model.order(Fault { event_ms: 300, ..Fault::default() });
+    let mut response = world.call(0, &ask(0, true)).send().await.unwrap();
+    response.chunk().await.unwrap().unwrap();
+    drop(response);
+    let settled = async || world.reservations().await.first().is_some_and(|r| r.state == "Settled");
+    until(Duration::from_secs(5), settled).await;
+    let row = world.reservations().await.remove(0);
+    assert_eq!(row.actual_cost, Some(row.cost));
+    assert_eq!(world.budget().await, (row.cost, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_is_broken_off_and_charged_the_bound() {
+    let world = World::new().await;
+    world.task(0).await;
+    world.model.order(Fault { cut_after_events: Some(3), event_ms: 50, ..Fault::default() });
+    let response = world.call(0, &ask(0, true)).send().await.unwrap();
+    let text = response.text().await;
+    assert!(text.is_err(), "half an answer must not look whole: {text:?}");
+    let row = world.reservations().await.remove(0);
+    assert_eq!((row.state.as_str(), row.actual_cost), ("Settled", Some(row.cost)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_usage_is_charged_the_bound() {
+    let world = World::new().await;
+    world.task(0).await;
+    world.model.order(Fault { next: 2, hide_usage: true, ..Fault::default() });
+    for (number, stream) in [(0, true), (1, false)] {
+        assert_eq!(world.call(0, &ask(number, stream)).send().await.unwrap().status(), 200);
+    }
+    until(Duration::from_secs(5), async || world.reservations().await.iter().all(|r| r.state == "Settled"))
+        .await;
+    assert!(world.reservations().await.iter().all(|r| r.actual_cost == Some(r.cost)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_without_a_price_is_refused_and_never_called() {
+    let world = World::new().await;
+    let task = world.task(0).await;
+    world.attempt(task, 1, 2, "unpriced").await;
+    let response = world.call(1, &ask(0, false)).send().await.unwrap();
+    assert_eq!(response.status(), 402);
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "model_unpriced");
+    assert_eq!((world.reservations().await.len(), world.model.tally().totals.calls), (0, 0));
+}

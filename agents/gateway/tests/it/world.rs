@@ -1,0 +1,322 @@
+//! A gateway with everything it stands on, and one task to call for.
+
+use futures::future::BoxFuture;
+use golden_cluster::services::Postgres;
+use golden_crds::ModelProvider;
+use golden_crds::common::LocalRef;
+use golden_crds::model_provider::{ModelProviderSpec, ModelSpec, Protocol};
+use golden_gateway::{Gateway, Inflight, Ledger, Metrics, Providers, SecretData, Secrets, upstream_client};
+use golden_ledger_service::Leases;
+use golden_model::{Options, Server};
+use golden_platform::auth::{Authenticator, Caller, Fixed};
+use golden_platform::http::{ServiceClient, TokenFile, client};
+use golden_platform::ledger_accounts::{BudgetAccount, TaskAccount, set_path, upsert_budget, upsert_task};
+use golden_platform::{CancellationToken, db, telemetry};
+use kube::runtime::{reflector, watcher};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+pub(crate) const GOAL: &str = "slugify() drops non-ASCII letters. Transliterate them.";
+pub(crate) const KEY: &str = "the-providers-key";
+const GOLDEN: &str = "golden-system";
+const PODS: usize = 6;
+
+/// One server for the tests that run at the same time; the last one ends it.
+fn postgres() -> Arc<Postgres> {
+    static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap();
+    shared.upgrade().unwrap_or_else(|| {
+        let started = Arc::new(Postgres::start().unwrap());
+        *shared = Arc::downgrade(&started);
+        started
+    })
+}
+
+pub(crate) struct Setup {
+    /// Of the Budget, in micro-USD.
+    pub limit: i64,
+    pub on_exhausted: &'static str,
+    /// Where the provider is; the recorded model when absent.
+    pub base_url: Option<String>,
+    /// Hosts that the key is for; the provider's own when absent.
+    pub key_hosts: Option<String>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { limit: 10_000_000, on_exhausted: "Pause", base_url: None, key_hosts: None }
+    }
+}
+
+pub(crate) struct World {
+    pub url: String,
+    pub pool: PgPool,
+    pub model: Arc<Server>,
+    pub model_url: String,
+    pub http: reqwest::Client,
+    pub team: Uuid,
+    pub budget: Uuid,
+    pub pods: Vec<Uuid>,
+    _postgres: Arc<Postgres>,
+    _token: tempfile::NamedTempFile,
+}
+
+struct OneSecret(SecretData);
+
+impl Secrets for OneSecret {
+    fn read<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<SecretData>, String>> {
+        Box::pin(std::future::ready(Ok(Some(self.0.clone()))))
+    }
+}
+
+async fn listen(router: axum::Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+pub(crate) async fn serve(router: axum::Router) -> String {
+    listen(router).await
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    pub(crate) async fn with(setup: Setup) -> Self {
+        let postgres = postgres();
+        let database = postgres.create_database().unwrap();
+        db::migrate(&database).await.unwrap();
+        let pool = db::connect(&database, 2).unwrap();
+        let model = Server::new(Options { api_key: Some(KEY.into()), ..Options::default() }).unwrap();
+        let model_url = listen(model.router()).await;
+        let base_url = setup.base_url.clone().unwrap_or_else(|| format!("{model_url}/v1"));
+        let pods: Vec<Uuid> = (0..PODS).map(|_| Uuid::new_v4()).collect();
+        let token = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(token.path(), "gateways-token").unwrap();
+        // Each service has a pool of its own, as small as in the cluster.
+        let own = || db::connect(&database, db::POOL_SIZE).unwrap();
+        let ledger = ledger(&own(), token.path()).await;
+        let gateway = gateway(&own(), ledger, &setup, &base_url, &pods);
+        let url = listen(golden_gateway::router(gateway)).await;
+        let world = Self {
+            url,
+            pool,
+            model,
+            model_url,
+            http: reqwest::Client::new(),
+            team: Uuid::new_v4(),
+            budget: Uuid::new_v4(),
+            pods,
+            _postgres: postgres,
+            _token: token,
+        };
+        world.set_limit(setup.limit, setup.on_exhausted).await;
+        world
+    }
+
+    pub(crate) async fn set_limit(&self, limit: i64, on_exhausted: &str) {
+        let account = BudgetAccount {
+            uid: self.budget,
+            team_uid: None,
+            namespace: "checkout".into(),
+            name: "monthly".into(),
+            parent_uid: None,
+            on_exhausted: on_exhausted.into(),
+            limit_cost: Some(limit),
+            limit_tokens: None,
+        };
+        upsert_budget(&mut self.pool.acquire().await.unwrap(), &account).await.unwrap();
+    }
+
+    /// A task whose attempt 1 runs in pod number `pod`.
+    pub(crate) async fn task(&self, pod: usize) -> Uuid {
+        let task = Uuid::new_v4();
+        let binding = |model: &str| json!({"namespace": GOLDEN, "provider": "shared", "model": model});
+        let models = json!({
+            "role:developer": binding("standard"),
+            "role:unpriced": binding("unpriced"),
+            "voter:security": binding("standard"),
+        });
+        sqlx::query(
+            "INSERT INTO tasks (task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, state,
+                                view, stage, version)
+             VALUES ($1, $2, 'checkout', $3, 'alice', '{}', '{}', $4, '{}', '{}', 'Producing', 1)",
+        )
+        .bind(task)
+        .bind(self.team)
+        .bind(format!("task-{pod}"))
+        .bind(models)
+        .execute(&self.pool)
+        .await
+        .unwrap();
+        self.attempt(task, pod, 1, "developer").await;
+        let mut connection = self.pool.acquire().await.unwrap();
+        let account = TaskAccount {
+            task_uid: task,
+            team_uid: self.team,
+            namespace: "checkout".into(),
+            name: format!("task-{pod}"),
+            limit_cost: None,
+            limit_tokens: None,
+        };
+        upsert_task(&mut connection, &account).await.unwrap();
+        set_path(&mut connection, task, self.team, &[self.budget, task]).await.unwrap();
+        task
+    }
+
+    pub(crate) async fn attempt(&self, task: Uuid, pod: usize, r#try: i32, role: &str) {
+        sqlx::query(
+            "INSERT INTO desired (namespace, name, team_uid, task_uid, kind, attempt, try, spec, object_uid)
+             VALUES ('checkout', $1, $2, $3, 'AttemptPod', 1, $4, $5, $6)",
+        )
+        .bind(format!("pod-{pod}"))
+        .bind(self.team)
+        .bind(task)
+        .bind(r#try)
+        .bind(json!({"role": role}))
+        .bind(self.pods[pod])
+        .execute(&self.pool)
+        .await
+        .unwrap();
+    }
+
+    pub(crate) fn call(&self, pod: usize, body: &Value) -> reqwest::RequestBuilder {
+        self.http
+            .post(format!("{}/v1/chat/completions", self.url))
+            .bearer_auth(format!("pod-{pod}"))
+            .json(body)
+    }
+
+    /// What is spent and reserved of the budget.
+    pub(crate) async fn budget(&self) -> (i64, i64) {
+        sqlx::query_as("SELECT spent_cost, reserved_cost FROM accounts WHERE account_uid = $1")
+            .bind(self.budget)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn facts(&self, kind: &str) -> Vec<Value> {
+        sqlx::query_scalar("SELECT body FROM facts WHERE kind = $1 ORDER BY id")
+            .bind(kind)
+            .fetch_all(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    /// State, reserved cost, actual cost, tokens of every reservation, by key.
+    pub(crate) async fn reservations(&self) -> Vec<Reservation> {
+        sqlx::query_as(
+            "SELECT op_key, state, cost, actual_cost, input_tokens, output_tokens FROM reservations
+             ORDER BY created_at, op_key",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub(crate) struct Reservation {
+    pub op_key: String,
+    pub state: String,
+    pub cost: i64,
+    pub actual_cost: Option<i64>,
+    pub input_tokens: Option<i64>,
+    pub output_tokens: Option<i64>,
+}
+
+async fn ledger(pool: &PgPool, token: &std::path::Path) -> Ledger {
+    let known = [("gateways-token".to_owned(), Caller::service(GOLDEN, "golden-gateway"))].into();
+    let ledger = golden_ledger_service::Ledger::new(pool.clone(), Leases::default());
+    let routes = golden_ledger_service::router(ledger, GOLDEN, Authenticator::new(Fixed(known)));
+    let url = listen(routes).await;
+    Ledger::new(ServiceClient::new(client().unwrap(), &url, TokenFile::new(token)))
+}
+
+fn gateway(pool: &PgPool, ledger: Ledger, setup: &Setup, base_url: &str, pods: &[Uuid]) -> Arc<Gateway> {
+    let mut known: HashMap<String, Caller> = HashMap::new();
+    for (number, uid) in pods.iter().enumerate() {
+        let caller = Caller::service("checkout", "golden-run").in_pod("pod", *uid);
+        known.insert(format!("pod-{number}"), caller);
+    }
+    known.insert("hub".into(), Caller::service(GOLDEN, "golden-peer-hub"));
+    known.insert("stranger".into(), Caller::service("checkout", "default"));
+    let (store, mut writer) = reflector::store();
+    writer.apply_watcher_event(&watcher::Event::Apply(provider(base_url)));
+    // The store lives in its writer.
+    std::mem::forget(writer);
+    let host = base_url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let hosts = setup.key_hosts.clone().unwrap_or(host);
+    let secret = SecretData {
+        annotations: [
+            ("goldenarch.dev/use".to_owned(), "model".to_owned()),
+            ("goldenarch.dev/hosts".to_owned(), hosts),
+        ]
+        .into(),
+        data: [("apiKey".to_owned(), KEY.as_bytes().to_vec())].into(),
+    };
+    let registry = telemetry::Metrics::new("gateway").unwrap();
+    Arc::new(Gateway {
+        pool: pool.clone(),
+        ledger,
+        providers: Providers::new(store, Box::new(OneSecret(secret)), GOLDEN),
+        authenticator: Authenticator::new(Fixed(known)),
+        metrics: Metrics::new(&registry).unwrap(),
+        namespace: GOLDEN.into(),
+        upstream: upstream_client().unwrap(),
+        inflight: Inflight::default(),
+        instance: golden_gateway::instance(),
+        stop: CancellationToken::new(),
+        calls: tokio_util::task::TaskTracker::new(),
+    })
+}
+
+fn provider(base_url: &str) -> ModelProvider {
+    let model = |name: &str, priced: bool| ModelSpec {
+        name: name.into(),
+        upstream_name: None,
+        context_window: 128_000,
+        max_output_tokens: 4096,
+        input_micro_usd_per_mtoken: Some(1_000_000),
+        output_micro_usd_per_mtoken: priced.then_some(4_000_000),
+    };
+    let spec = ModelProviderSpec {
+        protocol: Protocol::OpenAI,
+        base_url: base_url.into(),
+        secret_ref: Some(LocalRef { name: "model-key".into() }),
+        models: vec![model("standard", true), model("unpriced", false)],
+        allowed_namespaces: vec!["*".into()],
+    };
+    let mut provider = ModelProvider::new("shared", spec);
+    provider.metadata.namespace = Some(GOLDEN.into());
+    provider
+}
+
+/// The developer's first question, with a field of its own, so that it is another request each time.
+pub(crate) fn ask(number: usize, stream: bool) -> Value {
+    json!({
+        "model": "anything", "stream": stream, "max_tokens": 500, "user": format!("call {number}"),
+        "messages": [
+            {"role": "system", "content": "Role: developer\nAttempt: 1"},
+            {"role": "user", "content": GOAL},
+        ],
+    })
+}
+
+/// Looks until `found` says so, for at most `limit`.
+pub(crate) async fn until<F: AsyncFnMut() -> bool>(limit: Duration, mut found: F) -> Duration {
+    let begun = Instant::now();
+    while !found().await {
+        assert!(begun.elapsed() < limit, "not seen within {limit:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    begun.elapsed()
+}
