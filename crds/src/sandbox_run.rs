@@ -78,6 +78,7 @@ pub struct SandboxRunSpec {
     /// Paths under the workspace that are kept as artifacts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 255), regex(pattern = LINE)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
     pub outputs: Vec<String>,
     /// Seconds after the end until the object is deleted, at most 2592000 (30 days); kept when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -209,7 +210,7 @@ pub struct ArtifactStatus {
     #[schemars(length(min = 1, max = 255))]
     pub path: String,
     /// Digest in the artifact store.
-    #[schemars(regex(pattern = DIGEST))]
+    #[schemars(length(max = 80))]
     pub digest: String,
     /// Size in bytes.
     #[schemars(range(min = 0))]
