@@ -69,23 +69,19 @@ impl Ledger {
         {
             return Err(Error::StaleTry(pod));
         }
-        let path: Option<Vec<Uuid>> =
-            sqlx::query_scalar("SELECT path FROM task_accounts WHERE task_uid = $1")
-                .bind(request.task_uid)
-                .fetch_optional(&mut *tx)
-                .await?;
-        let path = path.unwrap_or_default();
-        let accounts = rows::lock_path(&mut tx, &path).await?;
-        // An account that is missing or closed cannot say no, so it must not be passed over.
-        if path.is_empty() || accounts.len() != path.len() || accounts.iter().any(|a| a.deleted) {
-            return Ok(ReserveAnswer::NoAccount);
+        let amount = Amount::new(request.cost_micro_usd, request.tokens);
+        // Calls that wait for money ask twice a second: those that cannot be paid must not queue for the locks.
+        let (path, seen) = rows::see_path(&mut tx, request.task_uid).await?;
+        if let Err(answer) = decide(&path, &seen, amount)? {
+            // Unless it was this very key that took the money since we looked.
+            return Ok(known(&mut tx, request).await?.unwrap_or(answer));
         }
+        let accounts = rows::lock_path(&mut tx, &path).await?;
         // Another caller with this key may have been in front of us at the lock.
         if let Some(answer) = known(&mut tx, request).await? {
             return Ok(answer);
         }
-        let amount = Amount::new(request.cost_micro_usd, request.tokens);
-        let effect = match decide(&accounts, amount)? {
+        let effect = match decide(&path, &accounts, amount)? {
             Ok(effect) => effect,
             Err(answer) => return Ok(answer),
         };
@@ -156,9 +152,17 @@ async fn stale(conn: &mut PgConnection, task_uid: Uuid, pod: Uuid) -> Result<boo
 }
 
 /// The effect on every account, or the answer that one of them cannot pay.
-fn decide(accounts: &[AccountRow], amount: Amount) -> Result<Result<Effect, ReserveAnswer>, Error> {
-    let path: Vec<_> = accounts.iter().map(AccountRow::account).collect();
-    let lacking = match reserve(&path, amount) {
+fn decide(
+    path: &[Uuid],
+    accounts: &[AccountRow],
+    amount: Amount,
+) -> Result<Result<Effect, ReserveAnswer>, Error> {
+    // An account that is missing or closed cannot say no, so it must not be passed over.
+    if path.is_empty() || accounts.len() != path.len() || accounts.iter().any(|a| a.deleted) {
+        return Ok(Err(ReserveAnswer::NoAccount));
+    }
+    let balances: Vec<_> = accounts.iter().map(AccountRow::account).collect();
+    let lacking = match reserve(&balances, amount) {
         Ok(effect) => return Ok(Ok(effect)),
         Err(Refusal::NoAccount) => return Ok(Err(ReserveAnswer::NoAccount)),
         Err(Refusal::Amount(e)) => return Err(e.into()),

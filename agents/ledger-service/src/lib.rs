@@ -3,7 +3,7 @@
 //! One Postgres transaction per call. Accounts of a path are locked from root to leaf, then the reservation, and
 //! the pure rules of `golden-ledger` decide; the table's constraints hold the same invariant once more. Every
 //! call may be repeated: the operation key has one reservation, and what happened already is answered, not done
-//! again. Redis is not asked: speed is bought later, correctness is here.
+//! again. Redis is not asked; docs/decisions says why.
 
 mod error;
 mod leases;

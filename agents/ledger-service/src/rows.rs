@@ -44,6 +44,33 @@ impl AccountRow {
     }
 }
 
+#[derive(sqlx::FromRow)]
+struct SeenRow {
+    path: Vec<Uuid>,
+    #[sqlx(flatten)]
+    account: AccountRow,
+}
+
+/// A task's path and its accounts as they are now, without a lock: enough to say no, never to say yes. Empty if
+/// the task has no account at all.
+pub(crate) async fn see_path(
+    conn: &mut PgConnection,
+    task_uid: Uuid,
+) -> Result<(Vec<Uuid>, Vec<AccountRow>), sqlx::Error> {
+    let seen: Vec<SeenRow> = sqlx::query_as(
+        "SELECT t.path, account_uid, kind, namespace, name, on_exhausted, limit_cost, limit_tokens, spent_cost,
+                reserved_cost, spent_tokens, reserved_tokens, overage_cost, overage_tokens,
+                committed_cost_at_edit, committed_tokens_at_edit, deleted_at IS NOT NULL AS deleted
+         FROM task_accounts t JOIN accounts ON account_uid = ANY(t.path)
+         WHERE task_uid = $1 ORDER BY array_position(t.path, account_uid)",
+    )
+    .bind(task_uid)
+    .fetch_all(conn)
+    .await?;
+    let path = seen.first().map(|s| s.path.clone()).unwrap_or_default();
+    Ok((path, seen.into_iter().map(|s| s.account).collect()))
+}
+
 /// The accounts of a path, locked in its order: every transaction that shares some of them meets them in the
 /// same order. (The lock is taken after sorting: Postgres locks rows as they leave the sort.)
 pub(crate) async fn lock_path(

@@ -39,7 +39,8 @@ async fn sixty_four_callers_at_once_never_exceed_a_shared_limit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_callers_with_one_key_make_one_reservation() {
     let world = World::new().await;
-    let root = world.budget(Uuid::new_v4(), None, Some(1000)).await;
+    // Enough for one: nobody may be told that the money is gone because the same call took it.
+    let root = world.budget(Uuid::new_v4(), None, Some(100)).await;
     let task = world.task(&[root], None).await;
     let calls = (0..64).map(|_| {
         let (ledger, request) = (world.ledger.clone(), request(world.team, task, "same", 70));
@@ -164,4 +165,21 @@ async fn paths_that_share_accounts_in_other_orders_do_not_stop_each_other() {
         assert_eq!(answer.unwrap().unwrap(), granted("Reserved"));
     }
     assert_eq!(world.money(a).await, (0, 60, 0));
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_be_paid_waits_for_no_lock() {
+    let world = World::new().await;
+    let root = world.budget(Uuid::new_v4(), None, Some(10)).await;
+    let task = world.task(&[root], None).await;
+    let mut busy = world.pool.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM accounts WHERE account_uid = $1 FOR UPDATE")
+        .bind(root)
+        .execute(&mut *busy)
+        .await
+        .unwrap();
+    let asking = world.reserve(task, "a", 11);
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(10), asking).await.expect("waited");
+    assert!(matches!(answer, ReserveAnswer::Exhausted { missing_micro_usd: 1, .. }), "{answer:?}");
+    busy.rollback().await.unwrap();
 }
