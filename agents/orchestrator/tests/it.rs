@@ -8,6 +8,8 @@ mod it {
     mod crash;
     mod faults;
     mod http;
+    mod judges;
+    mod pods;
     mod stories;
     mod turns;
     mod world;

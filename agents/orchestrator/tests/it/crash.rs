@@ -90,14 +90,14 @@ async fn play(world: &mut World, n: i64) -> (Trace, Option<Point>) {
 async fn a_crash_after_every_write_changes_nothing_that_others_see() {
     let mut world = World::new(Script::default()).await;
     world.allow_secrets();
-    let (whole, none) = play(&mut world, i64::MAX).await;
+    let (whole, none) = Box::pin(play(&mut world, i64::MAX)).await;
     assert_eq!((whole.outcome.as_str(), none), ("Complete", None));
     assert_eq!(whole.pods, ["crash-T-a1-t1", "crash-T-a2-t1", "crash-T-deliver-t1", "crash-T-fetch-t1"]);
     assert_eq!(whole.messages, ["T/1/guard/unit/1", "T/2/guard/unit/1", "T/2/review/1"]);
     let mut died = BTreeSet::new();
     for n in 0.. {
         // That no message comes twice is asserted by the world, over all runs.
-        let (trace, hit) = play(&mut world, n).await;
+        let (trace, hit) = Box::pin(play(&mut world, n)).await;
         let Some(point) = hit else { break };
         assert_eq!(trace, whole, "died at {point:?}, place {n}");
         died.insert(format!("{point:?}"));

@@ -34,10 +34,10 @@ fn reason(body: &[u8]) -> String {
 #[tokio::test]
 async fn only_the_newest_try_is_served() {
     let mut world = World::new(Script::default()).await;
-    let (task, name, old) = producing(&mut world).await;
+    let (task, name, old) = Box::pin(producing(&mut world)).await;
     assert_eq!(world.call(&old, "GET", "/v1/try", Body::empty()).await.0, StatusCode::OK);
     let uid: Uuid = old.split_once('/').unwrap().1.parse().unwrap();
-    let lost = world.pod(DesiredKind::AttemptPod, &name, uid, (1, 1), PodPhase::Lost);
+    let lost = World::pod(DesiredKind::AttemptPod, &name, uid, (1, 1), PodPhase::Lost);
     world.tell(task, uid, "pod/Lost", lost).await;
     world.engine().settle(&CancellationToken::new()).await.unwrap();
     world.later(60);
@@ -59,7 +59,7 @@ async fn only_the_newest_try_is_served() {
 #[tokio::test]
 async fn a_result_told_twice_is_answered_twice_and_taken_once() {
     let mut world = World::new(Script::default()).await;
-    let (task, _, token) = producing(&mut world).await;
+    let (task, _, token) = Box::pin(producing(&mut world)).await;
     let body =
         json!({"attempt": 7, "try": 7, "tree": null, "agentExitCode": 3, "summary": "", "transcript": null});
     let engine = world.engine();
@@ -74,7 +74,7 @@ async fn a_result_told_twice_is_answered_twice_and_taken_once() {
 #[tokio::test]
 async fn pods_see_their_own_work_and_namespace_only() {
     let mut world = World::new(Script::default()).await;
-    let (_, _, token) = producing(&mut world).await;
+    let (_, _, token) = Box::pin(producing(&mut world)).await;
     let elsewhere = world.store.put("other", world.team, None, b"secret".to_vec()).await.unwrap();
     let (status, _) =
         world.call(&token, "GET", &format!("/v1/artifacts/{}", elsewhere.digest), Body::empty()).await;
@@ -96,7 +96,7 @@ async fn pods_see_their_own_work_and_namespace_only() {
 #[tokio::test]
 async fn a_result_must_name_a_stored_tree_and_stay_small() {
     let mut world = World::new(Script::default()).await;
-    let (_, _, token) = producing(&mut world).await;
+    let (_, _, token) = Box::pin(producing(&mut world)).await;
     let absent = golden_platform::tree::digest(b"never stored");
     let body = json!({"attempt": 1, "try": 1, "tree": absent, "agentExitCode": 0, "summary": "", "transcript": null});
     let (status, _) = world.call(&token, "POST", "/v1/result", Body::from(body.to_string())).await;

@@ -14,7 +14,7 @@ async fn two_replicas_move_every_task_once_and_never_work_on_too_many() {
     let replicas: Vec<_> = (0..2)
         .map(|_| {
             let (engine, url, stop) = (world.engine(), world.url.clone(), stop.clone());
-            tokio::spawn(async move { engine.run(&url, stop).await })
+            tokio::spawn(async move { Box::pin(engine.run(&url, stop)).await })
         })
         .collect();
     let mut tasks = vec![];

@@ -6,7 +6,6 @@ use axum::Router;
 use axum::body::Body;
 use futures::StreamExt as _;
 use golden_cluster::services::{Nats, Postgres};
-use golden_consensus::{Ballot, DecisionRecord, GuardFact, GuardVerdict, decide, policy_from_value};
 use golden_crds::governance_policy::GovernancePolicySpec;
 use golden_governance::{NamedPolicy, merge};
 use golden_orchestrator::engine::{Clock, Engine, EngineMetrics, Faults, NoFaults};
@@ -14,11 +13,7 @@ use golden_orchestrator::http::{Interface, Secrets, router};
 use golden_platform::artifacts::Store;
 use golden_platform::auth::{self, Authenticator, Caller, Verifier};
 use golden_platform::telemetry::Metrics;
-use golden_platform::tree::Tree;
-use golden_platform::wire::{
-    ArtifactStored, DesiredKind, Envelope, Fact, GuardOutcome, GuardRequest, JobContext, Message, NewFact,
-    PersonDecision, PodOutcome, PodPhase, ReviewRequest, TryContext,
-};
+use golden_platform::wire::{Envelope, Fact, Message, NewFact, PersonDecision};
 use golden_platform::{CancellationToken, db, facts, nats, streams, subjects};
 use http::{Request, StatusCode};
 use jiff::{SignedDuration, Timestamp};
@@ -308,84 +303,11 @@ impl World {
     async fn answer(&self, envelope: Envelope) {
         match envelope.message {
             Message::GuardRequested(request) => {
-                self.run_guard(envelope.task, envelope.attempt, &request).await
+                self.run_guard(envelope.task, envelope.attempt, &request).await;
             }
             Message::ReviewRequested(request) => self.vote(envelope.task, envelope.attempt, &request).await,
             Message::EscalationRaised(_) => {}
         }
-    }
-
-    /// The sandbox: looks at the tree it was given.
-    async fn run_guard(&self, task: Uuid, attempt: u32, request: &GuardRequest) {
-        let bytes = self.store.get(NAMESPACE, &request.tree).await.unwrap();
-        let tree = Tree::parse(&bytes).unwrap();
-        assert_eq!(file(&tree, "tests/test.py"), "the base's test", "a guard's tests are the base's");
-        let passed = (self.script.passes)(&file(&tree, "slug.py"));
-        let run_uid = Uuid::new_v5(&task, request.run_name.as_bytes());
-        let outcome = GuardOutcome {
-            attempt,
-            guard: request.guard.name.clone(),
-            verdict: if passed { "Passed" } else { "Failed" }.into(),
-            tree: request.tree.clone(),
-            sandbox_run: request.run_name.clone(),
-            run_uid,
-            exit_code: Some(i32::from(!passed)),
-            reason: if passed { "Completed" } else { "NonZeroExit" }.into(),
-            excerpt: "assert 'strae' == 'strasse'".into(),
-            output_digest: None,
-            image_id: None,
-            isolation: "gvisor".into(),
-        };
-        let key = format!("guard/{attempt}/{}", request.guard.name);
-        self.tell(task, run_uid, &key, Fact::Guard(outcome)).await;
-    }
-
-    /// The peers: each votes, and the consensus decides.
-    async fn vote(&self, task: Uuid, attempt: u32, request: &ReviewRequest) {
-        let mut ballots = vec![];
-        for role in ["security", "reviewer", "architect", "tester"] {
-            let ballot: Ballot = serde_json::from_value(json!({
-                "voter": role, "role": role, "model": "m", "verdict": (self.script.verdict)(role, attempt),
-                "severity": "Minor", "confidence": 80, "rationale": "the mapping is hard to read",
-                "digest": request.digest,
-                "evidence": [{"file": "slug.py", "startLine": 1, "endLine": 1, "quote": "whole", "verified": true}],
-            }))
-            .unwrap();
-            sqlx::query(
-                "INSERT INTO ballots (task_uid, attempt, round, voter, digest, team_uid, model, ballot, raw, prompt_digest)
-                 VALUES ($1, $2, $3, $4, $5, $6, 'm', $7, 'raw', 'sha256:00') ON CONFLICT DO NOTHING",
-            )
-            .bind(task)
-            .bind(i64::from(attempt))
-            .bind(i64::from(request.round))
-            .bind(role)
-            .bind(&request.digest)
-            .bind(self.team)
-            .bind(serde_json::to_value(&ballot).unwrap())
-            .execute(&self.pool)
-            .await
-            .unwrap();
-            ballots.push(ballot);
-        }
-        let policy = policy_from_value(&request.rules).unwrap();
-        let guards: Vec<GuardFact> = request
-            .guards
-            .iter()
-            .map(|g| GuardFact {
-                guard: g.guard.clone(),
-                verdict: if g.verdict == "Passed" { GuardVerdict::Passed } else { GuardVerdict::Failed },
-                required: true,
-                digest: None,
-            })
-            .collect();
-        let decision: DecisionRecord = decide(&policy, &ballots, &guards, &request.digest, true).into();
-        let fact = Fact::Review {
-            attempt,
-            round: request.round,
-            digest: request.digest.clone(),
-            decision: serde_json::to_value(decision).unwrap(),
-        };
-        self.tell(task, task, &format!("review/{attempt}/{}", request.round), fact).await;
     }
 
     /// A person's Decision about the digest the task shows.
@@ -402,142 +324,6 @@ impl World {
             digest,
         };
         self.tell(task, uid, "decision", Fact::Decided(decision)).await;
-    }
-
-    /// The operator and the kubelet: pods that are wanted and have no uid are made and do their work.
-    async fn run_pods(&self) -> bool {
-        let rows: Vec<(Uuid, String, String, String, i32, i32)> = sqlx::query_as(
-            "SELECT task_uid, namespace, name, kind, attempt, try FROM desired
-             WHERE team_uid = $1 AND wanted AND object_uid IS NULL ORDER BY name",
-        )
-        .bind(self.team)
-        .fetch_all(&self.pool)
-        .await
-        .unwrap();
-        let any = !rows.is_empty();
-        for (task, namespace, name, kind, attempt, try_no) in rows {
-            let uid = self.adopt(&name).await;
-            let token = format!("{namespace}/{uid}");
-            let kind: DesiredKind = serde_json::from_value(json!(kind)).unwrap();
-            self.tell(
-                task,
-                uid,
-                "pod/Created",
-                self.pod(kind, &name, uid, (attempt, try_no), PodPhase::Created),
-            )
-            .await;
-            let done = match kind {
-                DesiredKind::FetchPod => self.fetch(&token).await,
-                DesiredKind::AttemptPod => self.work(&token).await,
-                DesiredKind::DeliveryPod => self.deliver(&token, &name).await,
-            };
-            let phase = if done { PodPhase::Succeeded } else { PodPhase::Failed };
-            let key = format!("pod/{phase:?}");
-            self.tell(task, uid, &key, self.pod(kind, &name, uid, (attempt, try_no), phase)).await;
-        }
-        any
-    }
-
-    /// Notes a pod's uid, as the operator does once the pod is made.
-    pub(crate) async fn adopt(&self, name: &str) -> Uuid {
-        let uid = Uuid::new_v5(&self.team, name.as_bytes());
-        sqlx::query("UPDATE desired SET object_uid = $2 WHERE name = $1")
-            .bind(name)
-            .bind(uid)
-            .execute(&self.pool)
-            .await
-            .unwrap();
-        uid
-    }
-
-    pub(crate) fn pod(
-        &self,
-        kind: DesiredKind,
-        name: &str,
-        uid: Uuid,
-        at: (i32, i32),
-        phase: PodPhase,
-    ) -> Fact {
-        Fact::Pod(PodOutcome {
-            kind,
-            name: name.into(),
-            pod_uid: uid,
-            attempt: at.0.try_into().unwrap(),
-            r#try: at.1.try_into().unwrap(),
-            phase,
-            reason: String::new(),
-            message: String::new(),
-            exit_code: match phase {
-                PodPhase::Succeeded => Some(0),
-                PodPhase::Failed => Some(1),
-                _ => None,
-            },
-        })
-    }
-
-    async fn fetch(&self, token: &str) -> bool {
-        let (status, body) = self.call(token, "GET", "/v1/job", Body::empty()).await;
-        if status != StatusCode::OK {
-            return false;
-        }
-        let JobContext::Fetch { credential, .. } = serde_json::from_slice(&body).unwrap() else {
-            panic!("not a fetch")
-        };
-        assert_eq!(credential.unwrap().hosts, ["git.example"]);
-        let base = Tree::from_files([("slug.py", "old"), ("tests/test.py", "the base's test")]).unwrap();
-        let tree = self.put(token, base.to_tar().unwrap()).await;
-        let body = json!({"result": "Fetched", "commit": "c0ffee".repeat(7)[..40], "tree": tree});
-        self.call(token, "POST", "/v1/job/result", Body::from(body.to_string())).await.0 == StatusCode::OK
-    }
-
-    async fn work(&self, token: &str) -> bool {
-        let (status, body) = self.call(token, "GET", "/v1/try", Body::empty()).await;
-        if status != StatusCode::OK {
-            return false;
-        }
-        let context: TryContext = serde_json::from_slice(&body).unwrap();
-        assert!(context.prompt.contains("Transliterate them.") && context.role == "developer");
-        assert_eq!(context.feedback.is_empty(), context.attempt == 1);
-        let (status, tree) =
-            self.call(token, "GET", &format!("/v1/artifacts/{}", context.tree), Body::empty()).await;
-        assert_eq!(status, StatusCode::OK);
-        assert!(!Tree::parse(&tree).unwrap().is_empty());
-        let made = (self.script.work)(context.attempt);
-        let mut result = json!({"attempt": 99, "try": 99, "tree": null, "agentExitCode": 1, "summary": "\u{0}gave up", "transcript": null});
-        if let Some(content) = made {
-            // The agent also weakens the test, which must help nothing.
-            let tree =
-                Tree::from_files([("slug.py", content), ("tests/test.py", "nothing is tested")]).unwrap();
-            result["tree"] = json!(self.put(token, tree.to_tar().unwrap()).await);
-            result["agentExitCode"] = json!(0);
-        }
-        self.call(token, "POST", "/v1/result", Body::from(result.to_string())).await.0 == StatusCode::OK
-    }
-
-    async fn deliver(&self, token: &str, name: &str) -> bool {
-        let (status, body) = self.call(token, "GET", "/v1/job", Body::empty()).await;
-        if status != StatusCode::OK {
-            return false;
-        }
-        let JobContext::Deliver { branch, message, author_date, tree, .. } =
-            serde_json::from_slice(&body).unwrap()
-        else {
-            panic!("{name} is not a delivery")
-        };
-        assert!(
-            message.starts_with("Transliterate them.\n\n") && message.contains("\nGolden-Record: sha256:"),
-            "{message}"
-        );
-        // A commit is a function of what it is made of.
-        let commit = golden_platform::tree::digest(format!("{tree}{message}{author_date}").as_bytes());
-        let body = json!({"result": "Delivered", "branch": branch, "commit": commit[7..47]});
-        self.call(token, "POST", "/v1/job/result", Body::from(body.to_string())).await.0 == StatusCode::OK
-    }
-
-    pub(crate) async fn put(&self, token: &str, bytes: Vec<u8>) -> String {
-        let (status, body) = self.call(token, "PUT", "/v1/artifacts", Body::from(bytes)).await;
-        assert_eq!(status, StatusCode::OK, "{}", String::from_utf8_lossy(&body));
-        serde_json::from_slice::<ArtifactStored>(&body).unwrap().digest
     }
 
     /// A call of a pod.
@@ -558,12 +344,5 @@ impl World {
         let response = self.routes.clone().oneshot(request).await.unwrap();
         let status = response.status();
         (status, axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec())
-    }
-}
-
-fn file(tree: &Tree, path: &str) -> String {
-    match tree.get(path) {
-        Some(golden_platform::tree::Entry::File { bytes, .. }) => String::from_utf8(bytes.clone()).unwrap(),
-        _ => String::new(),
     }
 }
