@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// How long a call waits for a free slot at its provider.
-const SLOT: Duration = Duration::from_mins(1);
+/// Well within the lease of its reservation.
+const SLOT: Duration = Duration::from_secs(30);
 /// How long a client waits for its answer to be settled before it gets it; the settlement then goes on.
 const SETTLE_WAIT: Duration = Duration::from_secs(3);
 /// Bytes of one stream; far above any output cap.

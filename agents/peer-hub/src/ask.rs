@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 /// Largest answer read, in bytes.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
+/// Longest single call: one that waits for money may wait long. The review's own time bounds it from outside.
+const CALL: Duration = Duration::from_hours(1);
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(15);
 
@@ -45,15 +47,10 @@ impl Gateway {
     }
 
     /// Asks until there is an answer or an error that will not pass. The caller bounds it in time.
-    pub(crate) async fn ask(
-        &self,
-        voice: &Voice,
-        asked: &Asked,
-        timeout: Duration,
-    ) -> Result<String, String> {
+    pub(crate) async fn ask(&self, voice: &Voice, asked: &Asked) -> Result<String, String> {
         let mut pause = FIRST;
         loop {
-            match self.once(voice, asked, timeout).await {
+            match self.once(voice, asked).await {
                 Ok(answer) => return Ok(answer),
                 Err(AskError::Lasting(why)) => return Err(why),
                 Err(AskError::Passing(why)) => {
@@ -65,7 +62,7 @@ impl Gateway {
         }
     }
 
-    async fn once(&self, voice: &Voice, asked: &Asked, timeout: Duration) -> Result<String, AskError> {
+    async fn once(&self, voice: &Voice, asked: &Asked) -> Result<String, AskError> {
         let request =
             self.service.request(Method::POST, "/v1/chat/completions").await.map_err(|e| sort(&e))?;
         let request = request
@@ -74,7 +71,7 @@ impl Gateway {
             .header("x-golden-attempt", voice.attempt)
             .header("x-golden-role", &voice.role)
             .header("x-golden-operation", &voice.operation)
-            .timeout(timeout)
+            .timeout(CALL)
             .json(&asked.body());
         let mut response = self.service.send(request).await.map_err(|e| sort(&e))?;
         let mut body = Vec::new();

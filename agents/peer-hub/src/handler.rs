@@ -5,7 +5,7 @@ use crate::decision::{Voter, outcome, policy, voters};
 use crate::evidence::Files;
 use crate::metrics::Metrics;
 use crate::review::Question;
-use crate::store::{self, Round, Standing};
+use crate::store::{self, Kept, Round, Standing};
 use futures::future::join_all;
 use golden_platform::artifacts;
 use golden_platform::consumer::{Delivery, Failure};
@@ -13,6 +13,9 @@ use golden_platform::wire::{Message, ReviewRequest};
 use jiff::Timestamp;
 use sqlx::PgPool;
 use std::time::{Duration, Instant};
+
+/// How often it is looked whether a call still waits for money once the review should have closed.
+const MONEY: Duration = Duration::from_secs(5);
 
 /// What a review needs.
 #[derive(Clone)]
@@ -87,28 +90,49 @@ impl Hub {
         left: Duration,
     ) -> Result<(), Failure> {
         let files = self.files(request).await?;
-        let question = Question { gateway: &self.gateway, round, request, files: &files, timeout: left };
+        let question = Question { gateway: &self.gateway, round, request, files: &files };
         let asking = missing.iter().map(|voter| self.one(&question, voter, left));
         join_all(asking).await.into_iter().collect()
     }
 
     async fn one(&self, question: &Question<'_>, voter: &Voter, left: Duration) -> Result<(), Failure> {
-        let answered = tokio::time::timeout(left, question.ask(voter)).await;
-        let why = match answered {
-            Ok(Ok(kept)) => {
+        let why = match self.answer(question, voter, left).await? {
+            Ok(kept) => {
                 if store::keep(&self.pool, question.round, &kept).await? {
                     let verdict = format!("{:?}", kept.ballot.verdict);
                     self.metrics.ballots.with_label_values(&[&verdict]).inc();
                 }
                 return Ok(());
             }
-            Ok(Err(why)) => why,
-            Err(_) => "no answer before the review closed".to_owned(),
+            Err(why) => why,
         };
         tracing::warn!(task = %question.round.task, voter = voter.name, why, "a voter is absent");
         let none: &[&str] = &[];
         self.metrics.absent.with_label_values(none).inc();
         Ok(())
+    }
+
+    /// Waits for an answer until the review closes, and beyond while the task's calls wait for money: a voter
+    /// that cannot be paid has not been silent.
+    async fn answer(
+        &self,
+        question: &Question<'_>,
+        voter: &Voter,
+        left: Duration,
+    ) -> Result<Result<Kept, String>, Failure> {
+        let mut wait = left;
+        let mut asking = std::pin::pin!(question.ask(voter));
+        loop {
+            if let Ok(answered) = tokio::time::timeout(wait, &mut asking).await {
+                return Ok(answered);
+            }
+            let open = store::standing(&self.pool, question.round).await? == Standing::Open;
+            if !open || !store::waits_for_money(&self.pool, question.round).await? {
+                return Ok(Err("no answer before the review closed".to_owned()));
+            }
+            tracing::info!(task = %question.round.task, voter = voter.name, "a voter's call waits for money");
+            wait = MONEY;
+        }
     }
 
     /// The text files of the judged tree.

@@ -8,7 +8,6 @@ use crate::prompt::{Asked, prompt};
 use crate::store::{Kept, Round};
 use golden_consensus::{Ballot, Severity, Verdict};
 use golden_platform::wire::ReviewRequest;
-use std::time::Duration;
 
 /// Longest answer kept as it came, in bytes.
 const MAX_RAW: usize = 64 * 1024;
@@ -19,22 +18,20 @@ pub(crate) struct Question<'a> {
     pub(crate) round: &'a Round,
     pub(crate) request: &'a ReviewRequest,
     pub(crate) files: &'a Files,
-    /// Until the review closes.
-    pub(crate) timeout: Duration,
 }
 
 impl Question<'_> {
     /// The voter's ballot, or why there is none.
     pub(crate) async fn ask(&self, voter: &Voter) -> Result<Kept, String> {
         let asked = prompt(&voter.role, &voter.name, self.round.attempt, self.request);
-        let raw = self.gateway.ask(&self.voice(voter, ""), &asked, self.timeout).await?;
+        let raw = self.gateway.ask(&self.voice(voter, ""), &asked).await?;
         let fault = match parse(&raw) {
             Ok(said) => return Ok(self.kept(voter, &asked, said, &raw)),
             Err(fault) => fault,
         };
         tracing::info!(voter = voter.name, %fault, "a ballot could not be read; the voter may mend it");
         let mended = asked.repaired(clip(&raw), &fault.to_string());
-        let raw = self.gateway.ask(&self.voice(voter, "/repair"), &mended, self.timeout).await?;
+        let raw = self.gateway.ask(&self.voice(voter, "/repair"), &mended).await?;
         let said = parse(&raw).unwrap_or_else(|fault| Said {
             verdict: Verdict::Abstain,
             severity: Severity::Info,

@@ -72,6 +72,24 @@ pub(crate) async fn ballots(pool: &PgPool, round: &Round) -> Result<Vec<Ballot>,
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
+/// Whether a call of the task waits for money since this review was opened, and has not gone on.
+pub(crate) async fn waits_for_money(pool: &PgPool, round: &Round) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (
+             SELECT FROM facts held
+             JOIN reviews r ON r.task_uid = $1 AND r.attempt = $2 AND r.round = $3
+             WHERE held.object_uid = $1 AND held.fact_key LIKE 'held/%' AND held.at >= r.opened_at
+               AND held.body->>'onExhausted' <> 'Fail'
+               AND NOT EXISTS (SELECT FROM facts resumed WHERE resumed.object_uid = $1
+                                 AND resumed.fact_key = 'resumed/' || substr(held.fact_key, 6)))",
+    )
+    .bind(round.task)
+    .bind(number(round.attempt))
+    .bind(number(round.number))
+    .fetch_one(pool)
+    .await
+}
+
 /// Keeps a ballot. The first of a voter counts; true if this was it.
 pub(crate) async fn keep(pool: &PgPool, round: &Round, kept: &Kept) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(

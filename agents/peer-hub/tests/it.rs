@@ -10,8 +10,8 @@ use golden_peer_hub::{Gateway, Hub, Metrics};
 use golden_platform::consumer::Consumer;
 use golden_platform::http::{ServiceClient, TokenFile, client};
 use golden_platform::tree::Tree;
-use golden_platform::wire::{Envelope, GuardOutcome, Message, ReviewRequest};
-use golden_platform::{CancellationToken, artifacts, db, nats, streams, subjects, telemetry};
+use golden_platform::wire::{Envelope, Fact, GuardOutcome, Message, NewFact, ReviewRequest};
+use golden_platform::{CancellationToken, artifacts, db, facts, nats, streams, subjects, telemetry};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::types::Json;
@@ -391,6 +391,33 @@ async fn a_voter_that_fails_is_asked_until_the_review_closes_and_then_absent() {
     world.publish(&envelope, "first").await;
     assert_eq!(world.decided().await.decision, OutcomeKind::QuorumMissing);
     assert!(world.ballots().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voter_whose_call_waits_for_money_is_waited_for() {
+    let world = World::new(&story(&turn(None, APPROVE))).await;
+    let envelope = world.request("my own goal", one(&json!({"role": "security"})), 2).await;
+    world.open(&envelope).await;
+    // As the gateway writes it when it holds a call.
+    let fact = NewFact {
+        team_uid: world.team,
+        task_uid: world.task,
+        object_uid: world.task,
+        fact_key: "held/op-1/u1".into(),
+        fact: Fact::BudgetHeld {
+            op_key: "op-1/u1".into(),
+            missing_micro_usd: 1,
+            missing_tokens: 0,
+            account: "Budget checkout/monthly".into(),
+            on_exhausted: "Pause".into(),
+        },
+    };
+    facts::insert(&mut world.pool.acquire().await.unwrap(), &fact).await.unwrap();
+    world.model.order(Fault { latency_ms: 5000, ..Fault::default() });
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    assert_eq!(world.decided().await.decision, OutcomeKind::Approved);
+    assert_eq!(world.model.tally().totals.calls, 1, "the same call, not another");
 }
 
 #[tokio::test(flavor = "multi_thread")]

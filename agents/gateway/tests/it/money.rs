@@ -60,6 +60,37 @@ async fn an_exhausted_budget_holds_the_call_and_lets_that_very_call_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_built_in_agent_works_on_through_a_held_call() {
+    let world = World::with(Setup { limit: 9000, ..Setup::default() }).await;
+    world.task(0).await;
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in [("golden/prompt.md", "Write a CONTRIBUTING guide."), ("work/README.md", "pytest")] {
+        let file = folder.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    let args = golden_agent::Args {
+        workspace: folder.path().join("work"),
+        golden: folder.path().join("golden"),
+        base_url: format!("{}/v1", world.url),
+        api_key: "pod-0".into(),
+        model: "anything".into(),
+        role: None,
+        attempt: Some(1),
+        max_steps: 40,
+    };
+    let working = tokio::spawn(async move { golden_agent::work(&args).await.unwrap() });
+    until(Duration::from_secs(10), async || !world.facts("BudgetHeld").await.is_empty()).await;
+    world.set_limit(1_000_000, "Pause").await;
+    let ending = working.await.unwrap();
+    assert!(matches!(ending, golden_agent::Ending::Finished(_)), "{ending}");
+    let served = world.model.tally().totals;
+    assert_eq!((served.calls, served.unmatched), (4, 0));
+    let spent = (served.prompt_tokens + 4 * served.completion_tokens).cast_signed();
+    assert_eq!(world.budget().await, (spent, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_sends_a_held_call_again_joins_it() {
     let world = World::with(Setup { limit: 100, ..Setup::default() }).await;
     world.task(0).await;
