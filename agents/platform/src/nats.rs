@@ -41,7 +41,14 @@ impl crate::Classify for Error {
 
 /// Connects in the background and reconnects for ever; fails only if the address cannot be read.
 pub async fn connect(url: &str) -> Result<async_nats::Client, Error> {
-    async_nats::ConnectOptions::new()
+    let address: async_nats::ServerAddr =
+        url.parse().map_err(|e: std::io::Error| Error::Connect(e.to_string()))?;
+    let mut options = async_nats::ConnectOptions::new();
+    // The client reads an address's credentials but does not use them.
+    if let (Some(user), Some(password)) = (address.username(), address.password()) {
+        options = options.user_and_password(user.to_owned(), password.to_owned());
+    }
+    options
         .name("golden")
         .retry_on_initial_connect()
         .connection_timeout(TIMEOUT)
@@ -51,7 +58,7 @@ pub async fn connect(url: &str) -> Result<async_nats::Client, Error> {
             Duration::from_millis(100).saturating_mul(1 << attempts.min(6)).min(Duration::from_secs(5))
         })
         .event_callback(|event| async move { tracing::info!(%event, "NATS connection") })
-        .connect(url)
+        .connect(address)
         .await
         .map_err(|e| Error::Connect(e.to_string()))
 }

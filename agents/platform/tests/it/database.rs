@@ -117,3 +117,18 @@ async fn a_statement_that_is_stuck_ends() {
     let bound: String = sqlx::query_scalar("SHOW statement_timeout").fetch_one(&pool).await.unwrap();
     assert_eq!(bound, "30s");
 }
+
+#[tokio::test]
+async fn an_owner_who_is_no_superuser_can_migrate_and_approve() {
+    psql(&postgres().url(), "CREATE ROLE plain_owner LOGIN CREATEROLE").unwrap();
+    psql(&postgres().url(), "CREATE DATABASE plainly_owned OWNER plain_owner").unwrap();
+    let url = as_role(&postgres().url(), "plain_owner").replace("/postgres", "/plainly_owned");
+    db::migrate_with(&url, None).await.unwrap();
+    let propose = format!(
+        "INSERT INTO prompt_updates (team_uid, role, digest, proposed_by) VALUES ('{}', 'security', 'sha256:{}', 's')",
+        Uuid::new_v4(),
+        "0".repeat(64)
+    );
+    psql(&url, &propose).unwrap();
+    assert_eq!(psql(&url, "SELECT approve_prompt_update(1,'admin','Approved')").unwrap(), "t");
+}
