@@ -21,6 +21,9 @@ pub(crate) enum ServiceCommand {
     /// Ask a team's reviewers and decide.
     #[command(hide = true)]
     PeerHub(Box<golden_peer_hub::Args>),
+    /// Run a team's guards in isolation.
+    #[command(hide = true)]
+    Sandbox(Box<golden_sandbox::Args>),
     /// Own a team's escalations and dead letters.
     #[command(hide = true)]
     Supervisor(Box<golden_supervisor::Args>),
@@ -56,6 +59,7 @@ impl ServiceCommand {
             Self::Gateway(args) => golden_gateway::run(*args).await,
             Self::Orchestrator(args) => golden_orchestrator::run(*args).await,
             Self::PeerHub(args) => golden_peer_hub::run(*args).await,
+            Self::Sandbox(args) => golden_sandbox::run(*args).await,
             Self::Supervisor(args) => Box::pin(golden_supervisor::run(*args)).await,
             Self::Sidecar(args) => golden_sidecar::run(args).await,
             Self::Api(args) => golden_api::run(*args).await,
