@@ -202,9 +202,9 @@ fn only_approvers_decide_and_only_for_themselves() {
     let kubectl = Kubectl::new(server.kubeconfig()).expect("kubectl");
     kubectl
         .apply(
-            (r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"carol","namespace":"checkout"},
+            r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"carol","namespace":"checkout"},
         "roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"golden:edit"},
-        "subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"carol@example"}]}"#),
+        "subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"carol@example"}]}"#,
         )
         .expect("bound");
     let carol =

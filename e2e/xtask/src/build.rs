@@ -46,7 +46,11 @@ pub(crate) fn load(binaries: &Binaries) -> Result<Images> {
 
 fn golden_model(binaries: &Binaries) -> Result<Image> {
     let start = Start { entrypoint: vec!["/golden-model".into()], user: "65532".into(), ..Start::default() };
-    Image::from_files("golden-model", &[File::program("/golden-model", &binaries.model), File::folder("/data", 65_532)], start)
+    Image::from_files(
+        "golden-model",
+        &[File::program("/golden-model", &binaries.model), File::folder("/data", 65_532)],
+        start,
+    )
 }
 
 fn golden_git(binaries: &Binaries) -> Result<Image> {

@@ -41,8 +41,13 @@ pub(crate) fn run(action: &Action) -> Result<()> {
     }
 }
 
+/// The local cluster, brought up if need be; its kubeconfig.
+pub(crate) fn ensure() -> Result<std::path::PathBuf> {
+    golden_cluster::up(&supervisor()?)
+}
+
 fn up() -> Result<()> {
-    let kubeconfig = golden_cluster::up(&supervisor()?)?;
+    let kubeconfig = ensure()?;
     println!("The cluster is ready. Use it with:\n\n  export KUBECONFIG={}", kubeconfig.display());
     println!("  export PATH={}:$PATH", golden_cluster::tools::ensure("kubernetes")?.display());
     Ok(())

@@ -1,7 +1,9 @@
 //! The developer's commands: `cargo xtask --help` lists them.
 
+mod build;
 mod cluster;
 mod crdgen;
+mod demo;
 mod images;
 mod lane;
 mod test;
@@ -17,6 +19,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// A real cluster, Golden in it, and three tasks run to Complete
+    Demo(demo::Args),
     /// Everything that must hold, as CI runs it
     Test(test::Args),
     /// The local Kubernetes alone
@@ -30,6 +34,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Cluster(action) => cluster::run(&action),
         Command::Images => images::run(),
