@@ -27,30 +27,44 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The end of what the agent printed that is kept as its last words, in bytes.
 const SUMMARY: usize = 2048;
 
+/// Exit code when the work could not be laid out, or its result not be handed over, through no fault of the agent
+/// (EX_TEMPFAIL). The orchestrator then makes a new try instead of judging the attempt.
+const UNDELIVERED: i32 = 75;
+
 /// Runs the agent; ends well once its result is safe, whatever the agent's own exit code was.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let client = reqwest::Client::builder().no_proxy().build()?;
-    wait_for_work(&client).await?;
+    if let Err(error) = wait_for_work(&client).await {
+        undelivered(&error);
+    }
     let (exit_code, summary) = agent(&args).await?;
     let workspace = args.workspace;
     let tar = tokio::task::spawn_blocking(move || tree::pack(&workspace))
         .await?
         .context("the workspace cannot be packed: see the limits of trees")?;
     let ended = Ended { exit_code, summary };
-    let answer = client
-        .post(format!("http://{LISTEN}/golden/result"))
-        .query(&ended)
-        .body(tar)
-        .send()
-        .await
-        .context("the sidecar did not answer")?;
+    let sent = client.post(format!("http://{LISTEN}/golden/result")).query(&ended).body(tar).send().await;
+    let answer = match sent.context("the sidecar did not answer") {
+        Ok(answer) => answer,
+        Err(error) => undelivered(&error),
+    };
     let status = answer.status();
+    if status.is_server_error() {
+        let words = answer.text().await.unwrap_or_default();
+        undelivered(&anyhow::anyhow!("the result could not be handed over ({status}): {words}"));
+    }
     ensure!(
         status.is_success(),
         "the result was refused ({status}): {}",
         answer.text().await.unwrap_or_default()
     );
     Ok(())
+}
+
+/// Ends the process so that the pod counts as lost.
+fn undelivered(error: &anyhow::Error) -> ! {
+    eprintln!("error: {error:#}");
+    std::process::exit(UNDELIVERED)
 }
 
 async fn wait_for_work(client: &reqwest::Client) -> anyhow::Result<()> {

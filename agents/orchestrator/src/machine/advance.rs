@@ -87,7 +87,7 @@ impl Work<'_> {
             moments.push(s.deadline);
         }
         if !s.suspended || delivering {
-            moments.extend(s.tries.retry_at.filter(|_| s.pod.is_none()));
+            moments.extend(s.tries.retry_at.filter(|_| s.pod.is_none() && self.stage_pod().is_some()));
             moments.extend(
                 s.pod
                     .as_ref()

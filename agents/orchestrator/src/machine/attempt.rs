@@ -25,10 +25,9 @@ impl Work<'_> {
                     &documented(&reason, reasons::GIT_UNREACHABLE),
                     bounded(&message, MAX_MESSAGE_BYTES),
                 );
-                if retryable {
-                    self.retry_later(why);
-                } else {
-                    self.fail(&why.reason, &why.message);
+                match pause(&why, retryable) {
+                    Some(first) => self.retry_later(why, first),
+                    None => self.fail(&why.reason, &why.message),
                 }
                 return;
             }
@@ -42,6 +41,8 @@ impl Work<'_> {
         }
         if let Some(ended) = self.ended_without_result() {
             self.lose_try(&pod_why(&ended, reasons::NODE_LOST));
+        } else if self.is_pausing() {
+            // The turn is asked for again when the pause is over.
         } else if !self.needs_turn() && self.task.spec.source.git.is_some() {
             self.run_pod(DesiredKind::FetchPod);
         }
@@ -187,6 +188,27 @@ impl Work<'_> {
         self.s.approval = None;
         self.s.held.clear();
         self.s.stage = Stage::Producing;
+    }
+}
+
+/// The first pause before a failed fetch or delivery is tried again, in seconds; none if that can never help. What a
+/// person can mend (a Secret, a missing ref) is looked at again too, more slowly.
+pub(super) fn pause(why: &Why, retryable: bool) -> Option<i64> {
+    const MENDABLE: [&str; 7] = [
+        reasons::GIT_UNREACHABLE,
+        reasons::GIT_DENIED,
+        reasons::GIT_REF_NOT_FOUND,
+        reasons::SECRET_NOT_FOUND,
+        reasons::SECRET_NOT_ANNOTATED,
+        reasons::SECRET_HOST_NOT_ALLOWED,
+        reasons::SECRET_MALFORMED,
+    ];
+    if retryable {
+        Some(5)
+    } else if MENDABLE.contains(&why.reason.as_str()) {
+        Some(30)
+    } else {
+        None
     }
 }
 

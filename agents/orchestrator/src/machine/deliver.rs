@@ -81,15 +81,16 @@ impl Work<'_> {
             JobResult::Failed { reason, message, retryable } => {
                 let fallback = if retryable { reasons::GIT_UNREACHABLE } else { reasons::DELIVERY_REFUSED };
                 let why = Why::new(&documented(&reason, fallback), bounded(&message, MAX_MESSAGE_BYTES));
-                if !retryable {
-                    self.fail(&why.reason, &why.message);
-                } else if self.s.deleted {
+                let Some(first) = super::attempt::pause(&why, retryable) else {
+                    return self.fail(&why.reason, &why.message);
+                };
+                if self.s.deleted {
                     // With the object its Secret may be gone, and nobody is left to mend it.
                     let message =
                         format!("the AgentTask was deleted and its delivery failed: {}", why.message);
                     self.end(OutcomeKind::Cancelled, reasons::DELETING, &message);
                 } else {
-                    self.retry_later(why);
+                    self.retry_later(why, first);
                     self.run_pod(DesiredKind::DeliveryPod);
                 }
             }

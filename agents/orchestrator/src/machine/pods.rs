@@ -75,7 +75,7 @@ impl Work<'_> {
             self.s.tries =
                 Tries { kind, attempt, made: 0, lost: 0, failures: 0, retry_at: None, trouble: None };
         }
-        if self.s.pod.is_some() || self.s.tries.retry_at.is_some_and(|at| at > self.now) {
+        if self.s.pod.is_some() || self.is_pausing() {
             return;
         }
         self.s.tries.made += 1;
@@ -147,18 +147,24 @@ impl Work<'_> {
         self.s.tries.trouble = Some(why.clone());
     }
 
-    /// The pod did its part but the world did not: another one, after a longer pause, without bound but the
-    /// task's deadline.
-    pub(super) fn retry_later(&mut self, why: Why) {
+    /// The pod did its part but the world did not: another one, after a pause of `first` seconds that grows, without
+    /// bound but the task's deadline. A turn is given up meanwhile.
+    pub(super) fn retry_later(&mut self, why: Why, first: i64) {
         self.record(
             "TryFailed",
             json!({"reason": why.reason, "message": why.message, "try": self.s.tries.made}),
         );
         self.drop_pod();
-        let pause = backoff(5, self.s.tries.failures);
+        let pause = backoff(first, self.s.tries.failures);
         self.s.tries.failures += 1;
+        self.s.slot = false;
         self.s.tries.retry_at = Some(after(self.now, pause));
         self.s.tries.trouble = Some(why);
+    }
+
+    /// Whether the next pod waits for its time.
+    pub(super) fn is_pausing(&self) -> bool {
+        self.s.pod.is_none() && self.s.tries.retry_at.is_some_and(|at| at > self.now)
     }
 
     /// The end of the pod, once its result had time to come.

@@ -50,7 +50,7 @@ fn say(kind: &str, status: &str, reason: &str, message: impl Into<String>) -> Vi
 }
 
 fn admitted(s: &State) -> ViewCondition {
-    let started = s.base.is_some() || s.slot || s.stage != Stage::Waiting;
+    let started = s.base.is_some() || s.slot || s.tries.made > 0 || s.stage != Stage::Waiting;
     if started && s.broken_dependency.is_none() {
         return say(ADMITTED, "True", reasons::ADMITTED, "team, policy, budget and dependencies were found");
     }

@@ -94,7 +94,9 @@ fn an_unreachable_git_server_stalls_the_task_and_is_tried_again() {
     run.feed(&run.job(failed("GitUnreachable", true)));
     assert_eq!(run.condition("Stalled"), "True/GitUnreachable");
     assert!(run.wanted().is_empty());
+    assert!(!run.state.slot, "others may work meanwhile");
     run.later(5);
+    run.feed(&Event::SlotGranted);
     assert_eq!(run.wanted(), ["fix-slugify-00000000-fetch-t2"]);
     run.feed(&run.fetched());
     assert_eq!(run.state.stage, Stage::Producing);
@@ -181,4 +183,20 @@ fn a_refused_tree_is_a_failed_attempt() {
     run.feed(&Event::Attempt(ended));
     assert_eq!(run.state.attempt, 2);
     assert_eq!(run.state.start.as_deref(), Some(BASE), "it starts again from what is sound");
+}
+
+#[test]
+fn what_a_person_can_mend_is_looked_at_again() {
+    for reason in ["GitDenied", "GitRefNotFound", "SecretNotFound"] {
+        let mut run = Run::new(&Setup::git());
+        run.feed(&Event::SlotGranted);
+        let failed = JobResult::Failed { reason: reason.into(), message: "403".into(), retryable: false };
+        run.feed(&run.job(failed));
+        assert_eq!(run.condition("Stalled"), format!("True/{reason}"));
+        run.later(29);
+        assert!(run.wanted().is_empty());
+        run.later(1);
+        run.feed(&Event::SlotGranted);
+        assert_eq!(run.wanted(), ["fix-slugify-00000000-fetch-t2"]);
+    }
 }
