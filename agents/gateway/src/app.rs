@@ -21,8 +21,6 @@ pub struct Gateway {
     /// Calls providers: no redirects, or a key would follow them.
     pub upstream: reqwest::Client,
     pub inflight: Inflight,
-    /// Names this process in upstream keys: what another one began is never taken for our own.
-    pub instance: String,
     pub stop: CancellationToken,
     /// Calls under way: they settle what they began, also when their client is gone.
     pub calls: TaskTracker,

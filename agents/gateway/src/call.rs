@@ -14,9 +14,11 @@ use crate::retry::{Cost, Failure};
 use crate::upstream::{self, Failed, chain};
 use axum::http::{HeaderMap, StatusCode};
 use golden_ledger::operation_key;
+use golden_platform::wire::SettleRequest;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
 
 /// How long a call waits for a free slot at its provider.
 /// Well within the lease of its reservation.
@@ -69,11 +71,15 @@ impl Call {
             turn = self.gateway.inflight.enter(&operation) => turn,
             () = client.gone() => return Ok(Outcome::HungUp),
         };
+        // Every upstream try has a key of its own, also against this operation's earlier calls and against
+        // other processes: each call is paid for, and none is called twice for one payment.
+        let nonce: String = Uuid::new_v4().simple().to_string().chars().take(12).collect();
         let mut made = 0;
         loop {
             made += 1;
             self.admit()?;
-            let keys = self.keys(&operation, made);
+            let keys =
+                Keys { operation: operation.clone(), upstream: format!("{operation}/u{made}.{nonce}") };
             let provider = &self.endpoint.provider;
             match reserve(&self.gateway, &self.identity, provider, &self.plan, &keys, client).await? {
                 Funds::Granted => {}
@@ -103,13 +109,6 @@ impl Call {
         })
     }
 
-    fn keys(&self, operation: &str, made: u32) -> Keys {
-        Keys {
-            operation: format!("{operation}/u{made}"),
-            upstream: format!("{operation}/u{made}.{}", self.gateway.instance),
-        }
-    }
-
     /// One paid try of the provider: dispatched, sent, relayed, settled.
     async fn dispatched(&self, keys: &Keys, client: &mut Client) -> Result<Tried, CallError> {
         let _slot = match self.slot(client).await {
@@ -133,7 +132,7 @@ impl Call {
         let sent = tokio::select! {
             sent = upstream::send(&self.gateway.upstream, &self.endpoint, headers, body, &keys.upstream) => sent,
             () = client.gone() => {
-                self.settle(keys, Charge::of(None, &self.plan), begun).await;
+                self.settle(keys, Charge::Unknown, begun).await;
                 return Ok(Tried::Ended(Outcome::HungUp));
             }
         };
@@ -254,7 +253,7 @@ impl Call {
     async fn failed(&self, keys: &Keys, failed: &Failed, begun: Instant) {
         let charge = match failed.failure.cost() {
             Cost::Nothing => Charge::NOTHING,
-            Cost::Unknown => Charge::of(None, &self.plan),
+            Cost::Unknown => Charge::Unknown,
         };
         let cause = match failed.failure {
             Failure::NotSent => "not_sent",
@@ -306,22 +305,23 @@ impl Call {
     /// while the ledger is away the settlement goes on by itself.
     async fn settle(&self, keys: &Keys, charge: Charge, begun: Instant) {
         let latency = begun.elapsed();
-        let metrics = self.gateway.metrics.clone();
-        let none: &[&str] = &[];
-        metrics.upstream_seconds.with_label_values(none).observe(latency.as_secs_f64());
-        metrics.tokens.with_label_values(&["input"]).inc_by(u64::try_from(charge.input_tokens).unwrap_or(0));
-        metrics
-            .tokens
-            .with_label_values(&["output"])
-            .inc_by(u64::try_from(charge.output_tokens).unwrap_or(0));
-        if charge.estimated {
-            metrics.estimated.with_label_values(none).inc();
-        }
+        self.gateway.metrics.charged(charge, latency);
         let (gateway, key) = (Arc::clone(&self.gateway), keys.upstream.clone());
         let settling = self.gateway.calls.spawn(async move {
-            if let Err(error) = gateway.ledger.settle(&key, charge, latency).await {
+            let done = match charge {
+                Charge::Unknown => gateway.ledger.abandon(&key).await,
+                Charge::Known { cost, input_tokens, output_tokens } => {
+                    let latency_ms = i64::try_from(latency.as_millis()).unwrap_or(i64::MAX);
+                    let op_key = key.clone();
+                    let cost_micro_usd = cost;
+                    let request =
+                        SettleRequest { op_key, cost_micro_usd, input_tokens, output_tokens, latency_ms };
+                    gateway.ledger.settle(&request).await
+                }
+            };
+            if let Err(error) = done {
                 tracing::error!(%error, key, "not settled; the ledger charges it in full when its lease ends");
-                metrics.unsettled.with_label_values(none).inc();
+                gateway.metrics.unsettled.inc();
             }
         });
         let _ = tokio::time::timeout(SETTLE_WAIT, settling).await;
@@ -355,5 +355,5 @@ fn is_events(response: &reqwest::Response) -> bool {
 }
 
 fn jitter() -> f64 {
-    f64::from(u16::try_from(uuid::Uuid::new_v4().as_u128() & 0xffff).unwrap_or(0)) / f64::from(u16::MAX)
+    f64::from(u16::try_from(Uuid::new_v4().as_u128() & 0xffff).unwrap_or(0)) / f64::from(u16::MAX)
 }

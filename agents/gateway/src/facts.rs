@@ -27,6 +27,23 @@ pub(crate) async fn tell(pool: &PgPool, identity: &Identity, key: String, fact: 
     }
 }
 
+/// The key of an operation's hold: a client that sends a held call again joins its hold, and a hold after one
+/// that has ended is another.
+pub(crate) async fn hold_key(pool: &PgPool, identity: &Identity, operation: &str) -> String {
+    let counted: Result<i64, sqlx::Error> = sqlx::query_scalar(
+        "SELECT count(*) FROM facts WHERE object_uid = $1 AND starts_with(fact_key, 'resumed/' || $2 || '/')",
+    )
+    .bind(identity.task_uid)
+    .bind(operation)
+    .fetch_one(pool)
+    .await;
+    let ended = counted.unwrap_or_else(|error| {
+        tracing::warn!(%error, "earlier holds are not known");
+        0
+    });
+    format!("{operation}/h{}", ended + 1)
+}
+
 async fn write(pool: &PgPool, new: &NewFact) -> Result<bool, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let inserted = facts::insert(&mut transaction, new).await?;

@@ -3,7 +3,7 @@
 use crate::app::Gateway;
 use crate::client::Client;
 use crate::error::CallError;
-use crate::facts::tell;
+use crate::facts::{hold_key, tell};
 use crate::identity::{Identity, is_current};
 use crate::plan::Plan;
 use golden_platform::wire::{Fact, ReserveAnswer, ReserveRequest};
@@ -20,9 +20,9 @@ const PING: Duration = Duration::from_secs(10);
 /// The keys of one upstream try.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
-    /// Of this call, the same for a client that sends again: names its facts.
+    /// Of this call, the same for a client that sends again: names its holds.
     pub(crate) operation: String,
-    /// Of this try of the provider by this process: names its reservation.
+    /// Of this try of the provider: names its reservation.
     pub(crate) upstream: String,
 }
 
@@ -43,18 +43,14 @@ pub(crate) async fn reserve(
     client: &mut Client,
 ) -> Result<Funds, CallError> {
     let request = request(identity, provider, plan, keys);
-    let mut hold = Hold { counted: None, pinged: Instant::now(), looked: Instant::now() };
+    let mut hold = Hold { key: String::new(), counted: None, pinged: Instant::now(), looked: Instant::now() };
     loop {
         let begun = Instant::now();
         let answer = gateway.ledger.reserve(&request).await;
-        gateway
-            .metrics
-            .reserve_seconds
-            .with_label_values(&[] as &[&str])
-            .observe(begun.elapsed().as_secs_f64());
+        gateway.metrics.reserve_seconds.observe(begun.elapsed().as_secs_f64());
         match answer {
             Ok(ReserveAnswer::Granted { .. }) => {
-                hold.end(gateway, identity, keys).await;
+                hold.end(gateway, identity).await;
                 return Ok(Funds::Granted);
             }
             Ok(ReserveAnswer::NoAccount) => return Err(CallError::NoAccount),
@@ -69,10 +65,13 @@ pub(crate) async fn reserve(
                 let short =
                     CallError::Exhausted { account: account.clone(), missing_micro_usd, missing_tokens };
                 let fail = on_exhausted == "Fail";
-                let op_key = keys.operation.clone();
-                let fact =
-                    Fact::BudgetHeld { op_key, missing_micro_usd, missing_tokens, account, on_exhausted };
-                hold.begin(gateway, identity, keys, fact).await;
+                if hold.counted.is_none() {
+                    let op_key = hold_key(&gateway.pool, identity, &keys.operation).await;
+                    hold.key.clone_from(&op_key);
+                    let fact =
+                        Fact::BudgetHeld { op_key, missing_micro_usd, missing_tokens, account, on_exhausted };
+                    hold.begin(gateway, identity, fact).await;
+                }
                 if fail {
                     return Err(short);
                 }
@@ -128,6 +127,8 @@ impl Drop for Counted {
 }
 
 struct Hold {
+    /// Names its facts.
+    key: String,
     /// Present once the call is held.
     counted: Option<Counted>,
     pinged: Instant,
@@ -135,20 +136,17 @@ struct Hold {
 }
 
 impl Hold {
-    /// Tells the orchestrator, once.
-    async fn begin(&mut self, gateway: &Gateway, identity: &Identity, keys: &Keys, fact: Fact) {
-        if self.counted.is_some() {
-            return;
-        }
+    /// Tells the orchestrator.
+    async fn begin(&mut self, gateway: &Gateway, identity: &Identity, fact: Fact) {
         tracing::info!(task = %identity.task_uid, role = identity.role, "a budget is exhausted");
         self.counted = Some(Counted::new(&gateway.metrics.held));
-        tell(&gateway.pool, identity, format!("held/{}", keys.operation), fact).await;
+        tell(&gateway.pool, identity, format!("held/{}", self.key), fact).await;
     }
 
-    async fn end(&mut self, gateway: &Gateway, identity: &Identity, keys: &Keys) {
+    async fn end(&mut self, gateway: &Gateway, identity: &Identity) {
         if self.counted.take().is_some() {
-            let fact = Fact::BudgetResumed { op_key: keys.operation.clone() };
-            tell(&gateway.pool, identity, format!("resumed/{}", keys.operation), fact).await;
+            let fact = Fact::BudgetResumed { op_key: self.key.clone() };
+            tell(&gateway.pool, identity, format!("resumed/{}", self.key), fact).await;
         }
     }
 

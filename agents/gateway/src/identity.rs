@@ -163,7 +163,7 @@ async fn task_is_open(pool: &PgPool, task_uid: Uuid) -> Result<(), CallError> {
     }
 }
 
-/// Calls of this scope and request that were answered before: the ordinal of this one.
+/// Calls of this scope and request that were answered before, or may have been: the ordinal of this one.
 pub(crate) async fn answered(
     pool: &PgPool,
     identity: &Identity,
@@ -172,7 +172,8 @@ pub(crate) async fn answered(
     let count: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM reservations
          WHERE task_uid = $1 AND request_hash = $2 AND try_uid IS NOT DISTINCT FROM $3 AND role = $4
-           AND state = 'Settled' AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) > 0",
+           AND (state = 'Unknown'
+                OR state = 'Settled' AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) > 0)",
     )
     .bind(identity.task_uid)
     .bind(request_hash)

@@ -1,6 +1,5 @@
 //! The ledger, over HTTP. Every call of it may be repeated; while it is away it is asked again.
 
-use crate::relay::Charge;
 use golden_platform::http::{CallError, ServiceClient};
 use golden_platform::wire::{OpAnswer, OpRequest, ReserveAnswer, ReserveRequest, SettleRequest};
 use golden_platform::{Class, Classify};
@@ -38,15 +37,14 @@ impl Ledger {
 
     /// Settles, and goes on trying while the ledger is away; what cannot be settled is charged in full by the
     /// ledger itself when its lease ends.
-    pub async fn settle(&self, op_key: &str, charge: Charge, latency: Duration) -> Result<(), CallError> {
-        let request = SettleRequest {
-            op_key: op_key.to_owned(),
-            cost_micro_usd: charge.amount.cost.0,
-            input_tokens: charge.input_tokens,
-            output_tokens: charge.output_tokens,
-            latency_ms: i64::try_from(latency.as_millis()).unwrap_or(i64::MAX),
-        };
-        self.patiently::<_, OpAnswer>(SETTLE_PATIENCE, "/v1/settle", &request).await.map(drop)
+    pub async fn settle(&self, request: &SettleRequest) -> Result<(), CallError> {
+        self.patiently::<_, OpAnswer>(SETTLE_PATIENCE, "/v1/settle", request).await.map(drop)
+    }
+
+    /// Nobody will see the end of this call: the ledger lists it as Unknown and charges it in full.
+    pub async fn abandon(&self, op_key: &str) -> Result<(), CallError> {
+        let request = OpRequest { op_key: op_key.to_owned() };
+        self.patiently::<_, OpAnswer>(SETTLE_PATIENCE, "/v1/abandon", &request).await.map(drop)
     }
 
     /// Whether the ledger answers, in words for a readiness gate.

@@ -31,6 +31,6 @@ pub use ledger::Ledger;
 pub use metrics::Metrics;
 pub use providers::{Providers, SecretData, Secrets};
 pub use routes::router;
-pub use run::{Args, finish, instance, run};
+pub use run::{Args, finish, run};
 pub use secret::{SecretFault, may_use};
 pub use upstream::client as upstream_client;

@@ -1,7 +1,9 @@
 //! The gateway's own metrics. Labels are roles' kinds and outcomes: bounded, and never a name of an object.
 
+use crate::relay::Charge;
 use golden_platform::telemetry::Metrics as Registry;
-use prometheus::{HistogramVec, IntCounterVec, IntGauge};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+use std::time::Duration;
 
 /// All series.
 #[derive(Clone)]
@@ -11,22 +13,26 @@ pub struct Metrics {
     /// Tokens settled, by direction.
     pub tokens: IntCounterVec,
     /// Time to reserve.
-    pub reserve_seconds: HistogramVec,
+    pub reserve_seconds: Histogram,
     /// Time from dispatch to the end of the answer.
-    pub upstream_seconds: HistogramVec,
+    pub upstream_seconds: Histogram,
     /// Calls that wait for money now.
     pub held: IntGauge,
     /// Tries of providers that failed, by cause.
     pub upstream_failures: IntCounterVec,
-    /// Settlements at the upper bound, since the usage is not known.
-    pub estimated: IntCounterVec,
+    /// Calls charged at their upper bound, since the usage is not known.
+    pub unknown: IntCounter,
     /// Settlements that were given up; the ledger charges them in full.
-    pub unsettled: IntCounterVec,
+    pub unsettled: IntCounter,
 }
 
 impl Metrics {
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let held = registry.gauge("golden_gateway_held_calls", "Calls that wait for money now.", &[])?;
+        let none: &[&str] = &[];
+        let counter =
+            |name: &str, help: &str| registry.counter(name, help, none).map(|c| c.with_label_values(none));
+        let seconds =
+            |name: &str, help: &str| registry.seconds(name, help, none).map(|h| h.with_label_values(none));
         Ok(Self {
             calls: registry.counter(
                 "golden_gateway_calls_total",
@@ -34,32 +40,42 @@ impl Metrics {
                 &["outcome"],
             )?,
             tokens: registry.counter("golden_gateway_tokens_total", "Tokens settled.", &["direction"])?,
-            reserve_seconds: registry.seconds(
-                "golden_gateway_reserve_duration_seconds",
-                "Time of one reservation.",
-                &[],
-            )?,
-            upstream_seconds: registry.seconds(
+            reserve_seconds: seconds("golden_gateway_reserve_duration_seconds", "Time of one reservation.")?,
+            upstream_seconds: seconds(
                 "golden_gateway_upstream_duration_seconds",
                 "Time from dispatch to the end of the answer.",
-                &[],
             )?,
-            held: held.with_label_values(&[] as &[&str]),
+            held: registry
+                .gauge("golden_gateway_held_calls", "Calls that wait for money now.", none)?
+                .with_label_values(none),
             upstream_failures: registry.counter(
                 "golden_gateway_upstream_failures_total",
                 "Failed tries of providers, by cause.",
                 &["cause"],
             )?,
-            estimated: registry.counter(
-                "golden_gateway_estimated_settlements_total",
-                "Settlements at the upper bound, for want of a usage.",
-                &[],
+            unknown: counter(
+                "golden_gateway_unknown_total",
+                "Calls charged at their upper bound, for want of a usage.",
             )?,
-            unsettled: registry.counter(
+            unsettled: counter(
                 "golden_gateway_unsettled_total",
                 "Settlements given up; the ledger charges them in full.",
-                &[],
             )?,
         })
+    }
+
+    /// One try of a provider has ended.
+    pub(crate) fn charged(&self, charge: Charge, latency: Duration) {
+        self.upstream_seconds.observe(latency.as_secs_f64());
+        match charge {
+            Charge::Unknown => self.unknown.inc(),
+            Charge::Known { input_tokens, output_tokens, .. } => {
+                let add = |direction: &str, tokens: i64| {
+                    self.tokens.with_label_values(&[direction]).inc_by(u64::try_from(tokens).unwrap_or(0));
+                };
+                add("input", input_tokens);
+                add("output", output_tokens);
+            }
+        }
     }
 }

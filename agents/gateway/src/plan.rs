@@ -14,7 +14,7 @@ pub(crate) const MAX_BODY: usize = 8 * 1024 * 1024;
 
 /// A call, ready to be paid and sent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The request as the provider gets it.
     pub body: Vec<u8>,
     pub stream: bool,

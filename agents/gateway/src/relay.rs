@@ -1,7 +1,7 @@
 //! An answer on its way through: what is passed on, and the usage found in it. Pure.
 
 use crate::plan::Plan;
-use golden_ledger::{Amount, Usage, actual};
+use golden_ledger::{Usage, actual};
 use golden_platform::sse::{Splitter, TooLong};
 use serde_json::Value;
 
@@ -10,35 +10,26 @@ const MAX_EVENT: usize = 4 * 1024 * 1024;
 
 /// What a call is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Charge {
-    pub amount: Amount,
-    pub input_tokens: i64,
-    pub output_tokens: i64,
-    /// The provider did not say: the upper bound.
-    pub estimated: bool,
+pub(crate) enum Charge {
+    Known {
+        cost: i64,
+        input_tokens: i64,
+        output_tokens: i64,
+    },
+    /// The provider did not say, or nobody heard it: the upper bound, listed as Unknown.
+    Unknown,
 }
 
 impl Charge {
-    pub const NOTHING: Self =
-        Self { amount: Amount::ZERO, input_tokens: 0, output_tokens: 0, estimated: false };
+    pub(crate) const NOTHING: Self = Self::Known { cost: 0, input_tokens: 0, output_tokens: 0 };
 
-    /// The charge for a usage; the upper bound where there is none or it makes no sense.
-    pub fn of(usage: Option<Usage>, plan: &Plan) -> Self {
-        let exact = usage.and_then(|usage| {
-            let amount = actual(&usage, &plan.prices).ok()?;
-            Some(Self {
-                amount,
-                input_tokens: usage.input_tokens,
-                output_tokens: usage.output_tokens,
-                estimated: false,
-            })
+    /// The charge for a usage; unknown where there is none or it makes no sense.
+    pub(crate) fn of(usage: Option<Usage>, plan: &Plan) -> Self {
+        let known = usage.and_then(|usage| {
+            let cost = actual(&usage, &plan.prices).ok()?.cost.0;
+            Some(Self::Known { cost, input_tokens: usage.input_tokens, output_tokens: usage.output_tokens })
         });
-        exact.unwrap_or_else(|| Self {
-            amount: plan.bound,
-            input_tokens: i64::try_from(plan.max_input).unwrap_or(i64::MAX),
-            output_tokens: i64::try_from(plan.max_output).unwrap_or(i64::MAX),
-            estimated: true,
-        })
+        known.unwrap_or(Self::Unknown)
     }
 }
 

@@ -58,7 +58,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         namespace: args.common.namespace.clone(),
         upstream: upstream::client()?,
         inflight: Inflight::default(),
-        instance: instance(),
         stop: stop.clone(),
         calls: TaskTracker::new(),
     });
@@ -76,11 +75,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     serve(args.common.listen, routes::router(Arc::clone(&gateway)), health, stop).await?;
     finish(&gateway).await;
     Ok(())
-}
-
-/// A name for this process that no earlier one had.
-pub fn instance() -> String {
-    uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect()
 }
 
 /// Lets calls settle.

@@ -18,15 +18,30 @@ struct Report {
     latency_ms: i64,
 }
 
+/// What shall happen to a reservation.
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    event: Event,
+    report: Option<Report>,
+    /// Only if its lease has ended, as looked at under the lock.
+    only_overdue: bool,
+}
+
+impl Move {
+    fn of(event: Event) -> Self {
+        Self { event, report: None, only_overdue: false }
+    }
+}
+
 impl Ledger {
     /// The call is about to go upstream: durable before its first byte does.
     pub async fn dispatch(&self, op_key: &str) -> Result<OpAnswer, Error> {
-        self.transit(op_key, Event::Dispatch, None).await
+        self.transit(op_key, Move::of(Event::Dispatch)).await
     }
 
     /// The call will not go upstream: its money goes back.
     pub async fn release(&self, op_key: &str) -> Result<OpAnswer, Error> {
-        self.transit(op_key, Event::Release, None).await
+        self.transit(op_key, Move::of(Event::Release)).await
     }
 
     /// The call ended. What it cost beyond its bound is kept apart, as overage. The first report counts; one
@@ -38,19 +53,26 @@ impl Ledger {
         }
         let tokens = input_tokens.checked_add(output_tokens).ok_or(golden_ledger::AmountError::Overflow)?;
         let event = Event::Settle { actual: Amount::new(cost_micro_usd, tokens) };
-        self.transit(&request.op_key, event, Some(Report { input_tokens, output_tokens, latency_ms })).await
+        let report = Some(Report { input_tokens, output_tokens, latency_ms });
+        self.transit(&request.op_key, Move { report, ..Move::of(event) }).await
+    }
+
+    /// The caller says that nobody will see the call's end: what a lease's end does, at once. The bound counts
+    /// as spent until the usage is found.
+    pub async fn abandon(&self, op_key: &str) -> Result<OpAnswer, Error> {
+        self.transit(op_key, Move::of(Event::LeaseEnded)).await
     }
 
     /// The lease ended, if it really has.
     pub(crate) async fn lease_ended(&self, op_key: &str) -> Result<OpAnswer, Error> {
-        self.transit(op_key, Event::LeaseEnded, None).await
+        self.transit(op_key, Move { only_overdue: true, ..Move::of(Event::LeaseEnded) }).await
     }
 
-    async fn transit(&self, op_key: &str, event: Event, report: Option<Report>) -> Result<OpAnswer, Error> {
+    async fn transit(&self, op_key: &str, wanted: Move) -> Result<OpAnswer, Error> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.transit_once(op_key, event, report).await {
+            match self.transit_once(op_key, wanted).await {
                 Err(e)
                     if tries < AGAIN && e.class() == Class::Conflict && matches!(e, Error::Database(_)) => {}
                 Err(e) => return Err(e),
@@ -59,7 +81,8 @@ impl Ledger {
         }
     }
 
-    async fn transit_once(&self, op_key: &str, event: Event, report: Option<Report>) -> Result<State, Error> {
+    async fn transit_once(&self, op_key: &str, wanted: Move) -> Result<State, Error> {
+        let Move { event, report, only_overdue } = wanted;
         let mut tx = self.pool.begin().await?;
         let Some(found) = rows::find(&mut tx, op_key).await? else {
             return Err(Error::UnknownKey(op_key.chars().take(80).collect()));
@@ -71,7 +94,7 @@ impl Ledger {
         };
         let row = rows::lock(&mut tx, op_key).await?;
         let reservation = row.reservation()?;
-        if event == Event::LeaseEnded && !row.overdue {
+        if only_overdue && !row.overdue {
             return Ok(reservation.state);
         }
         let step = transition(&reservation, event)?;

@@ -1,4 +1,4 @@
-//! `POST /v1/reserve|dispatch|settle|release`, for the gateway alone.
+//! `POST /v1/reserve|dispatch|settle|release|abandon`, for the gateway alone.
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, State};
@@ -28,6 +28,7 @@ pub fn router(ledger: Ledger, namespace: &str, authenticator: Authenticator) -> 
         .route("/v1/dispatch", post(dispatch))
         .route("/v1/settle", post(settle))
         .route("/v1/release", post(release))
+        .route("/v1/abandon", post(abandon))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(App { ledger, namespace: namespace.to_owned() });
     protect(routes, authenticator)
@@ -82,4 +83,13 @@ async fn release(
 ) -> Result<Json<OpAnswer>, Error> {
     let request = app.admit(&caller, body)?;
     Ok(Json(app.ledger.release(&request.op_key).await?))
+}
+
+async fn abandon(
+    State(app): State<App>,
+    caller: Caller,
+    body: Body<OpRequest>,
+) -> Result<Json<OpAnswer>, Error> {
+    let request = app.admit(&caller, body)?;
+    Ok(Json(app.ledger.abandon(&request.op_key).await?))
 }

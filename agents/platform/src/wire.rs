@@ -402,7 +402,8 @@ pub enum ReserveAnswer {
     NoAccount,
 }
 
-/// Ledger: `POST /v1/dispatch` and `POST /v1/release`.
+/// Ledger: `POST /v1/dispatch`, `POST /v1/release`, and `POST /v1/abandon` (nobody will see the end of this call:
+/// its bound counts as spent, as Unknown, until the usage is found).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpRequest {

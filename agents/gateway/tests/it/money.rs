@@ -159,11 +159,14 @@ async fn a_client_that_hangs_up_stops_the_provider_and_is_charged_the_bound() {
     let mut response = world.call(0, &ask(0, true)).send().await.unwrap();
     response.chunk().await.unwrap().unwrap();
     drop(response);
-    let settled = async || world.reservations().await.first().is_some_and(|r| r.state == "Settled");
-    until(Duration::from_secs(5), settled).await;
+    let unknown = async || world.reservations().await.first().is_some_and(|r| r.state == "Unknown");
+    until(Duration::from_secs(5), unknown).await;
     let row = world.reservations().await.remove(0);
     assert_eq!(row.actual_cost, Some(row.cost));
     assert_eq!(world.budget().await, (row.cost, 0));
+    // The same request again is another call, paid for itself.
+    assert_eq!(world.call(0, &ask(0, true)).send().await.unwrap().status(), 200);
+    assert_eq!(world.reservations().await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +178,7 @@ async fn a_stream_that_breaks_is_broken_off_and_charged_the_bound() {
     let text = response.text().await;
     assert!(text.is_err(), "half an answer must not look whole: {text:?}");
     let row = world.reservations().await.remove(0);
-    assert_eq!((row.state.as_str(), row.actual_cost), ("Settled", Some(row.cost)));
+    assert_eq!((row.state.as_str(), row.actual_cost), ("Unknown", Some(row.cost)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +189,7 @@ async fn an_answer_without_usage_is_charged_the_bound() {
     for (number, stream) in [(0, true), (1, false)] {
         assert_eq!(world.call(0, &ask(number, stream)).send().await.unwrap().status(), 200);
     }
-    until(Duration::from_secs(5), async || world.reservations().await.iter().all(|r| r.state == "Settled"))
+    until(Duration::from_secs(5), async || world.reservations().await.iter().all(|r| r.state == "Unknown"))
         .await;
     assert!(world.reservations().await.iter().all(|r| r.actual_cost == Some(r.cost)));
 }

@@ -42,7 +42,18 @@ async fn a_gateway_error_upstream_may_have_cost_money() {
     world.model.order(Fault { status: Some(504), ..Fault::default() });
     assert_eq!(world.call(0, &ask(0, false)).send().await.unwrap().status(), 504);
     let row = world.reservations().await.remove(0);
-    assert_eq!(row.actual_cost, Some(row.cost));
+    assert_eq!((row.state.as_str(), row.actual_cost), ("Unknown", Some(row.cost)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_refused_may_be_sent_again() {
+    let world = World::new().await;
+    world.task(0).await;
+    world.model.order(Fault { next: 3, status: Some(503), ..Fault::default() });
+    assert_eq!(world.call(0, &ask(0, false)).send().await.unwrap().status(), 503);
+    assert_eq!(world.budget().await, (0, 0));
+    assert_eq!(world.call(0, &ask(0, false)).send().await.unwrap().status(), 200);
+    assert_eq!(world.reservations().await.len(), 4, "each try has a key of its own");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -273,7 +273,6 @@ fn gateway(pool: &PgPool, ledger: Ledger, setup: &Setup, base_url: &str, pods: &
         namespace: GOLDEN.into(),
         upstream: upstream_client().unwrap(),
         inflight: Inflight::default(),
-        instance: golden_gateway::instance(),
         stop: CancellationToken::new(),
         calls: tokio_util::task::TaskTracker::new(),
     })

@@ -44,6 +44,21 @@ async fn a_lease_that_has_not_ended_is_left_alone() {
     assert_eq!(world.money(root).await, (0, 100, 0));
 }
 
+#[tokio::test]
+async fn an_abandoned_call_is_unknown_at_once_and_corrected_when_its_usage_is_found() {
+    let (world, root, task) = world().await;
+    let patient = Ledger::new(world.pool.clone(), Leases::default());
+    patient.reserve(&crate::support::request(world.team, task, "a", 100)).await.unwrap();
+    patient.dispatch("a").await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(patient.abandon("a").await.unwrap().state, "Unknown");
+        assert_eq!(world.money(root).await, (100, 0, 0));
+    }
+    patient.settle(&settlement("a", 30)).await.unwrap();
+    assert_eq!(patient.abandon("a").await.unwrap().state, "Settled", "too late to matter");
+    assert_eq!(world.money(root).await, (30, 0, 0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_ledgers_that_end_leases_and_a_late_settlement_end_each_call_once() {
     let (world, root, task) = world().await;
