@@ -11,7 +11,3 @@ def test_accents():
 
 def test_sharp_s():
     assert slugify("Große Straße") == "grosse-strasse"
-
-
-def test_stroke():
-    assert slugify("Smørrebrød") == "smorrebrod"
