@@ -63,7 +63,7 @@ fn attempt(name: &str, wanted: &DesiredPod, task: For<'_>, settings: &Settings) 
             token_volume(),
             scratch(BIN, "512Mi"),
             scratch(WORKSPACE, "1Gi"),
-            scratch(CONTEXT, "16Mi"),
+            scratch(CONTEXT, "64Mi"),
             scratch(TMP, "512Mi"),
         ]),
         ..bare(wanted.active_deadline_seconds)
@@ -210,7 +210,8 @@ fn agent(wanted: &DesiredPod, settings: &Settings) -> core::Container {
         volume_mounts: Some(vec![
             mount(BIN, "/golden-bin", true),
             mount(WORKSPACE, "/workspace", false),
-            mount(CONTEXT, "/golden", true),
+            // Writable: the agent leaves its transcript and last words in `/golden/out`.
+            mount(CONTEXT, "/golden", false),
             mount(TMP, "/tmp", false),
         ]),
         ..core::Container::default()

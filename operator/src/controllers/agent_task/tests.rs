@@ -151,6 +151,9 @@ fn everything_missing_has_its_reason() {
     let mut blocked = inputs();
     blocked.policies = vec![policy("a", review.clone(), ready("False", "UnservedField"))];
     assert_eq!(why(&blocked).err(), Some("PolicyNotReady"));
+    let mut elsewhere = inputs();
+    elsewhere.policies = vec![policy("a", review.clone(), ready("False", "PolicyConflict"))];
+    assert!(admit(&elsewhere).is_ok(), "a conflict over other tasks blocked this one");
     let mut unseen = inputs();
     unseen.policies = vec![policy("a", review, json!({}))];
     assert_eq!(why(&unseen).err(), Some("PolicyNotReady"));

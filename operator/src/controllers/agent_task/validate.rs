@@ -120,16 +120,19 @@ fn merge_reason(fault: &MergeFault) -> &'static str {
 /// A policy that cannot be enforced blocks its tasks: nothing may only look enforced.
 fn policy_ready(inputs: &Inputs, name: &str) -> Result<(), Fault> {
     let policy = inputs.policies.iter().find(|p| p.name_any() == name);
-    let ready = policy.and_then(|p| p.status.as_ref()).and_then(|s| find(&s.conditions, READY));
-    match ready {
-        Some(c) if c.status == "True" => Ok(()),
+    let status = policy.and_then(|p| p.status.as_ref());
+    // An edited policy has to be looked at again before anything is admitted by it.
+    let current = status.and_then(|s| s.observed_generation) == policy.and_then(|p| p.metadata.generation);
+    match status.filter(|_| current).and_then(|s| find(&s.conditions, READY)) {
+        // A conflict over other tasks is none of this one: the merge above has found none here.
+        Some(c) if c.status == "True" || c.reason == reason::POLICY_CONFLICT => Ok(()),
         Some(c) => Err(fault(
             reason::POLICY_NOT_READY,
             format!("GovernancePolicy {name} is not ready: {}: {}", c.reason, c.message),
         )),
         None => Err(fault(
             reason::POLICY_NOT_READY,
-            format!("GovernancePolicy {name} has not been looked at yet"),
+            format!("GovernancePolicy {name} has not been looked at since its last change"),
         )),
     }
 }
