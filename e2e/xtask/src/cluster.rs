@@ -60,7 +60,8 @@ pub(crate) fn supervisor() -> Result<Command> {
     Ok(command)
 }
 
-fn down(purge: bool) -> Result<()> {
+/// Takes the cluster down and counts what is left of it.
+pub(crate) fn down(purge: bool) -> Result<()> {
     let left = golden_cluster::down()?;
     println!("Left over:");
     for (kind, entries) in left.kinds() {

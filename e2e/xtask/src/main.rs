@@ -6,6 +6,7 @@ mod crdgen;
 mod demo;
 mod images;
 mod lane;
+mod scenarios;
 mod test;
 
 use clap::{Parser, Subcommand};

@@ -21,7 +21,7 @@ pub(crate) fn lanes(keep: bool) -> Vec<Outcome> {
         lanes.push(lane::tests("scenarios", &mut tests(tools)));
     }
     if !keep {
-        lanes.push(lane::check("the cluster leaves nothing behind", golden_cluster::down));
+        lanes.push(lane::check("the cluster leaves nothing behind", || crate::cluster::down(false)));
     }
     lanes
 }

@@ -12,6 +12,9 @@ pub(crate) struct Args {
     /// Stop before the local cluster: format, lints, unit and property tests, real stores, a real apiserver.
     #[arg(long)]
     fast: bool,
+    /// Leave the cluster running at the end.
+    #[arg(long)]
+    keep: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -44,7 +47,7 @@ fn cargo() -> Command {
 
 /// What the integration tests start: built or installed before them, so that no test waits for a compiler.
 fn prepare() -> Result<()> {
-    for tool in ["kubernetes", "etcd", "nats"] {
+    for tool in ["kubernetes", "etcd", "nats", "helm"] {
         tools::ensure(tool)?;
     }
     services::install()
