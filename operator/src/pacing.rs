@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The pause after the first write; doubled with each that follows.
-const FIRST: Duration = Duration::from_secs(15);
+const FIRST: Duration = Duration::from_secs(20);
 /// The longest pause.
 const MOST: Duration = Duration::from_mins(10);
 
@@ -95,7 +95,7 @@ mod tests {
         let (pacing, start) = (Pacing::default(), Instant::now());
         assert!(pacing.wait("u", start).is_zero());
         pacing.wrote("u", true, start);
-        assert_eq!(pacing.wait("u", start + Duration::from_secs(5)), Duration::from_secs(10));
+        assert_eq!(pacing.wait("u", start + Duration::from_secs(5)), Duration::from_secs(15));
         pacing.forget("u");
         assert!(pacing.wait("u", start).is_zero());
     }

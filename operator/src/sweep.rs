@@ -28,7 +28,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 const EVERY: Duration = Duration::from_secs(30);
-/// Ended fetch and delivery pods are kept so long for their logs.
+/// Ended pods of tasks are kept so long for their logs.
 const KEEP_PODS_SECONDS: i64 = 3600;
 /// Objects looked at in one sweep; the rest waits for the next.
 const BATCH: i64 = 500;
@@ -199,9 +199,12 @@ where
     Ok(live.is_none_or(|object| object.metadata.uid.as_deref() != Some(&uid)))
 }
 
-/// Fetch and delivery pods in Golden's namespace that nobody owns: ended long ago, or of a task that is gone.
+/// Pods of tasks that ended long ago, or whose task is gone: nobody owns those in Golden's namespace.
 async fn leftover_pods(ctx: &Context) -> Result<(), Error> {
-    let jobs = ctx.caches.pods.state_filter(|p| matches!(label_of(p, COMPONENT), Some("fetch" | "delivery")));
+    let jobs = ctx
+        .caches
+        .pods
+        .state_filter(|p| matches!(label_of(p, COMPONENT), Some("attempt" | "fetch" | "delivery")));
     for pod in jobs {
         let task = label_of(&*pod, TASK_UID).unwrap_or_default();
         let orphan = match (ctx.caches.task_by_uid(task), task.parse::<Uuid>()) {

@@ -83,7 +83,8 @@ fn one(seen: &Seen, row: &Desired, plan: &mut Plan) {
     }
     if wanted || is_terminal(pod) {
         tell(seen, row, pod_uid, read(pod), plan);
-    } else if pod.metadata.deletion_timestamp.is_none() {
+    } else if pod.metadata.deletion_timestamp.is_none() && !seen.rows.ending.contains(&pod_uid) {
+        // One that is about to end by itself needs no request, and keeps its log.
         plan.delete.push((row.namespace.clone(), row.name.clone(), uid));
     }
 }

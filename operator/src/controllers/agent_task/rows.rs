@@ -19,6 +19,8 @@ pub(crate) struct Rows {
     pub(crate) desired: Vec<Desired>,
     /// Facts about pods that are written: (pod, key).
     pub(crate) told: HashSet<(Uuid, String)>,
+    /// Pods whose result came a moment ago: they end by themselves.
+    pub(crate) ending: HashSet<Uuid>,
     pub(crate) usage: UsageStatus,
 }
 
@@ -82,6 +84,7 @@ pub(crate) async fn read(uid: Uuid, ctx: &Context) -> Result<Rows, Error> {
         .transpose()?;
     rows.desired = desired(uid, &mut conn).await?;
     rows.told = told(uid, &mut conn).await?;
+    rows.ending = ending(uid, &mut conn).await?;
     rows.usage = usage(uid, &mut conn).await?;
     Ok(rows)
 }
@@ -122,6 +125,19 @@ async fn told(uid: Uuid, conn: &mut sqlx::PgConnection) -> Result<HashSet<(Uuid,
             .fetch_all(conn)
             .await
             .map_err(|e| Error::database("read the task's facts", &e))?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Pods that have handed over their result within the last minute.
+async fn ending(uid: Uuid, conn: &mut sqlx::PgConnection) -> Result<HashSet<Uuid>, Error> {
+    let rows: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT object_uid FROM facts WHERE task_uid = $1 AND kind IN ('AttemptResult', 'JobResult')
+           AND at > now() - interval '1 minute'",
+    )
+    .bind(uid)
+    .fetch_all(conn)
+    .await
+    .map_err(|e| Error::database("read the task's results", &e))?;
     Ok(rows.into_iter().collect())
 }
 

@@ -267,6 +267,10 @@ fn wanted_rows_become_pods_and_unwanted_pods_go() {
     let running = pod(POD, &json!({"phase": "Running"}));
     let gone = plan(&seen(vec![row(false, Some(POD))], vec![running.clone()]), None);
     assert_eq!(gone.delete, vec![("team".to_owned(), "p".to_owned(), POD.to_owned())]);
+    // One whose result is in ends by itself.
+    let mut ending = seen(vec![row(false, Some(POD))], vec![running.clone()]);
+    ending.rows.ending.insert(POD.parse().unwrap());
+    assert_eq!(plan(&ending, None).delete.len(), 0);
     // A pod that has ended costs nothing and keeps its log.
     let ended = pod(POD, &json!({"phase": "Succeeded"}));
     assert_eq!(plan(&seen(vec![row(false, Some(POD))], vec![ended]), None).delete.len(), 0);
