@@ -11,6 +11,7 @@ use golden_platform::auth::Caller;
 use golden_platform::http::Error;
 use golden_platform::wire::DesiredKind;
 use http::StatusCode;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// A pod of a task.
@@ -89,6 +90,9 @@ impl Interface {
     }
 }
 
+/// Transfers at once: each holds up to 64 MiB in memory.
+static TRANSFERS: Semaphore = Semaphore::const_new(2);
+
 /// Opens the artifacts of its task's namespace to the newest pod.
 pub(super) async fn scope(State(interface): State<Interface>, mut request: Request, next: Next) -> Response {
     let Some(caller) = request.extensions().get::<Caller>().cloned() else {
@@ -102,6 +106,8 @@ pub(super) async fn scope(State(interface): State<Interface>, mut request: Reque
                 team_uid: task.team_uid,
                 task_uid: Some(task.uid),
             });
+            // Before the body is read. The semaphore is never closed.
+            let _one = TRANSFERS.acquire().await;
             next.run(request).await
         }
         Err(e) => e.into_response(),

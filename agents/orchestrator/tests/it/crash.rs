@@ -1,9 +1,10 @@
 //! The process dies after every single write, commit and publish in turn; another one takes over.
 
-use super::stories::assert_nothing_is_left;
+use super::stories::{assert_nothing_is_left, inline};
 use super::world::{Script, World};
 use golden_orchestrator::engine::{Error, Faults, Point};
 use golden_platform::CancellationToken;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -33,7 +34,7 @@ impl Faults for DieAt {
 }
 
 /// What others saw of a task's run.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Trace {
     outcome: String,
     record: Vec<String>,
@@ -59,8 +60,8 @@ async fn trace(world: &World, task: Uuid, outcome: String) -> Trace {
 }
 
 /// Plays a story in which the first engine dies at place `n`. Where it died, if it came so far.
-async fn play(world: &mut World, n: i64) -> (Trace, Option<Point>) {
-    let task = world.admit("crash", |_, _| {}).await;
+async fn play(world: &mut World, n: i64, change: fn(&mut Value, &mut Value)) -> (Trace, Option<Point>) {
+    let task = world.admit("crash", change).await;
     let faults = Arc::new(DieAt::new(n));
     let pool = golden_platform::db::connect(&world.url, 3).unwrap();
     let (mortal, heir) = (world.engine_with(pool.clone(), faults.clone()), world.engine());
@@ -76,6 +77,7 @@ async fn play(world: &mut World, n: i64) -> (Trace, Option<Point>) {
             break;
         }
         world.react().await;
+        world.person(task).await;
     }
     // A dead process holds no connection: what it had locked is free.
     pool.close().await;
@@ -86,22 +88,42 @@ async fn play(world: &mut World, n: i64) -> (Trace, Option<Point>) {
     (trace(world, task, outcome).await, hit)
 }
 
+/// Worlds played side by side; each takes every fourth place.
+const WORLDS: i64 = 4;
+
+/// Dies at every place of a story in turn, and gives the trace of an undisturbed run and the places died at.
+async fn die_everywhere(script: Script, change: fn(&mut Value, &mut Value)) -> (Trace, BTreeSet<String>) {
+    let mut world = World::new(script.clone()).await;
+    world.allow_secrets();
+    let (whole, none) = Box::pin(play(&mut world, i64::MAX, change)).await;
+    assert_eq!(none, None);
+    let whole = &whole;
+    let worlds = (0..WORLDS).map(|first| {
+        let script = script.clone();
+        async move {
+            let mut world = World::new(script).await;
+            world.allow_secrets();
+            let mut died = BTreeSet::new();
+            for n in (first..).step_by(usize::try_from(WORLDS).unwrap()) {
+                // That no message comes twice is asserted by the world, over all its runs.
+                let (trace, hit) = Box::pin(play(&mut world, n, change)).await;
+                let Some(point) = hit else { break };
+                assert_eq!(&trace, whole, "died at {point:?}, place {n}");
+                died.insert(format!("{point:?}"));
+            }
+            died
+        }
+    });
+    let died = futures::future::join_all(worlds).await.into_iter().flatten().collect();
+    (whole.clone(), died)
+}
+
 #[tokio::test]
 async fn a_crash_after_every_write_changes_nothing_that_others_see() {
-    let mut world = World::new(Script::default()).await;
-    world.allow_secrets();
-    let (whole, none) = Box::pin(play(&mut world, i64::MAX)).await;
-    assert_eq!((whole.outcome.as_str(), none), ("Complete", None));
+    let (whole, died) = die_everywhere(Script::default(), |_, _| {}).await;
+    assert_eq!(whole.outcome, "Complete");
     assert_eq!(whole.pods, ["crash-T-a1-t1", "crash-T-a2-t1", "crash-T-deliver-t1", "crash-T-fetch-t1"]);
     assert_eq!(whole.messages, ["T/1/guard/unit/1", "T/2/guard/unit/1", "T/2/review/1"]);
-    let mut died = BTreeSet::new();
-    for n in 0.. {
-        // That no message comes twice is asserted by the world, over all runs.
-        let (trace, hit) = Box::pin(play(&mut world, n)).await;
-        let Some(point) = hit else { break };
-        assert_eq!(trace, whole, "died at {point:?}, place {n}");
-        died.insert(format!("{point:?}"));
-    }
     let all = [
         "AfterCommit",
         "AfterPublish",
@@ -117,4 +139,12 @@ async fn a_crash_after_every_write_changes_nothing_that_others_see() {
         "TaskWritten",
     ];
     assert_eq!(died.iter().map(String::as_str).collect::<Vec<_>>(), all, "every kind of place was died at");
+}
+
+#[tokio::test]
+async fn a_crash_around_a_persons_decision_asks_and_takes_it_once() {
+    let (whole, died) = die_everywhere(Script { person: Some("bob"), ..Script::tie() }, inline).await;
+    assert_eq!(whole.outcome, "Complete");
+    assert_eq!(whole.messages, ["T/1/escalation/ReviewTied", "T/1/guard/unit/1", "T/1/review/1"]);
+    assert!(died.contains("EscalationWritten"), "it died while the question was written");
 }

@@ -72,6 +72,19 @@ pub(crate) struct Script {
     pub(crate) passes: fn(&str) -> bool,
     /// The verdict of a voter on the attempt.
     pub(crate) verdict: fn(&str, u32) -> &'static str,
+    /// Who answers a question, if anybody does.
+    pub(crate) person: Option<&'static str>,
+}
+
+impl Script {
+    /// A good change over which the peers are divided.
+    pub(crate) fn tie() -> Self {
+        Self {
+            work: |_| Some("whole"),
+            verdict: |role, _| if ["architect", "tester"].contains(&role) { "Reject" } else { "Approve" },
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Script {
@@ -80,6 +93,7 @@ impl Default for Script {
             work: |n| Some(if n == 1 { "half" } else { "whole" }),
             passes: |content| content == "whole",
             verdict: |role, _| if role == "architect" { "Reject" } else { "Approve" },
+            person: None,
         }
     }
 }
@@ -221,7 +235,7 @@ impl World {
             if let Some(outcome) = self.outcome(task).await {
                 return outcome;
             }
-            if !self.react().await {
+            if !self.react().await && !self.person(task).await {
                 self.later(400);
             }
         }
@@ -308,6 +322,23 @@ impl World {
             Message::ReviewRequested(request) => self.vote(envelope.task, envelope.attempt, &request).await,
             Message::EscalationRaised(_) => {}
         }
+    }
+
+    /// The script's person answers an open question, once. Whether they did.
+    pub(crate) async fn person(&self, task: Uuid) -> bool {
+        let Some(by) = self.script.person else { return false };
+        let asked: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM escalations WHERE task_uid = $1 AND state = 'Open')
+                AND NOT EXISTS (SELECT FROM facts WHERE task_uid = $1 AND kind = 'Decided')",
+        )
+        .bind(task)
+        .fetch_one(&self.pool)
+        .await
+        .unwrap();
+        if asked {
+            self.decide(task, by, "Approve").await;
+        }
+        asked
     }
 
     /// A person's Decision about the digest the task shows.
