@@ -24,6 +24,15 @@ impl ModelError {
         matches!(self, Self::Unreachable { .. } | Self::Busy { .. } | Self::BrokenOff(_))
     }
 
+    /// Whether the request may have been worked on before it failed.
+    pub fn may_have_cost(&self) -> bool {
+        match self {
+            Self::BrokenOff(_) => true,
+            Self::Busy { status, .. } => !matches!(status, 408 | 425 | 429 | 503),
+            _ => false,
+        }
+    }
+
     /// How long the model asked to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

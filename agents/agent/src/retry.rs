@@ -3,8 +3,10 @@
 use crate::errors::ModelError;
 use std::time::Duration;
 
-/// Tries of one request.
-const TRIES: u32 = 6;
+/// Tries of a request that nobody worked on: about ten minutes, since an outage is no reason to fail the work.
+const TRIES: u32 = 16;
+/// Tries of a request that may have been worked on, and paid, before it broke.
+const PAID_TRIES: u32 = 6;
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_mins(1);
 
@@ -13,7 +15,8 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// Doubles from half a second; what the model itself asked for (`Retry-After`) counts when it is longer,
 /// up to a minute. `jitter` (0 to 1) adds up to half, so that many agents do not come back at once.
 pub(crate) fn wait(error: &ModelError, made: u32, jitter: f64) -> Option<Duration> {
-    if !error.is_transient() || made >= TRIES {
+    let most = if error.may_have_cost() { PAID_TRIES } else { TRIES };
+    if !error.is_transient() || made >= most {
         return None;
     }
     let backoff = FIRST.saturating_mul(1 << made.saturating_sub(1).min(16));
@@ -36,9 +39,12 @@ mod tests {
 
     #[test]
     fn waits_double_and_end() {
-        let waits: Vec<_> = (1..=6).map(|made| wait(&busy(None), made, 0.0)).collect();
+        let waits: Vec<_> = (1..=TRIES).map(|made| wait(&busy(None), made, 0.0)).collect();
         let ms = |n| Some(Duration::from_millis(n));
-        assert_eq!(waits, [ms(500), ms(1000), ms(2000), ms(4000), ms(8000), None]);
+        assert_eq!(waits[..4], [ms(500), ms(1000), ms(2000), ms(4000)]);
+        assert_eq!(waits[14..], [Some(LONGEST), None]);
+        let broken = ModelError::BrokenOff(String::new());
+        assert!(wait(&broken, PAID_TRIES - 1, 0.0).is_some() && wait(&broken, PAID_TRIES, 0.0).is_none());
     }
 
     #[test]

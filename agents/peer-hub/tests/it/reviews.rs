@@ -1,0 +1,269 @@
+//! What a review promises.
+
+use crate::world::{ADR, World};
+use golden_consensus::{Ballot, OutcomeKind, Verdict};
+use golden_model::Fault;
+use golden_platform::wire::{Fact, GuardOutcome, Message, NewFact};
+use golden_platform::{facts, subjects};
+use serde_json::{Value, json};
+use sqlx::types::Json;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+fn four() -> Value {
+    json!({"voters": [{"role": "security"}, {"role": "reviewer"}, {"role": "architect"}, {"role": "tester"}],
+           "quorumPercent": 50, "approvePercent": 50, "onTie": "Escalate", "timeoutSeconds": 60})
+}
+
+fn one(rule: &Value) -> Value {
+    json!({"voters": [rule], "timeoutSeconds": 60})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn even_votes_are_a_tie_with_verified_dissent() {
+    let world = World::new("").await;
+    let envelope = world.request(ADR, four(), 60).await;
+    world.open(&envelope).await;
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    let decision = world.decided().await;
+    assert_eq!(decision.decision, OutcomeKind::Tie);
+    assert_eq!((decision.tally.approve_weight, decision.tally.reject_weight), (2, 2));
+    let ballots = world.ballots().await;
+    assert_eq!(ballots.len(), 4);
+    assert!(ballots.iter().all(Ballot::has_verified_evidence), "{ballots:#?}");
+    let facts = world.facts().await;
+    assert_eq!(facts.len(), 1);
+    assert_eq!(facts[0]["decision"]["decision"], "Tie");
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT raw, prompt_digest FROM ballots").fetch_all(&world.pool).await.unwrap();
+    assert!(rows.iter().all(|(raw, digest)| raw.contains("verdict") && digest.starts_with("sha256:")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redelivery_and_two_replicas_make_one_ballot_per_voter_and_one_decision() {
+    let world = World::new("").await;
+    let envelope = world.request(ADR, four(), 60).await;
+    world.open(&envelope).await;
+    world.model.order(Fault { next: 8, latency_ms: 300, ..Fault::default() });
+    let _replicas = (world.replica(), world.replica());
+    for copy in 0..4 {
+        world.publish(&envelope, &format!("copy-{copy}")).await;
+    }
+    world.decided().await;
+    // Every copy is worked off before the count.
+    let begun = Instant::now();
+    loop {
+        let mut stream = world.js.get_stream(subjects::prc_stream(world.team)).await.unwrap();
+        if stream.info().await.unwrap().state.messages == 0 {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "copies are left");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((world.ballots().await.len(), world.facts().await.len()), (4, 1));
+    assert_eq!(world.model.tally().totals.unmatched, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stored_ballots_are_used_again_after_a_crash() {
+    let world = World::new("").await;
+    let envelope = world.request(ADR, four(), 60).await;
+    world.open(&envelope).await;
+    let Message::ReviewRequested(request) = &envelope.message else { panic!("no review") };
+    let stored = Ballot {
+        voter: "architect".into(),
+        role: "architect".into(),
+        model: "m".into(),
+        verdict: Verdict::Approve,
+        severity: golden_consensus::Severity::Info,
+        confidence: 50,
+        evidence: vec![],
+        rationale: "before the crash".into(),
+        digest: request.digest.clone(),
+    };
+    sqlx::query(
+        "INSERT INTO ballots (task_uid, attempt, round, voter, digest, team_uid, model, ballot, raw, prompt_digest)
+         VALUES ($1, 1, 1, 'architect', $2, $3, 'm', $4, 'raw', 'sha256:x')",
+    )
+    .bind(world.task)
+    .bind(&request.digest)
+    .bind(world.team)
+    .bind(Json(&stored))
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let _replica = world.replica();
+    world.publish(&envelope, "again").await;
+    let decision = world.decided().await;
+    assert_eq!(decision.decision, OutcomeKind::Approved, "{}", decision.reason);
+    assert_eq!(world.model.tally().totals.calls, 3, "the architect was not asked again");
+}
+
+/// The model's words are the recording's; the goal is this test's own.
+fn story(turns: &str) -> String {
+    format!(
+        "name: mine\ncontains: [\"my own goal\"]\nconversations:\n  - role: security\n    turns:\n{turns}"
+    )
+}
+
+const APPROVE: &str =
+    r#"{"verdict":"Approve","severity":"Info","confidence":80,"evidence":[],"rationale":"fine"}"#;
+
+fn turn(asked: Option<&str>, content: &str) -> String {
+    let asked = asked.map_or_else(String::new, |words| format!("asked: {words:?}, "));
+    format!("      - {{{asked}reply: {{content: {}}}}}\n", Value::from(content))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_ballot_is_mended_once() {
+    let turns = turn(None, "I approve.") + &turn(Some("could not be read"), APPROVE);
+    let world = World::new(&story(&turns)).await;
+    let envelope = world.request("my own goal", one(&json!({"role": "security"})), 60).await;
+    world.open(&envelope).await;
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    assert_eq!(world.decided().await.decision, OutcomeKind::Approved);
+    assert_eq!(world.model.tally().totals.calls, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ballot_malformed_twice_is_an_abstention() {
+    let turns = turn(None, "I approve.") + &turn(Some("no JSON object"), "{\"verdict\": \"Yes!\"}");
+    let world = World::new(&story(&turns)).await;
+    let envelope = world.request("my own goal", one(&json!({"role": "security"})), 60).await;
+    world.open(&envelope).await;
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    assert_eq!(world.decided().await.decision, OutcomeKind::Tie, "nobody had an opinion");
+    let ballot = world.ballots().await.remove(0);
+    assert_eq!(ballot.verdict, Verdict::Abstain);
+    assert!(ballot.rationale.contains("Malformed twice"), "{}", ballot.rationale);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_veto_counts_only_with_evidence_that_is_there() {
+    let reject = |quote: &str| {
+        let evidence = json!([{"file": "decision.md", "startLine": 1, "endLine": 1, "quote": quote}]);
+        json!({"verdict": "Reject", "severity": "Major", "confidence": 90, "evidence": evidence, "rationale": "no"})
+            .to_string()
+    };
+    for (quote, want) in
+        [("SKIP LOCKED", OutcomeKind::Vetoed), ("this is written nowhere", OutcomeKind::VetoUnverified)]
+    {
+        let world = World::new(&story(&turn(None, &reject(quote)))).await;
+        let rules = one(&json!({"role": "security", "veto": true}));
+        let envelope = world.request("my own goal", rules, 60).await;
+        world.open(&envelope).await;
+        let _replica = world.replica();
+        world.publish(&envelope, "first").await;
+        assert_eq!(world.decided().await.decision, want, "{quote}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_guard_cannot_be_outvoted() {
+    let world = World::new(&story(&turn(None, APPROVE))).await;
+    let mut envelope = world.request("my own goal", one(&json!({"role": "security"})), 60).await;
+    let Message::ReviewRequested(request) = &mut envelope.message else { panic!("no review") };
+    request.guards.push(GuardOutcome {
+        attempt: 1,
+        guard: "unit-tests".into(),
+        verdict: "Failed".into(),
+        tree: request.digest.clone(),
+        sandbox_run: "run".into(),
+        run_uid: Uuid::new_v4(),
+        exit_code: Some(1),
+        reason: "NonZeroExit".into(),
+        excerpt: String::new(),
+        output_digest: None,
+        image_id: None,
+        isolation: "gvisor".into(),
+    });
+    world.open(&envelope).await;
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    let decision = world.decided().await;
+    assert_eq!(decision.decision, OutcomeKind::GuardFailed);
+    assert!(decision.reason.contains("unit-tests"), "{}", decision.reason);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voter_that_fails_is_asked_until_the_review_closes_and_then_absent() {
+    let world = World::new(&story(&turn(None, APPROVE))).await;
+    let rules = one(&json!({"role": "security"}));
+    let envelope = world.request("my own goal", rules, 3).await;
+    world.open(&envelope).await;
+    world.model.order(Fault { next: 100, status: Some(503), ..Fault::default() });
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    assert_eq!(world.decided().await.decision, OutcomeKind::QuorumMissing);
+    assert!(world.ballots().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voter_whose_call_waits_for_money_is_waited_for() {
+    let world = World::new(&story(&turn(None, APPROVE))).await;
+    let envelope = world.request("my own goal", one(&json!({"role": "security"})), 2).await;
+    world.open(&envelope).await;
+    // As the gateway writes it when it holds a call.
+    let fact = NewFact {
+        team_uid: world.team,
+        task_uid: world.task,
+        object_uid: world.task,
+        fact_key: "held/op-1/u1".into(),
+        fact: Fact::BudgetHeld {
+            op_key: "op-1/u1".into(),
+            missing_micro_usd: 1,
+            missing_tokens: 0,
+            account: "Budget checkout/monthly".into(),
+            on_exhausted: "Pause".into(),
+        },
+    };
+    facts::insert(&mut world.pool.acquire().await.unwrap(), &fact).await.unwrap();
+    world.model.order(Fault { latency_ms: 5000, ..Fault::default() });
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    assert_eq!(world.decided().await.decision, OutcomeKind::Approved);
+    assert_eq!(world.model.tally().totals.calls, 1, "the same call, not another");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_nobody_was_asked_for_in_time_is_left_to_the_orchestrator() {
+    let world = World::new("").await;
+    let envelope = world.request(ADR, four(), -5).await;
+    world.open(&envelope).await;
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    let begun = Instant::now();
+    loop {
+        let mut stream = world.js.get_stream(subjects::prc_stream(world.team)).await.unwrap();
+        if stream.info().await.unwrap().state.messages == 0 {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "the message is not worked off");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((world.decision().await, world.facts().await.len()), (None, 0));
+    assert!(world.stores.nats.pid().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_cannot_be_read_end_among_the_dead_letters() {
+    let world = World::new("").await;
+    let envelope = world.request(ADR, json!({"voters": []}), 60).await;
+    world.open(&envelope).await;
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    let begun = Instant::now();
+    loop {
+        let reasons: Vec<String> =
+            sqlx::query_scalar("SELECT reason FROM dead_letters").fetch_all(&world.pool).await.unwrap();
+        if let Some(reason) = reasons.first() {
+            assert!(reason.contains("names no voters"), "{reason}");
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "no dead letter");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
