@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use golden_cluster::images::{self, File, Image, Start};
 use golden_scenarios::install::Images;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where the binaries are.
@@ -36,12 +36,34 @@ pub(crate) fn binaries() -> Result<Binaries> {
 
 /// Every image the demo and the tests use, loaded into the local cluster.
 pub(crate) fn load(binaries: &Binaries) -> Result<Images> {
-    let golden = images::golden(&binaries.golden)?;
-    let golden_git = golden_git(binaries)?;
-    for image in images::all()?.iter().chain([&golden_model(binaries)?, &golden, &golden_git]) {
+    for image in every(binaries)? {
         image.load()?;
     }
-    Ok(Images { golden: golden.reference(), golden_git: golden_git.reference() })
+    Ok(Images {
+        golden: images::golden(&binaries.golden)?.reference(),
+        golden_git: golden_git(binaries)?.reference(),
+    })
+}
+
+/// Every image as an archive in `folder`, for `kind load image-archive`, `ctr images import` or a push.
+pub(crate) fn save(binaries: &Binaries, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    for image in every(binaries)? {
+        let reference = image.reference();
+        let name = reference.rsplit('/').next().unwrap_or(&reference).replace(':', "-");
+        let path = folder.join(format!("{name}.tar"));
+        let file =
+            std::fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        image.write_archive(std::io::BufWriter::new(file))?;
+        println!("{reference}   {}", path.display());
+    }
+    Ok(())
+}
+
+fn every(binaries: &Binaries) -> Result<Vec<Image>> {
+    let mut all = images::all()?;
+    all.extend([golden_model(binaries)?, images::golden(&binaries.golden)?, golden_git(binaries)?]);
+    Ok(all)
 }
 
 fn golden_model(binaries: &Binaries) -> Result<Image> {

@@ -1,11 +1,21 @@
-//! `cargo xtask images`: build every image that needs no binary of ours and
-//! load it into the running cluster.
+//! `cargo xtask images`: builds every image, and loads it into the local cluster or saves it as an archive.
 
+use crate::build;
 use anyhow::Result;
+use std::path::PathBuf;
 
-pub(crate) fn run() -> Result<()> {
-    for image in golden_cluster::images::all()? {
-        println!("{}", image.load()?);
+/// What to do with the images.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Write archives into this folder, for another cluster, instead of loading the images here.
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let binaries = build::binaries()?;
+    match &args.save {
+        Some(folder) => build::save(&binaries, folder),
+        None => build::load(&binaries).map(|images| println!("{}\n{}", images.golden, images.golden_git)),
     }
-    Ok(())
 }

@@ -27,8 +27,8 @@ enum Command {
     /// The local Kubernetes alone
     #[command(subcommand)]
     Cluster(cluster::Action),
-    /// Build the container images and load them into the local Kubernetes
-    Images,
+    /// Build the container images and load them into the local Kubernetes, or save them for another
+    Images(images::Args),
     /// Write the CustomResourceDefinitions made from the types
     Crdgen(crdgen::Args),
 }
@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Cluster(action) => cluster::run(&action),
-        Command::Images => images::run(),
+        Command::Images(args) => images::run(&args),
         Command::Crdgen(args) => crdgen::run(&args),
     }
 }

@@ -37,6 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             "local cluster",
             cargo().args(["test", "-p", "golden-cluster", "--test", "cluster"]),
         ));
+        lanes.extend(crate::scenarios::lanes(args.keep));
     }
     report(&lanes, start)
 }
