@@ -203,19 +203,19 @@ async fn operate(
     if stop.is_cancelled() {
         return Ok(());
     }
-    let background = tokio::spawn(futures::future::join_all(pumps).map(drop));
+    let mut background = tokio::spawn(futures::future::join_all(pumps).map(drop));
     let leading = tokio::spawn(leading(Arc::clone(&ctx), ctx.leadership.clone()));
     let notices = tokio::spawn(notices::run(Arc::clone(&ctx), database_url, stop.clone()));
-    let (sweeper, controllers) = controllers(&ctx, ends, stop);
-    let controllers =
-        tokio::spawn(async move { tokio::join!(sweeper, futures::future::join_all(controllers)) });
+    let mut controllers = tokio::spawn(controllers(&ctx, ends, stop));
     // The lease is released last: while reconciles run nobody else may act.
     let (finish, finished) = tokio::sync::oneshot::channel::<()>();
-    let election = tokio::spawn(election.run(finished.map(drop)));
-    tokio::pin!(election);
-    let lost = tokio::select! {
+    let mut election = tokio::spawn(election.run(finished.map(drop)));
+    let ended = tokio::select! {
         () = stop.cancelled() => None,
-        ended = &mut election => Some(ended.context("the leader election failed")?),
+        lost = &mut election => Some(lost.context("the leader election failed")?),
+        // A defect: half an operator would look alive and do nothing.
+        _ = &mut background => bail!("a watch ended by itself; please report it"),
+        _ = &mut controllers => bail!("a controller ended by itself; please report it"),
     };
     ctx.queues.close();
     stop.cancel();
@@ -225,12 +225,11 @@ async fn operate(
     for task in [background, leading, notices] {
         task.abort();
     }
-    if let Some(result) = lost {
-        result.context("another operator may lead now, so this one ends")
-    } else {
-        drop(finish);
-        election.await.context("the leader election failed")?.context("the leader election failed")
+    if let Some(lost) = ended {
+        return lost.context("another operator may lead now, so this one ends");
     }
+    drop(finish);
+    election.await.context("the leader election failed")?.context("the leader election failed")
 }
 
 /// On becoming the leader: look at everything once.
@@ -243,11 +242,8 @@ async fn leading(ctx: Arc<Context>, mut leadership: Leadership) {
     ctx.queues.everything(&ctx.caches);
 }
 
-fn controllers(
-    ctx: &Arc<Context>,
-    ends: Ends,
-    stop: &CancellationToken,
-) -> (BoxFuture<'static, ()>, Vec<BoxFuture<'static, ()>>) {
+/// The sweep and every controller, until their queues are closed.
+fn controllers(ctx: &Arc<Context>, ends: Ends, stop: &CancellationToken) -> BoxFuture<'static, ()> {
     let x = || Arc::clone(ctx);
     let caches = &ctx.caches;
     let (vanished, token, sweeping) = (ends.vanished, stop.clone(), x());
@@ -256,7 +252,7 @@ fn controllers(
         sweeping.synced.wait().await;
         sweep::run(sweeping, vanished, token).await;
     };
-    let all = vec![
+    let all = [
         serve("modelprovider", x(), caches.providers.clone(), ends.providers, c::model_provider::reconcile)
             .boxed(),
         serve("budget", x(), caches.budgets.clone(), ends.budgets, c::budget::reconcile).boxed(),
@@ -275,5 +271,8 @@ fn controllers(
         serve("promptrevision", x(), caches.revisions.clone(), ends.revisions, c::prompt_revision::reconcile)
             .boxed(),
     ];
-    (sweeper.boxed(), all)
+    async move {
+        tokio::join!(sweeper, futures::future::join_all(all));
+    }
+    .boxed()
 }

@@ -18,7 +18,7 @@ async fn leader(world: &World, within: Duration, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_takes_over_at_once_after_a_stop_and_soon_after_a_crash() {
+async fn a_follower_takes_over_at_once_after_a_stop_and_when_the_lease_expires_after_a_crash() {
     let world = World::start("failover").await;
     let first = world.operator("one").await;
     leader(&world, SOON, "one").await;
@@ -41,18 +41,32 @@ async fn a_follower_takes_over_at_once_after_a_stop_and_soon_after_a_crash() {
         .until::<AgentTeam>("between", "core", SOON, |t| of_team(t, READY) == "False/ServiceUnavailable")
         .await;
 
-    // A crash lets it expire.
-    let third = world.operator("three").await;
-    second.task.abort();
     second.stop.cancel();
+    second.task.await.unwrap().unwrap();
+
+    // A leader that crashed holds its lease until it expires, and not longer.
+    hold(&world, "ghost").await;
+    let third = world.operator("three").await;
+    let waiting = Instant::now();
     leader(&world, Duration::from_secs(40), "three").await;
+    assert!(waiting.elapsed() > Duration::from_secs(12), "taken over after {:?}", waiting.elapsed());
     world.namespace("after").await;
     world.apply(&team("after", "core")).await;
     world
         .until::<AgentTeam>("after", "core", SOON, |t| of_team(t, READY) == "False/ServiceUnavailable")
         .await;
-    third.stop.cancel();
-    third.task.await.unwrap().unwrap();
+
+    // A leader that finds another in its place ends: two must not act.
+    hold(&world, "usurper").await;
+    let ended = tokio::time::timeout(SOON, third.task).await.expect("it ends").unwrap();
+    assert!(ended.unwrap_err().to_string().contains("another operator may lead"));
+}
+
+/// Takes the lease as a process that then does nothing.
+async fn hold(world: &World, name: &str) {
+    let held = Patch::Merge(json!({"spec": {"holderIdentity": name, "leaseDurationSeconds": 15,
+        "renewTime": k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime(jiff::Timestamp::now())}}));
+    world.of::<Lease>(GOLDEN).patch("golden-operator", &PatchParams::default(), &held).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
