@@ -186,7 +186,7 @@ impl Work<'_> {
         self.s.review = None;
         self.s.answers.clear();
         self.s.approval = None;
-        self.s.held.clear();
+        self.forget_holds();
         self.s.stage = Stage::Producing;
     }
 }

@@ -53,6 +53,13 @@ impl Work<'_> {
         }
     }
 
+    /// The calls that were held are over with whatever made them. Their keys are kept, so that a hold told again is
+    /// not taken for a new one.
+    pub(super) fn forget_holds(&mut self) {
+        let room = MAX_RESUMED.saturating_sub(self.s.resumed.len());
+        self.s.resumed.extend(std::mem::take(&mut self.s.held).into_keys().take(room));
+    }
+
     /// A hold that the budget says to fail on.
     pub(super) fn fatal_budget(&self) -> Option<Why> {
         self.s.held.values().find(|h| h.on_exhausted == "Fail").map(exhausted)

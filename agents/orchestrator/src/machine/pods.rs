@@ -123,7 +123,7 @@ impl Work<'_> {
     pub(super) fn drop_pod(&mut self) {
         if let Some(pod) = self.s.pod.take() {
             self.commands.push(Command::Unwant { kind: pod.kind, name: pod.name });
-            self.s.held.clear();
+            self.forget_holds();
         }
     }
 

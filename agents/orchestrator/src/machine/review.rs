@@ -114,7 +114,7 @@ impl Work<'_> {
             review.verdict = Some(decision.decision);
             review.tally = Some(decision.tally);
             review.reason.clone_from(&decision.reason);
-            self.s.held.clear();
+            self.forget_holds();
             return self.act_on(&decision);
         }
         if self.now < after(review.closes_at, OVERDUE_SECONDS) {

@@ -123,6 +123,8 @@ fn holds_end_with_the_pod_that_made_them() {
     run.feed(&held("op1", "Pause"));
     run.feed(&run.result(&digest(1), 0));
     assert_eq!(run.condition("BudgetAvailable"), "True/BudgetAvailable");
+    run.feed(&held("op1", "Pause"));
+    assert!(run.ignored(), "told again, it is not a new one");
 }
 
 #[test]
