@@ -3,6 +3,6 @@
 //! Run in one thread, in the order of their names: the stories first, what looks at their traces after.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expected by failing")]
 
-mod access;
 mod s1_stories;
+mod s2_access;
 mod support;
