@@ -71,22 +71,25 @@ pub(crate) async fn see_path(
     Ok((path, seen.into_iter().map(|s| s.account).collect()))
 }
 
-/// The accounts of a path, locked in its order: every transaction that shares some of them meets them in the
-/// same order. (The lock is taken after sorting: Postgres locks rows as they leave the sort.)
+/// The accounts of a path, root first, all locked. They are locked in the order of their uids, whatever the path's own
+/// order is: paths are made of selectors, two may share accounts in opposite orders, and one order for all is what
+/// cannot deadlock. (The lock is taken after sorting: Postgres locks rows as they leave the sort.)
 pub(crate) async fn lock_path(
     conn: &mut PgConnection,
     path: &[Uuid],
 ) -> Result<Vec<AccountRow>, sqlx::Error> {
-    sqlx::query_as(
+    let mut rows: Vec<AccountRow> = sqlx::query_as(
         "SELECT account_uid, kind, namespace, name, on_exhausted, limit_cost, limit_tokens, spent_cost,
                 reserved_cost, spent_tokens, reserved_tokens, overage_cost, overage_tokens,
                 committed_cost_at_edit, committed_tokens_at_edit, deleted_at IS NOT NULL AS deleted
          FROM accounts WHERE account_uid = ANY($1)
-         ORDER BY array_position($1, account_uid) FOR UPDATE",
+         ORDER BY account_uid FOR UPDATE",
     )
     .bind(path)
     .fetch_all(conn)
-    .await
+    .await?;
+    rows.sort_by_key(|row| path.iter().position(|uid| *uid == row.account_uid));
+    Ok(rows)
 }
 
 /// Adds an effect to every account of a locked path.
