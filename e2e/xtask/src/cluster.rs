@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{Subcommand, ValueEnum};
 
 #[derive(Subcommand)]
@@ -43,7 +43,7 @@ pub(crate) fn run(action: &Action) -> Result<()> {
 
 /// The local cluster, brought up if need be; its kubeconfig.
 pub(crate) fn ensure() -> Result<std::path::PathBuf> {
-    golden_cluster::up(&supervisor()?)
+    golden_cluster::up(&supervisor())
 }
 
 fn up() -> Result<()> {
@@ -54,10 +54,11 @@ fn up() -> Result<()> {
 }
 
 /// This program itself, run as the supervisor.
-pub(crate) fn supervisor() -> Result<Command> {
-    let mut command = Command::new(std::env::current_exe().context("cannot find this program's own file")?);
+pub(crate) fn supervisor() -> Command {
+    // By its process, not by its file: cargo may have built that anew meanwhile, and the old one is gone.
+    let mut command = Command::new(format!("/proc/{}/exe", std::process::id()));
     command.args(["cluster", "supervise"]);
-    Ok(command)
+    command
 }
 
 /// Takes the cluster down and counts what is left of it.
