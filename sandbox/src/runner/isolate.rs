@@ -1,12 +1,20 @@
-//! The inner isolation: a user namespace of its own, and in it a network namespace that holds nothing but loopback.
+//! The inner isolation: a user namespace of its own, and in it a network namespace that holds nothing but loopback,
+//! and a pid namespace from which the runner cannot be seen or signalled.
 //!
-//! The user namespace maps the caller's own user alone. It is what lets a process without rights make the network
-//! namespace, and what keeps the command from tracing the runner, which stays outside.
+//! The user namespace maps the caller's own user alone. It is what lets a process without rights make the others, and
+//! what keeps the command from tracing the runner, which stays outside. The network is what must hold, so a run
+//! without it does not begin; the pid namespace keeps a command from ending its own runner (gVisor lets a container's
+//! pid 1 be killed from within), which would cost the verdict and nothing else, so a run goes on without it.
 
 use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
 use nix::net::if_::if_nameindex;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
+    configure_capability_in_ambient_set, set_capabilities,
+};
 use std::fs;
 use std::io::Write as _;
 
@@ -29,7 +37,9 @@ pub(super) enum Fault {
 /// Moves this process, which must have one thread, into empty namespaces.
 pub(super) fn enter() -> Result<(), Fault> {
     let (user, group) = (nix::unistd::geteuid(), nix::unistd::getegid());
-    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET).map_err(Fault::Unshare)?;
+    let network = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET;
+    let all = network | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
+    unshare(all).or_else(|_| unshare(network)).map_err(Fault::Unshare)?;
     // Without this the kernel refuses a group map written by a process without rights.
     write("/proc/self/setgroups", "deny")?;
     write("/proc/self/gid_map", &format!("{group} {group} 1"))?;
@@ -42,6 +52,33 @@ pub(super) fn enter() -> Result<(), Fault> {
 
 fn write(file: &'static str, text: &str) -> Result<(), Fault> {
     fs::write(file, text).map_err(|source| Fault::Map { file, source })
+}
+
+/// Keeps the right to mount through the start of the next program: the kernel takes it from whoever is not root.
+/// It is a right over this namespace's own mounts alone.
+pub(super) fn keep_mount_right() {
+    let Ok(mut sets) = capabilities(None) else { return };
+    sets.inheritable = sets.permitted & CapabilitySet::SYS_ADMIN;
+    if set_capabilities(None, sets).is_ok() {
+        let _ = configure_capability_in_ambient_set(CapabilitySet::SYS_ADMIN, true);
+    }
+}
+
+/// Shows the new pid namespace in `/proc`, where this process is the first of one; then gives the right up.
+/// Where the mount is refused, `/proc` shows the container's processes, which cannot be reached all the same.
+pub(super) fn own_proc() {
+    if nix::unistd::getpid().as_raw() == 1 {
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        let _ = mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>);
+    }
+    let _ = clear_ambient_capability_set();
+    let none = CapabilitySet::empty();
+    let _ = set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none });
+}
+
+/// Closes this process's files and memory to the command, which has the same user: the pipe to the runner is in them.
+pub(super) fn hide() {
+    let _ = nix::sys::prctl::set_dumpable(false);
 }
 
 /// A second look, so that a runtime which accepts the call and does nothing is noticed. By netlink and not by

@@ -4,11 +4,13 @@
 //! namespace, and the runner holds untrusted code, so it does as little as possible beside that.
 
 mod capture;
+mod init;
 mod inner;
 mod install;
 mod isolate;
 mod measure;
 mod monitor;
+mod notes;
 mod outputs;
 mod prepare;
 mod processes;
@@ -26,9 +28,12 @@ pub enum Command {
     Prepare(prepare::Args),
     /// Runs a command in isolation and reports what came of it (pid 1 of a sandbox).
     Sandbox(sandbox::Args),
-    /// Builds the isolation around itself and becomes the command. Started by `sandbox`.
+    /// Moves into the inner isolation. Started by `sandbox`.
     #[command(hide = true)]
     Inner(inner::Args),
+    /// Starts the command, as the first process of the inner isolation. Started by `inner`.
+    #[command(hide = true)]
+    Init(init::Args),
     /// Hands outputs to the team's broker (a sidecar of a sandbox).
     Upload(upload::Args),
 }
@@ -40,6 +45,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Prepare(args) => Ok(prepare::run(&args)),
         Command::Sandbox(args) => sandbox::run(&args),
         Command::Inner(args) => Ok(inner::run(&args)),
+        Command::Init(args) => Ok(init::run(&args)),
         Command::Upload(args) => upload::run(&args),
     }
 }

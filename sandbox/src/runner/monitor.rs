@@ -12,6 +12,9 @@ const SAMPLE: Duration = Duration::from_millis(100);
 /// How often the end is looked for.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Processes between the runner and the command: inner and init.
+const OWN: u64 = 2;
+
 /// What the monitor holds the command to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -92,7 +95,7 @@ pub(super) fn watch(main: Pid, limits: Limits, stop: &AtomicBool) -> Seen {
         if Instant::now() >= next_sample {
             let now = processes::sample();
             peak.resident_bytes = peak.resident_bytes.max(now.resident_bytes);
-            if now.threads > limits.pids {
+            if now.threads > limits.pids + OWN {
                 break End::TooManyProcesses;
             }
             next_sample = Instant::now() + SAMPLE;

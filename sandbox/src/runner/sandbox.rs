@@ -1,20 +1,20 @@
 //! `golden runner sandbox`: pid 1 of a run's container.
 //!
-//! Starts the command behind [`super::inner`], holds it to its limits, ends everything it left, keeps its outputs and
+//! Starts the command behind [`super::inner`] and [`super::init`], holds it to its limits, ends everything it left, keeps its outputs and
 //! reports in the termination message. It ends with 0 whenever it has reported: the command's own exit code is in the
 //! report, and an exit code of the container would say less.
 
 use super::capture::{Capture, Tail};
-use super::inner::Note;
 use super::measure::{Cgroup, of_children};
-use super::monitor::{Limits, Seen, watch};
+use super::monitor::{End, Limits, Seen, watch};
+use super::notes::{self, Note};
 use super::processes;
 use super::upload::client::{Uploaded, upload};
 use crate::report::{MAX_TAIL_BYTES, Report, last_bytes};
 use anyhow::Context;
 use golden_crds::conditions::sandbox_run as reason;
 use nix::unistd::Pid;
-use std::io::Read as _;
+use std::io::{BufReader, PipeReader};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -77,7 +77,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn held(args: &Args, stop: &AtomicBool) -> anyhow::Result<Report> {
     let before = Cgroup::read();
-    let started = match start(args)? {
+    let mut started = match start(args)? {
         Ok(started) => started,
         Err(report) => return Ok(*report),
     };
@@ -87,7 +87,8 @@ fn held(args: &Args, stop: &AtomicBool) -> anyhow::Result<Report> {
     anyhow::ensure!(gone, "processes of the command could not be killed");
     wait_for_ends(&started.streams);
     let after = Cgroup::read();
-    let (exit_code, reason, message) = seen.end.explain(limits, after.killed_since(&before));
+    let (exit_code, reason, message) =
+        ended(seen.end, &mut started.told).explain(limits, after.killed_since(&before));
     let mut report = Report::not_run(reason, message);
     report.exit_code = exit_code;
     report.pod_network = started.pod_network;
@@ -101,12 +102,14 @@ struct Started {
     /// stdout, stderr.
     streams: [Capture; 2],
     pod_network: bool,
+    /// What the inner programs still have to say.
+    told: BufReader<PipeReader>,
 }
 
 fn start(args: &Args) -> anyhow::Result<Result<Started, Box<Report>>> {
     let [stdout, stderr] = ["stdout", "stderr"].map(|name| Tail::new(&args.scratch, name, args.output_bytes));
     let (stdout, stderr) = (stdout.context("no room for stdout")?, stderr.context("no room for stderr")?);
-    let (mut told, tell) = std::io::pipe()?;
+    let (told, tell) = std::io::pipe()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["runner", "inner"]).arg(format!("--pids={}", args.pids));
     if args.allow_pod_network {
@@ -118,12 +121,11 @@ fn start(args: &Args) -> anyhow::Result<Result<Started, Box<Report>>> {
     let mut child = command.spawn().context("cannot start the inner runner")?;
     // The writing end lives in `command`: while it is open here, the pipe never ends.
     drop(command);
-    let mut notes = String::new();
-    told.read_to_string(&mut notes)?;
+    let mut told = BufReader::new(told);
     let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
         anyhow::bail!("the command has no output streams");
     };
-    let pod_network = match read_notes(&notes) {
+    let pod_network = match until_started(&mut told) {
         Ok(pod_network) => pod_network,
         Err(report) => {
             processes::end_all();
@@ -132,20 +134,31 @@ fn start(args: &Args) -> anyhow::Result<Result<Started, Box<Report>>> {
     };
     let main = Pid::from_raw(i32::try_from(child.id())?);
     let streams = [Capture::start(out, stdout), Capture::start(err, stderr)];
-    Ok(Ok(Started { main, streams, pod_network }))
+    Ok(Ok(Started { main, streams, pod_network, told }))
 }
 
-/// Whether the command reaches the pod's network, or the report of a command that did not run.
-fn read_notes(notes: &str) -> Result<bool, Box<Report>> {
+/// Reads until the command runs: whether it reaches the pod's network, or the report of one that does not run.
+fn until_started(told: &mut BufReader<PipeReader>) -> Result<bool, Box<Report>> {
     let mut pod_network = false;
-    for line in notes.lines() {
-        match serde_json::from_str(line) {
-            Ok(Note::PodNetwork) => pod_network = true,
-            Ok(Note::Fault { reason, message }) => return Err(Box::new(Report::not_run(&reason, message))),
-            Err(_) => return Err(Box::new(Report::not_run(reason::CONTAINER_START_FAILED, line))),
+    loop {
+        match notes::next(told) {
+            Some(Note::Started) => return Ok(pod_network),
+            Some(Note::PodNetwork) => pod_network = true,
+            Some(Note::Fault { reason, message }) => return Err(Box::new(Report::not_run(&reason, message))),
+            Some(Note::Signalled(_)) | None => {
+                let words = "the inner runner ended before the command began";
+                return Err(Box::new(Report::not_run(reason::CONTAINER_START_FAILED, words)));
+            }
         }
     }
-    Ok(pod_network)
+}
+
+/// How the command itself ended, where its init could still say so. Every writer is gone, so this ends.
+fn ended(end: End, told: &mut BufReader<PipeReader>) -> End {
+    match (end, notes::next(told)) {
+        (End::Exited(_), Some(Note::Signalled(signal))) => End::Signalled(signal),
+        _ => end,
+    }
 }
 
 /// The image's environment without Golden's and Kubernetes' variables, then the run's own.
