@@ -3,7 +3,9 @@
 //! The sidecar holds the pod's token: it lays out the work, lets the agent call models, and delivers the result. The
 //! runner stands in the agent's container, holds nothing, and starts the agent whatever its image is.
 
+mod handover;
 mod layout;
+mod leftovers;
 mod proxy;
 mod result;
 mod retry;

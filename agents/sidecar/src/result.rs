@@ -14,35 +14,53 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Ended {
     pub(crate) exit_code: i32,
-    /// The agent's last words.
+    /// The agent's last words; without a tree, why there is none.
     pub(crate) summary: String,
+    /// Digest of the transcript, kept before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) transcript: Option<String>,
 }
 
-/// `POST /golden/result?exit_code=…&summary=…` with the tar of the workspace; answered once it is safe.
+/// `POST /golden/transcript`: keeps the agent's transcript.
+pub(crate) async fn transcript(
+    State(orchestrator): State<ServiceClient>,
+    body: Bytes,
+) -> Result<Json<ArtifactStored>, Error> {
+    let stored = again("the transcript", || orchestrator.put_bytes("/v1/artifacts", body.clone())).await;
+    stored.map(Json).map_err(refused)
+}
+
+/// `POST /golden/result?exit_code=…&summary=…` with the tar of the workspace, or nothing if it cannot be
+/// taken; answered once it is safe.
 pub(crate) async fn take(
     State(orchestrator): State<ServiceClient>,
     Query(ended): Query<Ended>,
     body: Bytes,
 ) -> Result<Json<Value>, Error> {
-    // The agent's container speaks here too: what it sends is read as untrusted, and made canonical.
-    let tar = tree::canonical(&body)
+    let tree = if body.is_empty() { None } else { Some(keep(&orchestrator, &body).await?) };
+    // Attempt and try are filled from the token by the orchestrator, not believed from here.
+    let result = AttemptResult {
+        attempt: 0,
+        r#try: 0,
+        tree: tree.clone(),
+        agent_exit_code: ended.exit_code,
+        summary: ended.summary,
+        transcript: ended.transcript,
+    };
+    let _: Value = again("the result", || orchestrator.post("/v1/result", &result)).await.map_err(refused)?;
+    Ok(Json(json!({"tree": tree})))
+}
+
+/// Keeps the produced tree. The agent's container speaks here too: what it sends is untrusted, and made canonical.
+async fn keep(orchestrator: &ServiceClient, body: &Bytes) -> Result<String, Error> {
+    let tar = tree::canonical(body)
         .map_err(|e| Error::bad_request(format!("the workspace cannot be taken: {e}")))?;
     let tar = Bytes::from(tar);
     let stored: ArtifactStored =
         again("the artifact", || orchestrator.put_bytes("/v1/artifacts", tar.clone()))
             .await
             .map_err(refused)?;
-    // Attempt and try are filled from the token by the orchestrator, not believed from here.
-    let result = AttemptResult {
-        attempt: 0,
-        r#try: 0,
-        tree: Some(stored.digest.clone()),
-        agent_exit_code: ended.exit_code,
-        summary: ended.summary,
-        transcript: None,
-    };
-    let _: Value = again("the result", || orchestrator.post("/v1/result", &result)).await.map_err(refused)?;
-    Ok(Json(json!({"tree": stored.digest})))
+    Ok(stored.digest)
 }
 
 fn refused(error: CallError) -> Error {

@@ -2,8 +2,9 @@
 
 use crate::LISTEN;
 use crate::result::Ended;
-use anyhow::{Context as _, bail, ensure};
-use golden_platform::tree;
+use crate::{handover, leftovers};
+use anyhow::{Context as _, ensure};
+use golden_platform::wire::ArtifactStored;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -16,6 +17,9 @@ pub struct Args {
     /// Where the agent works.
     #[arg(long, env = "GOLDEN_WORKSPACE", default_value = "/workspace")]
     workspace: PathBuf,
+    /// Where the agent may leave its last words and transcript, in `out`.
+    #[arg(long, env = "GOLDEN_DIR", default_value = "/golden")]
+    golden: PathBuf,
     /// The agent and its arguments.
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -26,6 +30,11 @@ const LAID_OUT: Duration = Duration::from_mins(10);
 const LOOK: Duration = Duration::from_millis(100);
 /// The end of what the agent printed that is kept as its last words, in bytes.
 const SUMMARY: usize = 2048;
+/// How long the rest of the output is waited for once the agent has ended.
+const DRAIN: Duration = Duration::from_secs(2);
+/// As shells say that a program is not there, and that its end was not seen.
+const NOT_FOUND: i32 = 127;
+const UNKNOWN: i32 = 255;
 
 /// Exit code when the work could not be laid out, or its result not be handed over, through no fault of the agent
 /// (EX_TEMPFAIL). The orchestrator then makes a new try instead of judging the attempt.
@@ -37,12 +46,22 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if let Err(error) = wait_for_work(&client).await {
         undelivered(&error);
     }
-    let (exit_code, summary) = agent(&args).await?;
-    let workspace = args.workspace;
-    let tar = tokio::task::spawn_blocking(move || tree::pack(&workspace))
-        .await?
-        .context("the workspace cannot be packed: see the limits of trees")?;
-    let ended = Ended { exit_code, summary };
+    let (exit_code, printed) = agent(&args).await;
+    // What the agent left running would change the workspace while it is read.
+    leftovers::end();
+    let Args { workspace, golden, .. } = args;
+    let (packed, summary, transcript) = tokio::task::spawn_blocking(move || {
+        let summary = handover::summary(&golden).unwrap_or(printed);
+        (handover::workspace(&workspace), summary, handover::transcript(&golden))
+    })
+    .await?;
+    // A workspace that cannot be taken is the agent's failure, and is told as such.
+    let (tar, summary) = packed.map_or_else(|why| (Vec::new(), why), |tar| (tar, summary));
+    let transcript = match transcript {
+        Some(bytes) => kept(&client, bytes).await,
+        None => None,
+    };
+    let ended = Ended { exit_code, summary, transcript };
     let sent = client.post(format!("http://{LISTEN}/golden/result")).query(&ended).body(tar).send().await;
     let answer = match sent.context("the sidecar did not answer") {
         Ok(answer) => answer,
@@ -59,6 +78,18 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         answer.text().await.unwrap_or_default()
     );
     Ok(())
+}
+
+/// Keeps the transcript. It explains the work and is not the work: without it the result is handed over all the same.
+async fn kept(client: &reqwest::Client, transcript: Vec<u8>) -> Option<String> {
+    let sent = client.post(format!("http://{LISTEN}/golden/transcript")).body(transcript).send().await;
+    match sent.and_then(reqwest::Response::error_for_status) {
+        Ok(answer) => answer.json::<ArtifactStored>().await.ok().map(|stored| stored.digest),
+        Err(error) => {
+            eprintln!("the transcript is not kept: {error}");
+            None
+        }
+    }
 }
 
 /// Ends the process so that the pod counts as lost.
@@ -81,22 +112,36 @@ async fn wait_for_work(client: &reqwest::Client) -> anyhow::Result<()> {
 }
 
 /// The agent's exit code and last words. What it prints is the container's log.
-async fn agent(args: &Args) -> anyhow::Result<(i32, String)> {
-    let Some((program, arguments)) = args.command.split_first() else { bail!("no agent was named") };
-    let mut child = tokio::process::Command::new(program)
+async fn agent(args: &Args) -> (i32, String) {
+    let [program, arguments @ ..] = args.command.as_slice() else {
+        return (NOT_FOUND, "no agent was named".into());
+    };
+    let spawned = tokio::process::Command::new(program)
         .args(arguments)
         .current_dir(&args.workspace)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("the agent {program} cannot be started: is it in the image?"))?;
-    let stdout = child.stdout.take().context("the agent's output was not piped")?;
-    let (words, status) = tokio::join!(last_words(stdout), child.wait());
-    let status = status.context("the agent's end was not seen")?;
+        .spawn();
+    let mut child = match spawned {
+        Ok(child) => child,
+        Err(error) => {
+            let words = format!("the agent {program} cannot be started: {error}; is it in the image?");
+            eprintln!("{words}");
+            return (NOT_FOUND, words);
+        }
+    };
+    let mut words = child.stdout.take().map(|stdout| tokio::spawn(last_words(stdout)));
+    let status = child.wait().await;
+    // A process that the agent left behind may hold its output open for ever.
+    let printed = match &mut words {
+        Some(reading) => tokio::time::timeout(DRAIN, reading).await.ok().and_then(Result::ok),
+        None => None,
+    };
+    let Ok(status) = status else { return (UNKNOWN, printed.unwrap_or_default()) };
     // Ended by a signal: as shells say it.
     let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-    Ok((status.code().unwrap_or_else(|| 128 + signal.unwrap_or(0)), words))
+    (status.code().unwrap_or_else(|| 128 + signal.unwrap_or(0)), printed.unwrap_or_default())
 }
 
 /// Copies to our own output and keeps the end.
@@ -119,18 +164,30 @@ async fn last_words(mut from: impl AsyncRead + Unpin) -> String {
 mod tests {
     use super::*;
 
+    fn args(command: &[&str]) -> Args {
+        let command = command.iter().map(|c| (*c).to_owned()).collect();
+        Args { workspace: std::env::temp_dir(), golden: std::env::temp_dir(), command }
+    }
+
     #[tokio::test]
     async fn the_end_of_a_long_output_is_kept_and_an_exit_code_is_no_failure_of_ours() {
-        let command = ["sh", "-c", "yes x | head -n 5000; echo the end; exit 3"].map(str::to_owned).to_vec();
-        let args = Args { workspace: std::env::temp_dir(), command };
-        let (code, words) = agent(&args).await.unwrap();
+        let (code, words) = agent(&args(&["sh", "-c", "yes x | head -n 5000; echo the end; exit 3"])).await;
         assert_eq!(code, 3);
         assert!(words.ends_with("the end") && words.len() <= SUMMARY);
     }
 
     #[tokio::test]
     async fn an_agent_that_is_not_there_is_named() {
-        let args = Args { workspace: std::env::temp_dir(), command: vec!["/no/such/agent".into()] };
-        assert!(format!("{:#}", agent(&args).await.unwrap_err()).contains("/no/such/agent"));
+        let (code, words) = agent(&args(&["/no/such/agent"])).await;
+        assert_eq!(code, NOT_FOUND);
+        assert!(words.contains("/no/such/agent"), "{words}");
+    }
+
+    #[tokio::test]
+    async fn what_an_agent_leaves_running_holds_nothing_up() {
+        let start = std::time::Instant::now();
+        let (code, _) = agent(&args(&["sh", "-c", "sleep 20 & echo done"])).await;
+        assert_eq!(code, 0);
+        assert!(start.elapsed() < Duration::from_secs(10));
     }
 }

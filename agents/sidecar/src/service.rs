@@ -74,6 +74,12 @@ fn router(orchestrator: ServiceClient, gateway: ServiceClient, ready: Arc<Atomic
     Router::new()
         .route("/readyz", get(state))
         .route(
+            "/golden/transcript",
+            post(result::transcript)
+                .with_state(orchestrator.clone())
+                .layer(DefaultBodyLimit::max(artifacts::MAX_BYTES)),
+        )
+        .route(
             "/golden/result",
             post(result::take).with_state(orchestrator).layer(DefaultBodyLimit::max(artifacts::MAX_BYTES)),
         )

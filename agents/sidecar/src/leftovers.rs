@@ -1,0 +1,27 @@
+//! Ending what an agent left running in its container.
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, getpid};
+use std::time::{Duration, Instant};
+
+/// How long processes may take to die of SIGKILL.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Kills and reaps all other processes of the container. Only where this process is its pid 1: elsewhere "all others"
+/// are not the agent's.
+pub(crate) fn end() {
+    if getpid().as_raw() != 1 {
+        return;
+    }
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Err(Errno::ECHILD) => return,
+            Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(2)),
+            _ => {}
+        }
+    }
+}
