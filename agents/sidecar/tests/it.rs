@@ -1,0 +1,169 @@
+//! Sidecar and agent runner together, against the interfaces of the orchestrator and the gateway as they are written
+//! down in `golden_platform::wire`. How the real ones answer is proved in their crates and by the scenarios.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests may fail a test
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use clap::Parser;
+use golden_platform::tree::{self, Tree};
+use golden_platform::wire::{ArtifactStored, AttemptResult, TryContext};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+#[derive(Default)]
+struct Seen {
+    artifacts: Mutex<HashMap<String, Bytes>>,
+    results: Mutex<Vec<AttemptResult>>,
+    calls: Mutex<Vec<HeaderMap>>,
+    /// Answers 503 this many times before it takes a result.
+    away: Mutex<u32>,
+    tree: Mutex<String>,
+}
+
+type Shared = State<Arc<Seen>>;
+
+async fn work(State(seen): Shared, headers: HeaderMap) -> Result<Json<TryContext>, StatusCode> {
+    if headers["authorization"] != "Bearer pod-token" {
+        return Err(StatusCode::UNAUTHORIZED);
+    }
+    Ok(Json(TryContext {
+        task_uid: "3f2a9c1d-0000-4000-8000-000000000001".parse().unwrap(),
+        task_name: "fix".into(),
+        namespace: "checkout".into(),
+        attempt: 2,
+        r#try: 1,
+        role: "developer".into(),
+        tree: seen.tree.lock().unwrap().clone(),
+        prompt: "do it".into(),
+        feedback: "it failed".into(),
+        model: "m".into(),
+    }))
+}
+
+async fn read(State(seen): Shared, Path(digest): Path<String>) -> Result<Bytes, StatusCode> {
+    seen.artifacts.lock().unwrap().get(&digest).cloned().ok_or(StatusCode::NOT_FOUND)
+}
+
+async fn keep(State(seen): Shared, body: Bytes) -> Json<ArtifactStored> {
+    let stored = ArtifactStored { digest: tree::digest(&body), bytes: i64::try_from(body.len()).unwrap() };
+    seen.artifacts.lock().unwrap().insert(stored.digest.clone(), body);
+    Json(stored)
+}
+
+async fn result(
+    State(seen): Shared,
+    Json(body): Json<AttemptResult>,
+) -> Result<Json<serde_json::Value>, StatusCode> {
+    let mut away = seen.away.lock().unwrap();
+    if *away > 0 {
+        *away -= 1;
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    seen.results.lock().unwrap().push(body);
+    Ok(Json(serde_json::json!({})))
+}
+
+async fn chat(State(seen): Shared, headers: HeaderMap, body: Bytes) -> Bytes {
+    seen.calls.lock().unwrap().push(headers);
+    body
+}
+
+#[derive(Parser)]
+struct Sidecar {
+    #[command(flatten)]
+    args: golden_sidecar::Args,
+}
+
+#[derive(Parser)]
+struct Runner {
+    #[command(flatten)]
+    args: golden_sidecar::RunnerArgs,
+}
+
+/// The orchestrator and the gateway, holding one tree; the first result finds the orchestrator away.
+async fn others() -> (Arc<Seen>, String) {
+    golden_platform::init_crypto();
+    let seen = Arc::new(Seen::default());
+    let tar = Tree::from_files([("a.py", "old\n")]).unwrap().to_tar().unwrap();
+    *seen.tree.lock().unwrap() = tree::digest(&tar);
+    seen.artifacts.lock().unwrap().insert(tree::digest(&tar), tar.into());
+    *seen.away.lock().unwrap() = 1;
+    let routes = Router::new()
+        .route("/v1/try", get(work))
+        .route("/v1/artifacts/{digest}", get(read))
+        .route("/v1/artifacts", put(keep))
+        .route("/v1/result", post(result))
+        .route("/v1/chat/completions", post(chat))
+        .with_state(Arc::clone(&seen));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (seen, url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_works_on_its_tree_calls_its_model_and_its_result_arrives() {
+    let (seen, url) = others().await;
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    for dir in ["workspace", "golden"] {
+        std::fs::create_dir(home.path().join(dir)).unwrap();
+    }
+    std::fs::write(home.path().join("token"), "pod-token\n").unwrap();
+    let (workspace, golden) = (path("workspace"), path("golden"));
+    let sidecar = Sidecar::parse_from([
+        "sidecar",
+        "--orchestrator-url",
+        &url,
+        "--gateway-url",
+        &url,
+        "--token-file",
+        &path("token"),
+        "--workspace",
+        &workspace,
+        "--golden",
+        &golden,
+    ]);
+    let sidecar = tokio::spawn(golden_sidecar::run(sidecar.args));
+
+    let script = format!(
+        "set -e; grep -q 'do it' {golden}/prompt.md; grep -q 'it failed' {golden}/feedback.md; cat a.py; \
+         echo new > a.py; mkdir -p {golden}/out; echo '{{}}' > {golden}/out/transcript.jsonl; \
+         curl -sf -H 'Authorization: Bearer golden' -H 'x-golden-role: voter:security' -d '{{\"q\":1}}' \
+         http://127.0.0.1:8321/v1/chat/completions; exit 3"
+    );
+    let runner = Runner::parse_from([
+        "runner",
+        "--workspace",
+        &workspace,
+        "--golden",
+        &golden,
+        "--",
+        "sh",
+        "-c",
+        &script,
+    ]);
+    golden_sidecar::run_agent(runner.args).await.unwrap();
+
+    let results = seen.results.lock().unwrap().clone();
+    assert_eq!(results.len(), 1);
+    assert_eq!(results[0].agent_exit_code, 3, "an agent's exit code is told, and no failure of the runner");
+    assert!(
+        results[0].summary.contains("old") && results[0].summary.contains("{\"q\":1}"),
+        "{}",
+        results[0].summary
+    );
+    let artifacts = seen.artifacts.lock().unwrap();
+    let produced = Tree::parse(&artifacts[results[0].tree.as_ref().unwrap()]).unwrap();
+    assert_eq!(produced, Tree::from_files([("a.py", "new\n")]).unwrap());
+    assert_eq!(&artifacts[results[0].transcript.as_ref().unwrap()][..], b"{}\n");
+    let calls = seen.calls.lock().unwrap();
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0]["authorization"], "Bearer pod-token", "the pod's token, not the agent's");
+    assert!(calls[0].get("x-golden-role").is_none(), "an agent cannot say who it is");
+    sidecar.abort();
+}
