@@ -2,7 +2,11 @@
 //!
 //! The demo and the end-to-end tests share these stories, so that what is shown is what is tested.
 
+pub mod clock;
+pub mod figures;
 pub mod install;
+pub mod memory;
 pub mod report;
 pub mod stories;
 pub mod tools;
+pub mod writes;

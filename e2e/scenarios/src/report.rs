@@ -1,5 +1,7 @@
 //! What the demo ends with: a table for people, one line of JSON for programs.
 
+use crate::clock::Phase;
+use crate::figures::Figures;
 use serde::Serialize;
 
 /// What came of one task.
@@ -20,10 +22,20 @@ pub struct Outcome {
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub tasks: Vec<Outcome>,
+    /// The whole command.
     pub seconds: u64,
+    pub phases: Vec<Phase>,
+    #[serde(flatten)]
+    pub figures: Figures,
 }
 
 impl Report {
+    /// `172 s in all: cluster 15 s, build 31 s, …`.
+    pub fn durations(&self) -> String {
+        let phases: Vec<_> = self.phases.iter().map(|p| format!("{} {} s", p.name, p.seconds)).collect();
+        format!("{} s in all: {}", self.seconds, phases.join(", "))
+    }
+
     /// The table: task, attempts, votes, cost, commit.
     pub fn table(&self) -> String {
         let mut text = format!(

@@ -18,6 +18,8 @@ pub struct Tools {
     pub kubeconfig: Option<PathBuf>,
     /// Context within it; the current one when absent.
     pub context: Option<String>,
+    /// The apiserver's audit log, where this machine has it.
+    pub audit_log: Option<PathBuf>,
 }
 
 impl Tools {

@@ -13,12 +13,31 @@ pub(crate) struct Binaries {
     pub(crate) model: PathBuf,
 }
 
+/// What cargo is asked for. It joins the features of all it builds, so each scope has dependencies of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope {
+    /// The two programs alone: the least to compile.
+    Programs,
+    /// Whatever the tests have compiled already, so that the very code they tested goes into the images.
+    Everything,
+}
+
+impl Scope {
+    fn args(self) -> &'static [&'static str] {
+        match self {
+            Self::Programs => &["-p", "golden", "-p", "golden-model"],
+            Self::Everything => &["--workspace", "--all-targets"],
+        }
+    }
+}
+
 /// Builds both, with the profile of the tests.
-pub(crate) fn binaries() -> Result<Binaries> {
+pub(crate) fn binaries(scope: Scope) -> Result<Binaries> {
     println!("building golden and the recorded model");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "-p", "golden", "-p", "golden-model", "--message-format=json-render-diagnostics"])
+        .args(["build", "--message-format=json-render-diagnostics"])
+        .args(scope.args())
         .stderr(std::process::Stdio::inherit())
         .output()
         .context("cannot start cargo")?;
@@ -27,7 +46,7 @@ pub(crate) fn binaries() -> Result<Binaries> {
     let find = |name: &str| -> Result<PathBuf> {
         text.lines()
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter(|m| m["target"]["name"] == name)
+            .filter(|m| m["target"]["name"] == name && m["profile"]["test"] == false)
             .find_map(|m| m["executable"].as_str().map(PathBuf::from))
             .with_context(|| format!("cargo named no binary {name}"))
     };

@@ -1,12 +1,12 @@
 //! `cargo xtask demo`: from nothing to three tasks run to Complete, in front of whoever watches.
 
-use crate::build;
+use crate::build::{self, Scope};
 use anyhow::{Context as _, Result};
+use golden_scenarios::clock::Clock;
 use golden_scenarios::install::{self, Images, Model};
 use golden_scenarios::report::Report;
-use golden_scenarios::stories;
 use golden_scenarios::tools::Tools;
-use std::time::Instant;
+use golden_scenarios::{figures, stories};
 
 /// Where the demo plays.
 #[derive(Debug, clap::Args)]
@@ -26,19 +26,20 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let mut clock = Clock::start();
     let (tools, images) = match &args.context {
-        Some(context) => existing(context, args)?,
-        None => local()?,
+        Some(context) => existing(context, args, &mut clock)?,
+        None => local(Scope::Programs, &mut clock)?,
     };
-    // What is timed is the demo, not the machine's first builds.
-    let start = Instant::now();
     let model = Model::from_env();
-    say(start, &format!("the model is {}", model.describe()));
-    prepare(&tools, &images, &model, start)?;
-    say(start, "submitting examples/tasks");
+    clock.say(&format!("the model is {}", model.describe()));
+    prepare(&tools, &images, &model, &mut clock)?;
+    clock.say("submitting examples/tasks");
     stories::submit(&tools)?;
-    let tasks = stories::play(&tools, &mut |line| say(start, line))?;
-    let report = Report { tasks, seconds: start.elapsed().as_secs() };
+    let tasks = stories::play(&tools, &mut |line| clock.say(line))?;
+    clock.phase("stories");
+    let figures = figures::measure(&tools)?;
+    let report = Report { tasks, seconds: clock.seconds(), phases: clock.phases(), figures };
     show(&tools, &report)?;
     if args.json {
         println!("{}", serde_json::to_string(&report)?);
@@ -47,39 +48,47 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// Installs everything that the stories need. A second run starts the stories anew.
-pub(crate) fn prepare(tools: &Tools, images: &Images, model: &Model, start: Instant) -> Result<()> {
-    say(start, "installing the charts golden-crds and golden");
+pub(crate) fn prepare(tools: &Tools, images: &Images, model: &Model, clock: &mut Clock) -> Result<()> {
+    clock.say("installing the charts golden-crds and golden");
     install::charts(tools, images)?;
-    say(start, "installing a git server and the recorded model");
+    clock.say("installing a git server and the recorded model");
     install::demo_parts(tools)?;
-    say(start, "applying examples/platform and examples/checkout");
+    clock.say("applying examples/platform and examples/checkout");
     install::platform(tools, model)?;
-    stories::reset(tools)
+    stories::reset(tools)?;
+    clock.phase("install");
+    Ok(())
 }
 
 /// The local cluster, with the images of this tree in it.
-pub(crate) fn local() -> Result<(Tools, Images)> {
+pub(crate) fn local(scope: Scope, clock: &mut Clock) -> Result<(Tools, Images)> {
     let kubeconfig = crate::cluster::ensure()?;
-    let binaries = build::binaries()?;
+    clock.phase("cluster");
+    let binaries = build::binaries(scope)?;
+    clock.phase("build");
     let images = build::load(&binaries)?;
+    clock.phase("images");
     let tools = Tools {
         kubectl: golden_cluster::tools::program("kubernetes", "kubectl")?,
         helm: golden_cluster::tools::program("helm", "helm")?,
         golden: binaries.golden,
         kubeconfig: Some(kubeconfig),
         context: None,
+        audit_log: Some(golden_cluster::audit_log()?),
     };
     Ok((tools, images))
 }
 
-fn existing(context: &str, args: &Args) -> Result<(Tools, Images)> {
-    let binaries = build::binaries()?;
+fn existing(context: &str, args: &Args, clock: &mut Clock) -> Result<(Tools, Images)> {
+    let binaries = build::binaries(Scope::Programs)?;
+    clock.phase("build");
     let tools = Tools {
         kubectl: golden_cluster::tools::program("kubernetes", "kubectl")?,
         helm: golden_cluster::tools::program("helm", "helm")?,
         golden: binaries.golden,
         kubeconfig: None,
         context: Some(context.to_owned()),
+        audit_log: None,
     };
     let images = Images {
         golden: args.image.clone().context("--image is missing")?,
@@ -101,10 +110,7 @@ fn show(tools: &Tools, report: &Report) -> Result<()> {
     for command in ["explain", "votes", "cost", "logs"] {
         println!("  {} {command} fix-slugify -n checkout", tools.golden.display());
     }
-    println!("all three tasks are Complete, {} s after the images were there", report.seconds);
+    println!("\n{}", report.figures.text());
+    println!("all three tasks are Complete; {}", report.durations());
     Ok(())
-}
-
-fn say(start: Instant, line: &str) {
-    println!("[{:>4} s] {line}", start.elapsed().as_secs());
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask images`: builds every image, and loads it into the local cluster or saves it as an archive.
 
-use crate::build;
+use crate::build::{self, Scope};
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let binaries = build::binaries()?;
+    let binaries = build::binaries(Scope::Programs)?;
     match &args.save {
         Some(folder) => build::save(&binaries, folder),
         None => build::load(&binaries).map(|images| println!("{}\n{}", images.golden, images.golden_git)),

@@ -1,19 +1,20 @@
 //! The end-to-end lane: Golden installed in the local cluster, and the scenarios played there.
 
+use crate::build::Scope;
 use crate::demo;
 use crate::lane::{self, Outcome};
+use golden_scenarios::clock::Clock;
 use golden_scenarios::install::Model;
 use golden_scenarios::tools::Tools;
 use std::process::Command;
-use std::time::Instant;
 
 /// Brings everything up, plays the scenarios, and takes the cluster down again unless told to keep it.
 pub(crate) fn lanes(keep: bool) -> Vec<Outcome> {
     let mut tools = None;
     let mut lanes = vec![lane::check("install on the local cluster", || {
-        let start = Instant::now();
-        let (found, images) = demo::local()?;
-        demo::prepare(&found, &images, &Model::Recorded, start)?;
+        let mut clock = Clock::start();
+        let (found, images) = demo::local(Scope::Everything, &mut clock)?;
+        demo::prepare(&found, &images, &Model::Recorded, &mut clock)?;
         tools = Some(found);
         Ok(())
     })];
@@ -35,6 +36,9 @@ fn tests(tools: &Tools) -> Command {
         .env("GOLDEN_TEST_BINARY", &tools.golden);
     if let Some(path) = &tools.kubeconfig {
         command.env("GOLDEN_TEST_KUBECONFIG", path);
+    }
+    if let Some(path) = &tools.audit_log {
+        command.env("GOLDEN_TEST_AUDIT_LOG", path);
     }
     command
 }

@@ -5,4 +5,5 @@
 
 mod s1_stories;
 mod s2_access;
+mod s5_figures;
 mod support;

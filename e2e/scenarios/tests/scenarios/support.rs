@@ -16,5 +16,6 @@ pub(crate) fn tools() -> Tools {
         golden: path("GOLDEN_TEST_BINARY"),
         kubeconfig: Some(path("GOLDEN_TEST_KUBECONFIG")),
         context: None,
+        audit_log: Some(path("GOLDEN_TEST_AUDIT_LOG")),
     }
 }
