@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod guarded;
 mod leader;
+mod leftovers;
 mod metrics;
 mod models;
 mod money;

@@ -1,22 +1,20 @@
-//! What watches alone cannot promise: objects that vanished while nobody looked, and pods nobody owns any more.
+//! What watches alone cannot promise: objects that vanished while nobody looked.
 //!
 //! AgentTasks have no finalizer: a uid that is gone is the fact `Deleted`. It is told when the watch sees it, and
 //! every half minute for whatever is open in the database and not in the cluster. The cache alone never counts as
 //! proof: the apiserver is asked before anything is taken for gone.
 
-use crate::caches::label_of;
 use crate::context::Context;
-use crate::controllers::agent_task::is_terminal;
 use crate::effects::{bounded, delete};
 use crate::error::Error;
+use crate::leftovers;
 use crate::queues::Vanished;
 use futures::StreamExt;
 use futures::channel::mpsc;
-use golden_crds::labels::{COMPONENT, TASK_UID};
-use golden_crds::{AgentTask, AgentTeam, Budget};
+use golden_crds::labels::TASK_UID;
+use golden_crds::{AgentTeam, Budget};
 use golden_platform::wire::{Fact, NewFact};
 use golden_platform::{CancellationToken, facts, ledger_accounts};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -28,14 +26,12 @@ use std::time::Duration;
 use uuid::Uuid;
 
 const EVERY: Duration = Duration::from_secs(30);
-/// Ended pods of tasks are kept so long for their logs.
-const KEEP_PODS_SECONDS: i64 = 3600;
 /// Objects looked at in one sweep; the rest waits for the next.
 const BATCH: i64 = 500;
 
 /// An object of the database.
 #[derive(Debug, sqlx::FromRow)]
-struct Known {
+pub(crate) struct Known {
     uid: Uuid,
     namespace: String,
     name: String,
@@ -71,7 +67,7 @@ pub(crate) async fn run(
 async fn gone(ctx: &Context, uid: &str) -> Result<(), Error> {
     let Ok(parsed) = uid.parse::<Uuid>() else { return Ok(()) };
     // A watch that was interrupted may tell of an object that only could not be read.
-    if let Some(known) = open_task(ctx, parsed).await?
+    if let Some(known) = admitted_task(ctx, parsed).await?
         && is_gone(&ctx.caches.tasks, &known, ctx).await?
     {
         deleted(ctx, parsed).await?;
@@ -84,10 +80,10 @@ async fn sweep(ctx: &Context) -> Result<(), Error> {
     tasks(ctx).await?;
     teams(ctx).await?;
     budgets(ctx).await?;
-    leftover_pods(ctx).await
+    leftovers::remove(ctx).await
 }
 
-async fn open_task(ctx: &Context, uid: Uuid) -> Result<Option<Known>, Error> {
+pub(crate) async fn admitted_task(ctx: &Context, uid: Uuid) -> Result<Option<Known>, Error> {
     sqlx::query_as(
         "SELECT object_uid AS uid, body->>'namespace' AS namespace, body->>'name' AS name FROM facts
          WHERE object_uid = $1 AND fact_key = 'admitted'",
@@ -180,7 +176,7 @@ async fn budgets(ctx: &Context) -> Result<(), Error> {
 }
 
 /// Not cached, and the apiserver has none of that name and uid either.
-async fn is_gone<K>(cache: &Store<K>, known: &Known, ctx: &Context) -> Result<bool, Error>
+pub(crate) async fn is_gone<K>(cache: &Store<K>, known: &Known, ctx: &Context) -> Result<bool, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -199,62 +195,10 @@ where
     Ok(live.is_none_or(|object| object.metadata.uid.as_deref() != Some(&uid)))
 }
 
-/// Pods of tasks that ended long ago, or whose task is gone: nobody owns those in Golden's namespace.
-async fn leftover_pods(ctx: &Context) -> Result<(), Error> {
-    let jobs = ctx
-        .caches
-        .pods
-        .state_filter(|p| matches!(label_of(p, COMPONENT), Some("attempt" | "fetch" | "delivery")));
-    for pod in jobs {
-        let task = label_of(&*pod, TASK_UID).unwrap_or_default();
-        let orphan = match (ctx.caches.task_by_uid(task), task.parse::<Uuid>()) {
-            (None, Ok(uid)) => match open_task(ctx, uid).await? {
-                Some(known) => is_gone::<AgentTask>(&ctx.caches.tasks, &known, ctx).await?,
-                None => true,
-            },
-            (Some(_), _) | (None, Err(_)) => false,
-        };
-        if orphan || ended_long_ago(&pod, Timestamp::now()) {
-            delete_pod(&pod, ctx).await?;
-        }
-    }
-    Ok(())
-}
-
-fn ended_long_ago(pod: &Pod, now: Timestamp) -> bool {
-    let states = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
-    let ends = states.filter_map(|c| c.state.as_ref()?.terminated.as_ref()?.finished_at.as_ref());
-    is_terminal(pod)
-        && ends.map(|t| t.0).max().is_none_or(|end| now.as_second() - end.as_second() > KEEP_PODS_SECONDS)
-}
-
 async fn delete_pod(pod: &Pod, ctx: &Context) -> Result<(), Error> {
     if pod.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }
     let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &pod.namespace().unwrap_or_default());
     delete(&api, &pod.name_any(), pod.uid().as_deref(), None).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn an_ended_pod_is_kept_for_an_hour() {
-        let pod: Pod = serde_json::from_value(json!({
-            "metadata": {"name": "p"},
-            "status": {"phase": "Succeeded", "containerStatuses": [{"name": "job", "image": "", "imageID": "",
-                "ready": false, "restartCount": 0,
-                "state": {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T00:00:00Z"}}}]},
-        }))
-        .unwrap();
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        assert!(!ended_long_ago(&pod, at("2026-01-01T00:59:00Z")));
-        assert!(ended_long_ago(&pod, at("2026-01-01T01:01:00Z")));
-        let mut running = pod;
-        running.status.as_mut().unwrap().phase = Some("Running".into());
-        assert!(!ended_long_ago(&running, at("2026-01-02T00:00:00Z")));
-    }
 }

@@ -1,4 +1,4 @@
-use crate::objects::{admitted, budget, home, of_task, task, team, uid, unwant, want};
+use crate::objects::{admitted, budget, home, of_task, orchestrate, task, team, uid, unwant, view, want};
 use crate::world::{GOLDEN, SOON, shared};
 use golden_crds::AgentTask;
 use golden_crds::conditions::{ADMITTED, STALLED};
@@ -164,4 +164,26 @@ async fn a_pod_of_a_missing_runtime_class_stalls_the_task_and_is_made_when_it_ex
         .await;
     world.until::<Pod>(&home, "later", SOON * 2, |_| true).await;
     world.until::<AgentTask>(&home, "fix", SOON, |t| of_task(t, STALLED) == "absent").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_that_ended_long_ago_go_once_their_task_has_ended() {
+    let world = &shared().await;
+    let home = home(world, "task-old-pods").await;
+    let (task, _) = admitted(world, &home, "fix").await;
+    for (kind, namespace, name) in
+        [("AttemptPod", home.as_str(), "fix-old-a1-t1"), ("FetchPod", GOLDEN, "fix-old-fetch-t1")]
+    {
+        want(world, &task, kind, namespace, name).await;
+        world.until::<Pod>(namespace, name, SOON, |_| true).await;
+        let ended = json!({"phase": "Succeeded", "containerStatuses": [{"name": "job", "image": "i", "imageID": "",
+            "ready": false, "restartCount": 0,
+            "state": {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T00:00:00Z"}}}]});
+        world.kubelet(namespace, name, &ended).await;
+    }
+    orchestrate(world, &task, &view("Complete", &[("Complete", "True", "Delivered")])).await;
+    // They are looked for every half minute.
+    let sweep = std::time::Duration::from_mins(1);
+    world.gone_within::<Pod>(&home, "fix-old-a1-t1", sweep).await;
+    world.gone_within::<Pod>(GOLDEN, "fix-old-fetch-t1", sweep).await;
 }

@@ -200,9 +200,17 @@ impl World {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
     {
+        self.gone_within::<K>(namespace, name, SOON).await;
+    }
+
+    /// Waits until the object is gone.
+    pub(crate) async fn gone_within<K>(&self, namespace: &str, name: &str, within: Duration)
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    {
         let (api, start) = (self.of::<K>(namespace), Instant::now());
         while api.get_opt(name).await.unwrap().is_some() {
-            assert!(start.elapsed() < SOON, "{} {namespace}/{name} is still there", K::kind(&()));
+            assert!(start.elapsed() < within, "{} {namespace}/{name} is still there", K::kind(&()));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
