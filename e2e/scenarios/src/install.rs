@@ -70,7 +70,11 @@ pub fn charts(tools: &Tools, images: &Images) -> Result<()> {
     let (repository, tag) = images.golden.rsplit_once(':').context("an image is named repository:tag")?;
     let (git_repository, git_tag) =
         images.golden_git.rsplit_once(':').context("an image is named repository:tag")?;
+    let store = |name: &str| tools.with_images(&format!("{name}.image=golden.local/golden-{name}:dev"));
     let sets = [
+        store("postgres"),
+        store("redis"),
+        store("nats"),
         format!("image.repository={repository}"),
         format!("image.tag={tag}"),
         format!("gitImage.repository={git_repository}"),
@@ -104,7 +108,7 @@ pub fn demo_parts(tools: &Tools) -> Result<()> {
         }
     });
     let manifests = std::fs::read_to_string(root().join("e2e/demo/manifests/demo.yaml"))?;
-    tools.apply(&manifests, &[])?;
+    tools.apply(&tools.with_images(&manifests), &[])?;
     tools.apply(&seed.to_string(), &[])?;
     for name in ["git", "golden-model"] {
         tools.kubectl(&[
@@ -141,7 +145,7 @@ pub fn platform(tools: &Tools, model: &Model) -> Result<()> {
 pub fn apply_example(tools: &Tools, file: &str) -> Result<()> {
     let text = std::fs::read_to_string(root().join("examples").join(file))
         .with_context(|| format!("examples/{file}"))?;
-    tools.apply(&text, &[]).map(drop)
+    tools.apply(&tools.with_images(&text), &[]).map(drop)
 }
 
 /// The status of a condition of an object.

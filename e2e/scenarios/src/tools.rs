@@ -20,6 +20,8 @@ pub struct Tools {
     pub context: Option<String>,
     /// The apiserver's audit log, where this machine has it.
     pub audit_log: Option<PathBuf>,
+    /// Where the cluster finds the images that manifests call `golden.local/…`; absent: under that very name.
+    pub registry: Option<String>,
 }
 
 impl Tools {
@@ -33,6 +35,14 @@ impl Tools {
         }
         command.stdin(Stdio::null());
         command
+    }
+
+    /// Text with the images named as this cluster finds them.
+    pub fn with_images(&self, text: &str) -> String {
+        match &self.registry {
+            Some(registry) => text.replace("golden.local/", &format!("{}/", registry.trim_end_matches('/'))),
+            None => text.to_owned(),
+        }
     }
 
     /// Runs kubectl; its output, or what it complained of.

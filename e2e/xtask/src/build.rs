@@ -58,6 +58,11 @@ pub(crate) fn load(binaries: &Binaries) -> Result<Images> {
     for image in every(binaries)? {
         image.load()?;
     }
+    names(binaries)
+}
+
+/// What the two images of Golden are called.
+pub(crate) fn names(binaries: &Binaries) -> Result<Images> {
     Ok(Images {
         golden: images::golden(&binaries.golden)?.reference(),
         golden_git: golden_git(binaries)?.reference(),

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: from nothing to three tasks run to Complete, in front of whoever watches.
 
 use crate::build::{self, Scope};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use golden_scenarios::clock::Clock;
 use golden_scenarios::install::{self, Images, Model};
 use golden_scenarios::report::Report;
@@ -12,12 +12,16 @@ use golden_scenarios::{figures, stories};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Use this context of your kubeconfig instead of the local cluster.
-    #[arg(long, requires_all = ["image", "git_image"])]
+    #[arg(long, value_name = "NAME")]
     context: Option<String>,
-    /// Golden's image, where the cluster's nodes can pull it.
+    /// Where the cluster pulls the images that `cargo xtask images --save` wrote; without it, its nodes must have
+    /// them under their own names, as after `kind load image-archive`.
+    #[arg(long, value_name = "REGISTRY", requires = "context")]
+    registry: Option<String>,
+    /// Golden's image, if it is another one.
     #[arg(long, value_name = "REPOSITORY:TAG", requires = "context")]
     image: Option<String>,
-    /// Golden's image with git, where the cluster's nodes can pull it.
+    /// Golden's image with git, if it is another one.
     #[arg(long, value_name = "REPOSITORY:TAG", requires = "context")]
     git_image: Option<String>,
     /// End with one line of JSON.
@@ -75,6 +79,7 @@ pub(crate) fn local(scope: Scope, clock: &mut Clock) -> Result<(Tools, Images)> 
         kubeconfig: Some(kubeconfig),
         context: None,
         audit_log: Some(golden_cluster::audit_log()?),
+        registry: None,
     };
     Ok((tools, images))
 }
@@ -85,15 +90,18 @@ fn existing(context: &str, args: &Args, clock: &mut Clock) -> Result<(Tools, Ima
     let tools = Tools {
         kubectl: golden_cluster::tools::program("kubernetes", "kubectl")?,
         helm: golden_cluster::tools::program("helm", "helm")?,
-        golden: binaries.golden,
+        golden: binaries.golden.clone(),
         kubeconfig: None,
         context: Some(context.to_owned()),
         audit_log: None,
+        registry: args.registry.clone(),
     };
+    let ours = build::names(&binaries)?;
     let images = Images {
-        golden: args.image.clone().context("--image is missing")?,
-        golden_git: args.git_image.clone().context("--git-image is missing")?,
+        golden: args.image.clone().unwrap_or_else(|| tools.with_images(&ours.golden)),
+        golden_git: args.git_image.clone().unwrap_or_else(|| tools.with_images(&ours.golden_git)),
     };
+    clock.say(&format!("the images are {} and {}", images.golden, images.golden_git));
     Ok((tools, images))
 }
 

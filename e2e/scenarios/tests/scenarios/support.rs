@@ -17,5 +17,6 @@ pub(crate) fn tools() -> Tools {
         kubeconfig: Some(path("GOLDEN_TEST_KUBECONFIG")),
         context: None,
         audit_log: Some(path("GOLDEN_TEST_AUDIT_LOG")),
+        registry: None,
     }
 }
