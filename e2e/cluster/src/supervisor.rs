@@ -63,6 +63,7 @@ impl State {
 
 /// Runs until SIGTERM or SIGINT. The caller is a process of its own.
 pub fn supervise() -> Result<()> {
+    close_inherited_files()?;
     let layout = Layout::open()?;
     let signals = signals()?;
     let mut supervisor = Supervisor {
@@ -81,6 +82,17 @@ pub fn supervise() -> Result<()> {
     }
     for process in supervisor.processes.iter_mut().rev() {
         process.stop();
+    }
+    Ok(())
+}
+
+/// What whoever ran `up` had open (a lock, a pipe) would else be held for as long as the cluster runs.
+fn close_inherited_files() -> Result<()> {
+    let names: Vec<_> =
+        std::fs::read_dir("/proc/self/fd")?.flatten().map(|entry| entry.file_name()).collect();
+    for fd in names.iter().filter_map(|name| name.to_str()?.parse::<i32>().ok()).filter(|fd| *fd > 2) {
+        // The listing's own descriptor is closed already.
+        let _ = nix::unistd::close(fd);
     }
     Ok(())
 }
