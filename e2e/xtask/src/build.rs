@@ -1,10 +1,10 @@
 //! The binaries of this tree, and the images made of them.
 
+use crate::cargo::cargo;
 use anyhow::{Context as _, Result, ensure};
 use golden_cluster::images::{self, File, Image, Start};
 use golden_scenarios::install::Images;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Where the binaries are.
 #[derive(Clone, Debug)]
@@ -34,8 +34,7 @@ impl Scope {
 /// Builds both, with the profile of the tests.
 pub(crate) fn binaries(scope: Scope) -> Result<Binaries> {
     println!("building golden and the recorded model");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let output = cargo()
         .args(["build", "--message-format=json-render-diagnostics"])
         .args(scope.args())
         .stderr(std::process::Stdio::inherit())

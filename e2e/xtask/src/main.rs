@@ -1,6 +1,7 @@
 //! The developer's commands: `cargo xtask --help` lists them.
 
 mod build;
+mod cargo;
 mod cluster;
 mod crdgen;
 mod demo;

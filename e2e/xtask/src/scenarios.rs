@@ -1,6 +1,7 @@
 //! The end-to-end lane: Golden installed in the local cluster, and the scenarios played there.
 
 use crate::build::Scope;
+use crate::cargo::cargo;
 use crate::demo;
 use crate::lane::{self, Outcome};
 use golden_scenarios::clock::Clock;
@@ -28,7 +29,7 @@ pub(crate) fn lanes(keep: bool) -> Vec<Outcome> {
 }
 
 fn tests(tools: &Tools) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = cargo();
     command
         .args(["test", "-p", "golden-scenarios", "--test", "scenarios", "--", "--test-threads=1"])
         .env("GOLDEN_TEST_KUBECTL", &tools.kubectl)

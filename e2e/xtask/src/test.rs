@@ -1,9 +1,9 @@
 //! `cargo xtask test`: everything that must hold, the quick things first, the local cluster last.
 
+use crate::cargo::cargo;
 use crate::lane::{self, Outcome};
 use anyhow::{Result, bail};
 use golden_cluster::{services, tools};
-use std::process::Command;
 use std::time::Instant;
 
 /// How much is run.
@@ -40,10 +40,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         lanes.extend(crate::scenarios::lanes(args.keep));
     }
     report(&lanes, start)
-}
-
-fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// What the integration tests start: built or installed before them, so that no test waits for a compiler.
