@@ -84,7 +84,7 @@ pub(crate) fn save(binaries: &Binaries, folder: &Path) -> Result<()> {
 }
 
 fn every(binaries: &Binaries) -> Result<Vec<Image>> {
-    let mut all = images::all()?;
+    let mut all = images::beside_ours()?;
     all.extend([golden_model(binaries)?, images::golden(&binaries.golden)?, golden_git(binaries)?]);
     Ok(all)
 }

@@ -11,7 +11,9 @@ mod debian;
 mod layer;
 mod load;
 
-pub use catalogue::{all, busybox, coredns, git, git_server, golden, nats, pause, postgres, python, redis};
+pub use catalogue::{
+    beside_ours, busybox, coredns, git, git_server, golden, nats, pause, postgres, python, redis,
+};
 pub use layer::{Content, File};
 pub(crate) use load::ctr;
 
