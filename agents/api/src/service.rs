@@ -35,7 +35,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let authenticator = Authenticator::kubernetes(kube::Client::try_default().await?);
     let health = Health::new(Metrics::new("api")?).postgres(pool.clone()).nats(connection.clone());
     let artifacts = Store::new(nats::jetstream(&connection), pool.clone());
-    let router = app(Sources { db: pool, artifacts }, authenticator);
+    let golden_namespace = args.common.namespace.clone();
+    let router = app(Sources { db: pool, artifacts, golden_namespace }, authenticator);
     http::serve(args.common.listen, router, health, stop).await?;
     Ok(())
 }

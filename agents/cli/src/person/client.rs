@@ -10,6 +10,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+/// The account whose token opens its namespace, and the one that opens all.
+const READER: &str = "golden-reader";
+const AUDITOR: &str = "golden-auditor";
+
 /// Where the cluster is and which namespace is meant.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Connection {
@@ -109,16 +113,20 @@ impl Cluster {
             },
             ..TokenRequest::default()
         };
-        let accounts: Api<ServiceAccount> = self.api();
-        let answer = accounts
-            .create_token_request("golden-reader", &PostParams::default(), &request)
-            .await
-            .with_context(|| {
-                format!(
-                    "no token of the service account golden-reader in {}: is there an AgentTeam, and are you bound to `view` there?",
-                    self.namespace
-                )
-            })?;
+        let params = PostParams::default();
+        let readers: Api<ServiceAccount> = self.api();
+        let mut answer = readers.create_token_request(READER, &params, &request).await;
+        if matches!(&answer, Err(kube::Error::Api(status)) if status.is_not_found()) {
+            // The namespace is gone, or never had a team; its records may be there.
+            let auditors: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.golden_namespace);
+            answer = auditors.create_token_request(AUDITOR, &params, &request).await;
+        }
+        let answer = answer.with_context(|| {
+            format!(
+                "no token of {READER} in {0}: is there an AgentTeam, and are you bound to `view` there? What is left of a deleted namespace is read by who is bound to golden:auditor in {1}",
+                self.namespace, self.golden_namespace
+            )
+        })?;
         answer.status.map(|s| s.token).context("the apiserver made no token")
     }
 }

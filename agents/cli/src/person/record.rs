@@ -12,6 +12,9 @@ pub(crate) enum RecordCommand {
         connection: Connection,
         /// Name of the AgentTask.
         name: String,
+        /// Uid of the AgentTask, where an older one of that name is meant. Also reads tasks that were deleted.
+        #[arg(long)]
+        uid: Option<uuid::Uuid>,
     },
     /// Check an exported record: exit code 1 and the first entry that does not fit, if any.
     Verify {
@@ -22,9 +25,10 @@ pub(crate) enum RecordCommand {
 
 pub(crate) async fn run(command: RecordCommand) -> anyhow::Result<u8> {
     match command {
-        RecordCommand::Export { connection, name } => {
+        RecordCommand::Export { connection, name, uid } => {
             let cluster = connection.connect().await?;
-            print!("{}", cluster.text(&format!("tasks/{name}/record")).await?);
+            let which = uid.map(|uid| format!("?uid={uid}")).unwrap_or_default();
+            print!("{}", cluster.text(&format!("tasks/{name}/record{which}")).await?);
             Ok(0)
         }
         RecordCommand::Verify { file } => {
