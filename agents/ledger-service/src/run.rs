@@ -1,5 +1,7 @@
 //! Starting the service.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use golden_platform::auth::Authenticator;
 use golden_platform::config::CommonArgs;
@@ -17,6 +19,9 @@ pub struct Args {
     /// Postgres, as the role golden_service.
     #[arg(long, env = "GOLDEN_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
+    /// How many seconds a call that was sent may be silent before its bound counts as spent. Longer than any call.
+    #[arg(long, env = "GOLDEN_LEDGER_DISPATCHED_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(10..=86_400))]
+    pub dispatched_seconds: u32,
 }
 
 /// Serves until the process is told to stop.
@@ -27,7 +32,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let kube =
         kube::Client::try_default().await.context("no Kubernetes API; the ledger runs in a cluster")?;
     let pool = db::connect(&args.database_url, db::POOL_SIZE).context("GOLDEN_DATABASE_URL")?;
-    let ledger = Ledger::new(pool.clone(), Leases::default());
+    let dispatched = Duration::from_secs(args.dispatched_seconds.into());
+    let leases = Leases { dispatched, ..Leases::default() };
+    let ledger = Ledger::new(pool.clone(), leases);
     let ending = tokio::spawn(keep_expiring(ledger.clone(), stop.clone()));
     let routes = router(ledger, &args.common.namespace, Authenticator::kubernetes(kube));
     serve(args.common.listen, routes, Health::new(Metrics::new("ledger")?).postgres(pool), stop).await?;
