@@ -6,6 +6,7 @@ use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::subjects;
@@ -19,6 +20,9 @@ pub const MAX_DELIVER: i64 = 5;
 const ACK_WAIT: Duration = Duration::from_mins(1);
 /// Metadata: whose stream it is, for a person who finds one.
 const TEAM: &str = "goldenarch.dev/team-uid";
+/// Metadata of a stream that outlived its team because it holds messages: until when it is kept (RFC 3339).
+/// Golden removes no message by itself; from then on a person may.
+pub const RETAIN_UNTIL: &str = "goldenarch.dev/retain-until";
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -125,6 +129,36 @@ async fn stream(js: &Context, wanted: Config, changes: &mut Vec<String>) -> Resu
         changes.push(format!("repaired stream {name}"));
     }
     Ok(found)
+}
+
+/// What came of a stream when its team ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retired {
+    /// It is not there (any more).
+    Gone,
+    /// It holds so many messages, and carries [`RETAIN_UNTIL`].
+    Kept(u64),
+}
+
+/// Ends a stream with its team: an empty one is deleted, any other is kept and marked. Again changes nothing.
+pub async fn retire(js: &Context, name: &str, until: Timestamp) -> Result<Retired, Error> {
+    let failed = |message: String| Error::Stream { stream: name.to_owned(), message };
+    let found = match js.get_stream(name).await {
+        Ok(found) => found,
+        Err(e) if missing(&e.kind()) => return Ok(Retired::Gone),
+        Err(e) => return Err(failed(e.to_string())),
+    };
+    let info = found.cached_info();
+    if info.state.messages == 0 {
+        js.delete_stream(name).await.map_err(|e| failed(e.to_string()))?;
+        return Ok(Retired::Gone);
+    }
+    if !info.config.metadata.contains_key(RETAIN_UNTIL) {
+        let mut marked = info.config.clone();
+        marked.metadata.insert(RETAIN_UNTIL.to_owned(), until.to_string());
+        js.update_stream(&marked).await.map_err(|e| failed(e.to_string()))?;
+    }
+    Ok(Retired::Kept(info.state.messages))
 }
 
 fn missing(kind: &GetStreamErrorKind) -> bool {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::RetentionPolicy;
+use golden_platform::streams::Retired;
 use golden_platform::{nats, streams, subjects};
 use uuid::Uuid;
 
@@ -52,6 +53,24 @@ async fn drift_is_repaired_and_messages_stay() {
     assert_eq!(info.state.messages, 1);
     assert_eq!(stream.consumer_info(subjects::SUPERVISOR).await.unwrap().config.max_deliver, 5);
     assert_eq!(streams::ensure(&js, team).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_stream_that_holds_messages_outlives_its_team_and_says_until_when() {
+    let (js, team) = team().await;
+    nats::publish(&js, &envelope(team, "kept"), &subjects::escalation(team)).await.unwrap();
+    let (full, empty) = (subjects::escalations_stream(team), subjects::prc_stream(team));
+    let until = "2030-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(streams::retire(&js, &empty, until).await.unwrap(), Retired::Gone);
+    assert!(js.get_stream(&empty).await.is_err());
+    assert_eq!(streams::retire(&js, &full, until).await.unwrap(), Retired::Kept(1));
+    // Ended again, later: the first word counts.
+    let later = "2031-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(streams::retire(&js, &full, later).await.unwrap(), Retired::Kept(1));
+    let kept = js.get_stream(&full).await.unwrap();
+    assert_eq!(kept.cached_info().config.metadata[streams::RETAIN_UNTIL], "2030-01-01T00:00:00Z");
+    assert_eq!(kept.cached_info().state.messages, 1);
+    assert_eq!(streams::retire(&js, &empty, until).await.unwrap(), Retired::Gone);
 }
 
 #[tokio::test]

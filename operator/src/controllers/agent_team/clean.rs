@@ -1,4 +1,5 @@
-//! A team that is being deleted: its services go, its row is closed, its empty streams go and the others stay.
+//! A team that is being deleted: its services go, its row is closed, its empty streams go and the others
+//! stay, marked with how long.
 //!
 //! Deletion never waits for itself: with the namespace going too, or a store away for long, what cannot be done is
 //! left out. What stays behind is told in an event.
@@ -10,9 +11,9 @@ use crate::build::service::Service;
 use crate::context::Context;
 use crate::effects::delete;
 use crate::error::Error;
-use async_nats::jetstream;
 use golden_crds::conditions::agent_team as reason;
 use golden_crds::labels::service_name;
+use golden_platform::streams::{self, Retired};
 use golden_platform::subjects;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -26,6 +27,8 @@ use uuid::Uuid;
 /// How long a store may be away before the deletion goes on without it.
 const PATIENCE_SECONDS: i64 = 120;
 const STORE_CALL: Duration = Duration::from_secs(10);
+/// How long a stream with messages is said to be kept.
+const RETENTION: Duration = Duration::from_hours(30 * 24);
 
 /// Cleans up and takes the finalizer off.
 pub(crate) async fn clean(seen: &Seen, ctx: &Context) -> Result<Action, Error> {
@@ -34,7 +37,7 @@ pub(crate) async fn clean(seen: &Seen, ctx: &Context) -> Result<Action, Error> {
     }
     services(seen, ctx).await?;
     patiently(seen, close(seen.uid, ctx).await, "its row in Postgres")?;
-    patiently(seen, streams(seen, ctx).await, "its streams in NATS")?;
+    patiently(seen, end_streams(seen, ctx).await, "its streams in NATS")?;
     set_finalizers(&seen.team, &[], ctx).await?;
     ctx.teams_checked.forget(&seen.uid.to_string());
     Ok(Action::await_change())
@@ -96,24 +99,25 @@ pub(crate) async fn close(uid: Uuid, ctx: &Context) -> Result<(), Error> {
 }
 
 /// Deletes streams that hold nothing; the others are kept and told of.
-async fn streams(seen: &Seen, ctx: &Context) -> Result<(), Error> {
+async fn end_streams(seen: &Seen, ctx: &Context) -> Result<(), Error> {
     let names = [
         subjects::prc_stream(seen.uid),
         subjects::escalations_stream(seen.uid),
         subjects::dlq_stream(seen.uid),
     ];
+    let until = Timestamp::now() + RETENTION;
     let mut kept = Vec::new();
     for name in names {
-        match tokio::time::timeout(STORE_CALL, delete_if_empty(&ctx.jetstream, &name)).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(messages)) => kept.push(format!("{name} ({messages})")),
-            Ok(Err(message)) => return Err(away(message)),
+        match tokio::time::timeout(STORE_CALL, streams::retire(&ctx.jetstream, &name, until)).await {
+            Ok(Ok(Retired::Gone)) => {}
+            Ok(Ok(Retired::Kept(messages))) => kept.push(format!("{name} ({messages})")),
+            Ok(Err(error)) => return Err(away(error.to_string())),
             Err(_) => return Err(away("no answer in time".into())),
         }
     }
     if !kept.is_empty() {
         let message = format!(
-            "streams that still hold messages were kept: {}; look at them with the nats tool and delete them when they are of no use",
+            "streams that still hold messages were kept, marked until {until}: {}; look at them with the nats tool and delete them when they are of no use",
             kept.join(", ")
         );
         ctx.events.send(&*seen.team, true, reason::STREAMS_RETAINED, &message).await;
@@ -127,27 +131,4 @@ fn away(message: String) -> Error {
         class: golden_platform::Class::Dependency,
         message,
     }
-}
-
-/// Messages left; 0 if the stream is gone.
-async fn delete_if_empty(js: &jetstream::Context, name: &str) -> Result<u64, String> {
-    use jetstream::context::GetStreamErrorKind;
-    let found = match js.get_stream(name).await {
-        Ok(found) => found,
-        Err(e) => {
-            return match e.kind() {
-                GetStreamErrorKind::JetStream(e)
-                    if e.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND =>
-                {
-                    Ok(0)
-                }
-                _ => Err(e.to_string()),
-            };
-        }
-    };
-    let messages = found.cached_info().state.messages;
-    if messages == 0 {
-        js.delete_stream(name).await.map_err(|e| e.to_string())?;
-    }
-    Ok(messages)
 }
