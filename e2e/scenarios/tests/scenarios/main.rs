@@ -6,4 +6,5 @@
 mod s1_stories;
 mod s2_access;
 mod s5_figures;
+mod s6_weaker_isolation;
 mod support;
