@@ -22,6 +22,9 @@ const MAX_BACKOFF_SECONDS: i64 = 300;
 const JOB_SECONDS: i64 = 900;
 /// Exit code of the runner when the work was done but its result could not be handed over (EX_TEMPFAIL).
 const UNDELIVERED: i32 = 75;
+/// Exit codes from here on are the node's: the runner was killed by a signal, or went down with its sandbox. Whatever
+/// happens to the agent itself, the runner survives it and says so.
+const KILLED: i32 = 128;
 const MAX_MESSAGE_BYTES: usize = 1024;
 
 /// Doubling pauses.
@@ -173,11 +176,12 @@ impl Work<'_> {
         (self.now >= after(ended.at, GRACE_SECONDS)).then(|| ended.clone())
     }
 
-    /// Whether an end says nothing about the agent: the pod never ran it, or could not hand over its result.
+    /// Whether an end without a result says nothing about the agent: the pod never ran it, could not hand over its
+    /// result, or was killed from outside.
     pub(super) fn is_lost(ended: &Ended) -> bool {
         match (ended.reason.as_str(), ended.exit_code) {
             ("DeadlineExceeded" | "OOMKilled" | "AgentTimedOut" | "AgentOutOfMemory", _) => false,
-            (_, code) => code.is_none() || code == Some(UNDELIVERED),
+            (_, code) => code.is_none_or(|code| code == UNDELIVERED || code >= KILLED),
         }
     }
 

@@ -53,6 +53,20 @@ fn a_runner_that_could_not_hand_over_its_result_is_tried_again() {
 }
 
 #[test]
+fn a_pod_that_was_killed_from_outside_is_tried_again_and_costs_no_attempt() {
+    for code in [128, 137] {
+        let mut run = Run::producing(&Setup::git());
+        run.feed(&run.pod(PodPhase::Failed, "Error", Some(code)));
+        run.later(15);
+        assert_eq!((run.state.attempt, run.state.tries.lost), (1, 1), "exit code {code}");
+    }
+    let mut run = Run::producing(&Setup::git());
+    run.feed(&run.pod(PodPhase::Failed, "OOMKilled", Some(137)));
+    run.later(15);
+    assert_eq!((run.state.attempt, run.state.tries.lost), (2, 0), "memory is the agent's own matter");
+}
+
+#[test]
 fn suspension_takes_the_pod_away_and_resuming_makes_a_new_try() {
     let mut run = Run::producing(&Setup::git());
     run.feed(&super::outside::spec(2, "Suspended"));
