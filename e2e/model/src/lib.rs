@@ -15,7 +15,7 @@ mod tally;
 
 pub use answer::{Answer, Finish, ToolCall, Usage};
 pub use faults::{Fault, Faults};
-pub use recording::{Library, LoadError, Unmatched};
+pub use recording::{Found, Library, LoadError, Unmatched};
 pub use request::{ChatRequest, Situation};
 pub use server::{Options, Server, serve};
 pub use tally::{Entry, Tally, Totals};

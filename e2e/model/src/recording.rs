@@ -10,11 +10,13 @@ use crate::request::{Situation, digest};
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::Path;
+use std::time::Duration;
 
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("fix-slugify.yaml", include_str!("../recordings/fix-slugify.yaml")),
     ("adr-queue.yaml", include_str!("../recordings/adr-queue.yaml")),
     ("small-budget.yaml", include_str!("../recordings/small-budget.yaml")),
+    ("chaos.yaml", include_str!("../recordings/chaos.yaml")),
 ];
 
 /// All stories, in the order in which they are tried.
@@ -53,7 +55,18 @@ struct Turn {
     /// Words of the further user message this turn answers.
     #[serde(default)]
     asked: Option<String>,
+    /// How long the model thinks before the first byte of this reply. The call counts from its beginning.
+    #[serde(default, rename = "thinksMs")]
+    thinks_ms: u64,
     reply: Reply,
+}
+
+/// A recorded answer to a situation.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    pub story: &'a str,
+    pub reply: &'a Reply,
+    pub thinks: Duration,
 }
 
 /// What the model says: text, calls of tools, or both.
@@ -146,13 +159,16 @@ impl Library {
         self.stories.extend(other.stories);
     }
 
-    /// The story and reply for a situation.
-    pub fn reply(&self, situation: &Situation) -> Result<(&str, &Reply), Box<Unmatched>> {
+    /// The reply to a situation.
+    pub fn reply(&self, situation: &Situation) -> Result<Found<'_>, Box<Unmatched>> {
         let mut nearest = String::from("none of this task");
         for story in self.stories.iter().filter(|s| holds_all(situation.task(), &s.contains)) {
             for conversation in &story.conversations {
                 match conversation.turn(situation) {
-                    Ok(turn) => return Ok((&story.name, &turn.reply)),
+                    Ok(turn) => {
+                        let thinks = Duration::from_millis(turn.thinks_ms);
+                        return Ok(Found { story: &story.name, reply: &turn.reply, thinks });
+                    }
                     Err(Some(why)) => {
                         nearest = format!("{} {}: {why}", story.name, conversation.role);
                     }

@@ -92,8 +92,13 @@ impl Server {
         self.options.api_key.as_ref().is_none_or(|key| given == Some(&format!("Bearer {key}")))
     }
 
-    /// The answer, written down.
-    pub(crate) fn answer(&self, request: &ChatRequest, body: &str, op: &str) -> Result<Answer, Failure> {
+    /// The answer, written down, and how long it is thought over.
+    pub(crate) fn answer(
+        &self,
+        request: &ChatRequest,
+        body: &str,
+        op: &str,
+    ) -> Result<(Answer, Duration), Failure> {
         let situation = Situation::of(request);
         let mut entry = Entry {
             op: op.to_owned(),
@@ -104,13 +109,13 @@ impl Server {
             completion_tokens: 0,
         };
         match self.library.reply(&situation) {
-            Ok((story, reply)) => {
-                let answer = Answer::of(reply, request, body);
-                entry.story = Some(story.to_owned());
+            Ok(found) => {
+                let answer = Answer::of(found.reply, request, body);
+                entry.story = Some(found.story.to_owned());
                 entry.prompt_tokens = answer.usage.prompt;
                 entry.completion_tokens = answer.usage.completion;
                 self.book.add(&entry).map_err(Failure::Tally)?;
-                Ok(answer)
+                Ok((answer, found.thinks))
             }
             Err(unmatched) => {
                 self.book.add(&entry).map_err(Failure::Tally)?;
@@ -168,7 +173,8 @@ async fn complete(
         return Err(Failure::Ordered(status, fault.retry_after_seconds));
     }
     let op = headers.get("x-client-request-id").and_then(|v| v.to_str().ok()).unwrap_or("");
-    let answer = server.answer(&request, &body, op)?;
+    let (answer, thinks) = server.answer(&request, &body, op)?;
+    tokio::time::sleep(thinks).await;
     if request.stream {
         return Ok(streamed(&answer, request.wants_usage() && !fault.hide_usage, &fault));
     }

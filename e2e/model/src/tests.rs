@@ -26,7 +26,7 @@ fn the_same_request_has_the_same_answer() {
     let body = developer(1, GOAL, &[]).to_string();
     let answer = || {
         let request: ChatRequest = serde_json::from_str(&body).unwrap();
-        let (_, reply) = library.reply(&Situation::of(&request)).unwrap();
+        let reply = library.reply(&Situation::of(&request)).unwrap().reply;
         crate::Answer::of(reply, &request, &body)
     };
     assert_eq!(answer(), answer());
@@ -37,7 +37,7 @@ fn the_same_request_has_the_same_answer() {
 fn turns_follow_the_tool_results() {
     let library = library();
     let name = |results: &[&str]| {
-        let (_, reply) = library.reply(&situation(&developer(1, GOAL, results))).unwrap();
+        let reply = library.reply(&situation(&developer(1, GOAL, results))).unwrap().reply;
         reply.tool_calls.first().unwrap().name.clone()
     };
     assert_eq!(name(&[]), "list_files");
@@ -64,7 +64,7 @@ fn the_limit_of_the_request_cuts_the_answer() {
     let mut body = developer(1, GOAL, &["shop/slug.py", "def slugify", "slugify"]);
     body["max_tokens"] = json!(20);
     let request: ChatRequest = serde_json::from_value(body.clone()).unwrap();
-    let (_, reply) = library.reply(&Situation::of(&request)).unwrap();
+    let reply = library.reply(&Situation::of(&request)).unwrap().reply;
     let answer = crate::Answer::of(reply, &request, &body.to_string());
     assert_eq!(answer.finish, Finish::Length);
     assert!(answer.usage.completion <= 20);
@@ -81,7 +81,7 @@ fn every_ballot_of_the_stories_is_json() {
             let body = json!({"messages": [
                 {"role": "system", "content": format!("Role: {role}")}, {"role": "user", "content": story}]});
             let library = library();
-            let (_, reply) = library.reply(&situation(&body)).unwrap();
+            let reply = library.reply(&situation(&body)).unwrap().reply;
             let text = reply.content.trim().trim_start_matches("```json").trim_end_matches("```");
             serde_json::from_str::<Value>(text).is_ok()
         });
