@@ -14,6 +14,7 @@
 mod apiserver;
 mod clean;
 mod config;
+mod containers;
 mod down;
 mod host;
 pub mod images;
@@ -34,6 +35,7 @@ pub mod tools;
 mod up;
 
 pub use apiserver::ApiServer;
+pub use containers::{ContainerProcess, kill_inside};
 pub use down::{down, purge};
 pub use host::Leftovers;
 pub use kubectl::Kubectl;
