@@ -53,8 +53,8 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Installs or upgrades both charts and waits until the parts are ready.
-pub fn charts(tools: &Tools, images: &Images) -> Result<()> {
+/// Installs or upgrades both charts and waits until the parts are ready. `more` are further values, `name=value`.
+pub fn charts(tools: &Tools, images: &Images, more: &[&str]) -> Result<()> {
     let charts = root().join("charts");
     let path = |name: &str| charts.join(name).display().to_string();
     tools.helm(&[
@@ -85,7 +85,7 @@ pub fn charts(tools: &Tools, images: &Images) -> Result<()> {
     let golden = path("golden");
     let mut args =
         vec!["upgrade", "--install", "golden", &golden, "-n", NAMESPACE, "--wait", "--timeout", "5m"];
-    for set in &sets {
+    for set in sets.iter().map(String::as_str).chain(more.iter().copied()) {
         args.extend(["--set-string", set]);
     }
     tools.helm(&args).map(drop)
@@ -126,12 +126,7 @@ pub fn demo_parts(tools: &Tools) -> Result<()> {
 /// Policies, provider, namespace, team and budgets of `examples/`.
 pub fn platform(tools: &Tools, model: &Model) -> Result<()> {
     apply_example(tools, "platform/namespace.yaml")?;
-    match model {
-        Model::Recorded => apply_example(tools, "platform/provider.yaml")?,
-        Model::Real { base_url, api_key, model } => {
-            tools.apply(&real_provider(base_url, api_key, model)?, &[]).map(drop)?;
-        }
-    }
+    provider(tools, model)?;
     for file in ["platform/policies.yaml", "checkout/budgets.yaml", "checkout/team.yaml"] {
         apply_example(tools, file)?;
     }
@@ -139,6 +134,16 @@ pub fn platform(tools: &Tools, model: &Model) -> Result<()> {
         let team = tools.get(&["-n", "checkout", "agentteam", "core"])?;
         Ok((condition(&team, "Ready") == Some("True")).then_some(()))
     })
+}
+
+/// The provider that everybody may use.
+pub fn provider(tools: &Tools, model: &Model) -> Result<()> {
+    match model {
+        Model::Recorded => apply_example(tools, "platform/provider.yaml"),
+        Model::Real { base_url, api_key, model } => {
+            tools.apply(&real_provider(base_url, api_key, model)?, &[]).map(drop)
+        }
+    }
 }
 
 /// Applies one file of `examples/`.

@@ -28,7 +28,12 @@ pub fn reset(tools: &Tools) -> Result<()> {
         ])?;
     }
     tools.kubectl(&["-n", NAMESPACE, "delete", "decisions", "--all", "--timeout=60s"])?;
-    // Both keep their state in the pod's own folder: the delivered branch and the tally of calls begin anew.
+    restart_parts(tools)
+}
+
+/// Restarts the git server and the model. Both keep their state in the pod's own folder: the delivered branches and
+/// the tally of calls begin anew.
+pub fn restart_parts(tools: &Tools) -> Result<()> {
     for name in ["git", "golden-model"] {
         let target = format!("deployment/{name}");
         tools.kubectl(&["-n", "golden-demo", "rollout", "restart", &target])?;

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// Installs everything that the stories need. A second run starts the stories anew.
 pub(crate) fn prepare(tools: &Tools, images: &Images, model: &Model, clock: &mut Clock) -> Result<()> {
     clock.say("installing the charts golden-crds and golden");
-    install::charts(tools, images)?;
+    install::charts(tools, images, &[])?;
     clock.say("installing a git server and the recorded model");
     install::demo_parts(tools)?;
     clock.say("applying examples/platform and examples/checkout");

@@ -2,6 +2,7 @@
 
 mod build;
 mod cargo;
+mod chaos;
 mod cluster;
 mod crdgen;
 mod demo;
@@ -25,6 +26,8 @@ enum Command {
     Demo(demo::Args),
     /// Everything that must hold, as CI runs it
     Test(test::Args),
+    /// Processes killed and objects deleted while they hold work, and every promise checked after each
+    Chaos(chaos::Args),
     /// The local Kubernetes alone
     #[command(subcommand)]
     Cluster(cluster::Action),
@@ -38,6 +41,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Chaos(args) => chaos::run(&args),
         Command::Cluster(action) => cluster::run(&action),
         Command::Images(args) => images::run(&args),
         Command::Crdgen(args) => crdgen::run(&args),

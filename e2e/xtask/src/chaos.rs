@@ -1,0 +1,103 @@
+//! `cargo xtask chaos`: kills and deletions on a cluster with Golden in it.
+
+use crate::build::{self, Scope};
+use crate::demo;
+use anyhow::{Result, bail};
+use golden_chaos::{Options, SCENARIOS, World};
+use golden_scenarios::clock::Clock;
+use golden_scenarios::install::{self, Images, Model};
+use golden_scenarios::stories;
+use golden_scenarios::tools::Tools;
+
+/// Values of the chart that only drills want: the end of a call that nobody saw is settled after a minute.
+const VALUES: [&str; 1] = ["ledger.dispatchedSeconds=60"];
+
+/// Which faults, and in which order.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Names of runs; all where none is given.
+    names: Vec<String>,
+    /// Decides the order and the moment of each kill.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Play the choice so many times, each time with the next seed.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    runs: u64,
+    /// Only the few that `cargo xtask test` plays.
+    #[arg(long)]
+    short: bool,
+    /// Only list the runs.
+    #[arg(long)]
+    list: bool,
+    /// How to end: a table, or one JSON object.
+    #[arg(short, long, default_value = "table")]
+    output: Output,
+    /// Golden is installed already with what drills want: do not build and install.
+    #[arg(long)]
+    installed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let options = Options { seed: args.seed, runs: args.runs, names: args.names.clone(), short: args.short };
+    let choice = options.choice()?;
+    if args.list {
+        for scenario in choice {
+            println!("{:<20} {}", scenario.name, scenario.about);
+        }
+        return Ok(());
+    }
+    let mut clock = Clock::start();
+    let (tools, images) =
+        if args.installed { installed()? } else { demo::local(Scope::Programs, &mut clock)? };
+    if !args.installed {
+        prepare(&tools, &images, &clock)?;
+    }
+    let report = play(tools, &options, &clock)?;
+    match args.output {
+        Output::Table => print!("\n{}", report.table()),
+        Output::Json => println!("{}", serde_json::to_string(&report)?),
+    }
+    if report.failed() > 0 {
+        bail!("{} of {} runs failed", report.failed(), report.runs.len());
+    }
+    Ok(())
+}
+
+/// The local cluster as it is.
+fn installed() -> Result<(Tools, Images)> {
+    let binaries = build::binaries(Scope::Programs)?;
+    let tools = Tools {
+        kubectl: golden_cluster::tools::program("kubernetes", "kubectl")?,
+        helm: golden_cluster::tools::program("helm", "helm")?,
+        golden: binaries.golden.clone(),
+        kubeconfig: Some(golden_cluster::admin_kubeconfig()?),
+        context: None,
+        audit_log: None,
+        registry: None,
+    };
+    Ok((tools, build::names(&binaries)?))
+}
+
+/// Golden and the demo's parts, without its stories.
+fn prepare(tools: &Tools, images: &Images, clock: &Clock) -> Result<()> {
+    clock.say("installing the charts, a git server and the recorded model");
+    install::charts(tools, images, &VALUES)?;
+    install::demo_parts(tools)?;
+    // Their images are named alike from tree to tree: only a new pod runs this tree's.
+    stories::restart_parts(tools)?;
+    install::provider(tools, &Model::Recorded)
+}
+
+/// Plays the choice; how many runs there are is `SCENARIOS`.
+pub(crate) fn play(tools: Tools, options: &Options, clock: &Clock) -> Result<golden_chaos::Report> {
+    let evidence = golden_cluster::paths::cache()?.join("chaos");
+    let world = World { tools, evidence };
+    clock.say(&format!("seed {}, {} of {} runs", options.seed, options.choice()?.len(), SCENARIOS.len()));
+    golden_chaos::run(&world, options, &mut |line| clock.say(line))
+}
