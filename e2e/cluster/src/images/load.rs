@@ -49,6 +49,16 @@ impl Image {
     }
 }
 
+/// Gives a loaded image a further name.
+pub fn tag(reference: &str, further: &str) -> Result<()> {
+    run::run(ctr(&Layout::open()?).args(["images", "tag", "--force", reference, further]))
+}
+
+/// Takes a name away; the image stays as long as it has another.
+pub fn untag(reference: &str) -> Result<()> {
+    run::run(ctr(&Layout::open()?).args(["images", "rm", reference]))
+}
+
 /// containerd's command line client, for the cluster's pods.
 pub(crate) fn ctr(layout: &Layout) -> Command {
     let mut command = Command::new("ctr");

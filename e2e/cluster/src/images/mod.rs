@@ -16,6 +16,7 @@ pub use catalogue::{
 };
 pub use layer::{Content, File};
 pub(crate) use load::ctr;
+pub use load::{tag, untag};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -124,8 +124,14 @@ fn policy_ready(inputs: &Inputs, name: &str) -> Result<(), Fault> {
     // An edited policy has to be looked at again before anything is admitted by it.
     let current = status.and_then(|s| s.observed_generation) == policy.and_then(|p| p.metadata.generation);
     match status.filter(|_| current).and_then(|s| find(&s.conditions, READY)) {
-        // A conflict over other tasks is none of this one: the merge above has found none here.
-        Some(c) if c.status == "True" || c.reason == reason::POLICY_CONFLICT => Ok(()),
+        Some(c) if c.status == "True" => Ok(()),
+        // A conflict over other tasks is none of this one, since the merge above has found none here; and which class
+        // this one needs, the merge says, too.
+        Some(c)
+            if [reason::POLICY_CONFLICT, reason::RUNTIME_CLASS_NOT_FOUND].contains(&c.reason.as_str()) =>
+        {
+            Ok(())
+        }
         Some(c) => Err(fault(
             reason::POLICY_NOT_READY,
             format!("GovernancePolicy {name} is not ready: {}: {}", c.reason, c.message),
