@@ -3,7 +3,7 @@
 use crate::app::Gateway;
 use crate::client::Client;
 use crate::error::CallError;
-use crate::facts::{hold_key, tell};
+use crate::facts::{hold_key, open_hold, tell};
 use crate::identity::{Identity, is_current};
 use crate::plan::Plan;
 use golden_platform::wire::{Fact, ReserveAnswer, ReserveRequest};
@@ -50,7 +50,7 @@ pub(crate) async fn reserve(
         gateway.metrics.reserve_seconds.observe(begun.elapsed().as_secs_f64());
         match answer {
             Ok(ReserveAnswer::Granted { .. }) => {
-                hold.end(gateway, identity).await;
+                hold.end(gateway, identity, &keys.operation).await;
                 return Ok(Funds::Granted);
             }
             Ok(ReserveAnswer::NoAccount) => return Err(CallError::NoAccount),
@@ -143,10 +143,15 @@ impl Hold {
         tell(&gateway.pool, identity, format!("held/{}", self.key), fact).await;
     }
 
-    async fn end(&mut self, gateway: &Gateway, identity: &Identity) {
-        if self.counted.take().is_some() {
-            let fact = Fact::BudgetResumed { op_key: self.key.clone() };
-            tell(&gateway.pool, identity, format!("resumed/{}", self.key), fact).await;
+    /// Tells the orchestrator that the operation goes on, also where an earlier call of it was held and went away.
+    async fn end(&mut self, gateway: &Gateway, identity: &Identity, operation: &str) {
+        let key = match self.counted.take() {
+            Some(_) => Some(self.key.clone()),
+            None => open_hold(&gateway.pool, identity, operation).await,
+        };
+        if let Some(op_key) = key {
+            let key = format!("resumed/{op_key}");
+            tell(&gateway.pool, identity, key, Fact::BudgetResumed { op_key }).await;
         }
     }
 

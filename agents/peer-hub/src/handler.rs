@@ -10,11 +10,11 @@ use futures::future::join_all;
 use golden_platform::artifacts;
 use golden_platform::consumer::{Delivery, Failure};
 use golden_platform::wire::{Message, ReviewRequest};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::PgPool;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether a call still waits for money once the review should have closed.
+/// How often it is looked whether a call still waits for money.
 const MONEY: Duration = Duration::from_secs(5);
 
 /// What a review needs.
@@ -60,14 +60,14 @@ impl Hub {
         let voted = store::ballots(&self.pool, round).await?;
         let missing: Vec<Voter> =
             voters(&policy).into_iter().filter(|v| voted.iter().all(|b| b.voter != v.name)).collect();
-        let left = left(closes_at, Timestamp::now());
+        let left = self.left(round, closes_at).await?.0;
         if left.is_zero() && voted.is_empty() {
             // Nobody was asked in time: not the voters' silence but ours. The orchestrator asks again.
             tracing::warn!(task = %round.task, round = round.number, "the review closed before anybody was asked");
             return Ok(());
         }
         if !missing.is_empty() && !left.is_zero() {
-            self.collect(round, request, &missing, left).await?;
+            self.collect(round, request, &missing, closes_at).await?;
         }
         let ballots = store::ballots(&self.pool, round).await?;
         let decision = outcome(&policy, &ballots, request, true);
@@ -87,16 +87,16 @@ impl Hub {
         round: &Round,
         request: &ReviewRequest,
         missing: &[Voter],
-        left: Duration,
+        closes_at: Timestamp,
     ) -> Result<(), Failure> {
         let files = self.files(request).await?;
         let question = Question { gateway: &self.gateway, round, request, files: &files };
-        let asking = missing.iter().map(|voter| self.one(&question, voter, left));
+        let asking = missing.iter().map(|voter| self.one(&question, voter, closes_at));
         join_all(asking).await.into_iter().collect()
     }
 
-    async fn one(&self, question: &Question<'_>, voter: &Voter, left: Duration) -> Result<(), Failure> {
-        let why = match self.answer(question, voter, left).await? {
+    async fn one(&self, question: &Question<'_>, voter: &Voter, closes_at: Timestamp) -> Result<(), Failure> {
+        let why = match self.answer(question, voter, closes_at).await? {
             Ok(kept) => {
                 if store::keep(&self.pool, question.round, &kept).await? {
                     let verdict = format!("{:?}", kept.ballot.verdict);
@@ -112,27 +112,40 @@ impl Hub {
         Ok(())
     }
 
-    /// Waits for an answer until the review closes, and beyond while the task's calls wait for money: a voter
-    /// that cannot be paid has not been silent.
+    /// Waits for an answer until the review closes. Its clock stands still while the task's calls wait for money:
+    /// a voter that cannot be paid has not been silent.
     async fn answer(
         &self,
         question: &Question<'_>,
         voter: &Voter,
-        left: Duration,
+        closes_at: Timestamp,
     ) -> Result<Result<Kept, String>, Failure> {
-        let mut wait = left;
         let mut asking = std::pin::pin!(question.ask(voter));
         loop {
+            let (left, waits) = self.left(question.round, closes_at).await?;
+            let wait = match (left.is_zero(), waits) {
+                (true, _) => return Ok(Err("no answer before the review closed".to_owned())),
+                (false, true) => MONEY.min(left),
+                (false, false) => left,
+            };
             if let Ok(answered) = tokio::time::timeout(wait, &mut asking).await {
                 return Ok(answered);
             }
-            let open = store::standing(&self.pool, question.round).await? == Standing::Open;
-            if !open || !store::waits_for_money(&self.pool, question.round).await? {
-                return Ok(Err("no answer before the review closed".to_owned()));
+            if store::standing(&self.pool, question.round).await? != Standing::Open {
+                return Ok(Err("the review is over".to_owned()));
             }
-            tracing::info!(task = %question.round.task, voter = voter.name, "a voter's call waits for money");
-            wait = MONEY;
+            if waits {
+                tracing::info!(task = %question.round.task, voter = voter.name, "a voter's call waits for money");
+            }
         }
+    }
+
+    /// The time that the review has left, and whether a call of its task waits for money now.
+    async fn left(&self, round: &Round, closes_at: Timestamp) -> Result<(Duration, bool), Failure> {
+        let pauses = store::pauses(&self.pool, round).await?;
+        let closes_at = closes_at.saturating_add(SignedDuration::from_millis(pauses.millis));
+        let closes_at = closes_at.map_err(|e| Failure::Poison(e.to_string()))?;
+        Ok((left(closes_at, Timestamp::now()), pauses.open))
     }
 
     /// The text files of the judged tree.

@@ -72,22 +72,48 @@ pub(crate) async fn ballots(pool: &PgPool, round: &Round) -> Result<Vec<Ballot>,
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
-/// Whether a call of the task waits for money since this review was opened, and has not gone on.
-pub(crate) async fn waits_for_money(pool: &PgPool, round: &Round) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (
-             SELECT FROM facts held
-             JOIN reviews r ON r.task_uid = $1 AND r.attempt = $2 AND r.round = $3
-             WHERE held.object_uid = $1 AND held.fact_key LIKE 'held/%' AND held.at >= r.opened_at
-               AND held.body->>'onExhausted' <> 'Fail'
-               AND NOT EXISTS (SELECT FROM facts resumed WHERE resumed.object_uid = $1
-                                 AND resumed.fact_key = 'resumed/' || substr(held.fact_key, 6)))",
+/// How long the review's clock has stood still since it was opened, since calls of the task waited for money.
+pub(crate) async fn pauses(pool: &PgPool, round: &Round) -> Result<Pauses, sqlx::Error> {
+    let rows: Vec<(i64, i64, bool)> = sqlx::query_as(
+        "SELECT (extract(epoch FROM held.at) * 1000)::bigint,
+                (extract(epoch FROM coalesce(resumed.at, clock_timestamp())) * 1000)::bigint,
+                resumed.at IS NULL
+         FROM facts held
+         JOIN reviews r ON r.task_uid = $1 AND r.attempt = $2 AND r.round = $3
+         LEFT JOIN facts resumed ON resumed.object_uid = $1
+                                AND resumed.fact_key = 'resumed/' || substr(held.fact_key, 6)
+         WHERE held.object_uid = $1 AND held.fact_key LIKE 'held/%' AND held.at >= r.opened_at
+           AND held.body->>'onExhausted' <> 'Fail'
+         ORDER BY held.at",
     )
     .bind(round.task)
     .bind(number(round.attempt))
     .bind(number(round.number))
-    .fetch_one(pool)
-    .await
+    .fetch_all(pool)
+    .await?;
+    Ok(Pauses { open: rows.iter().any(|r| r.2), millis: union(rows.iter().map(|r| (r.0, r.1))) })
+}
+
+/// What a review waited for money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pauses {
+    /// A call waits now.
+    pub(crate) open: bool,
+    /// All of it, calls that waited at the same time counted once.
+    pub(crate) millis: i64,
+}
+
+/// The length of the union of spans in order of their beginnings.
+fn union(spans: impl Iterator<Item = (i64, i64)>) -> i64 {
+    let (mut total, mut reached) = (0, i64::MIN);
+    for (from, to) in spans {
+        let from = from.max(reached);
+        if to > from {
+            total += to - from;
+            reached = to;
+        }
+    }
+    total
 }
 
 /// Keeps a ballot. The first of a voter counts; true if this was it.
@@ -152,4 +178,15 @@ pub(crate) async fn close(
 
 fn number(n: u32) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::union;
+
+    #[test]
+    fn calls_that_wait_at_the_same_time_stop_the_clock_once() {
+        assert_eq!(union([(0, 10), (5, 8), (7, 20), (30, 31)].into_iter()), 21);
+        assert_eq!(union([].into_iter()), 0);
+    }
 }

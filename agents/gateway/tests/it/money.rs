@@ -105,6 +105,20 @@ async fn a_client_that_sends_a_held_call_again_joins_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hold_whose_client_went_away_ends_when_its_operation_goes_on() {
+    let world = World::with(Setup { limit: 100, ..Setup::default() }).await;
+    world.task(0).await;
+    let impatient = world.call(0, &ask(0, false)).timeout(Duration::from_millis(800)).send().await;
+    assert!(impatient.unwrap_err().is_timeout());
+    until(Duration::from_secs(5), async || world.facts("BudgetHeld").await.len() == 1).await;
+    world.set_limit(1_000_000, "Pause").await;
+    assert_eq!(world.call(0, &ask(0, false)).send().await.unwrap().status(), 200, "granted at once");
+    let (held, resumed) = (world.facts("BudgetHeld").await, world.facts("BudgetResumed").await);
+    assert_eq!((held.len(), resumed.len()), (1, 1), "or the task would be seen to wait for ever");
+    assert_eq!(held[0]["opKey"], resumed[0]["opKey"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_budget_that_fails_tells_the_client_and_the_orchestrator() {
     let world = World::with(Setup { limit: 100, on_exhausted: "Fail", ..Setup::default() }).await;
     world.task(0).await;

@@ -114,7 +114,7 @@ impl Work<'_> {
                 moments.extend(open.filter_map(|g| g.retry_at.or(g.patience)));
             }
             Stage::Reviewing => {
-                let open = s.review.iter().filter(|r| r.verdict.is_none());
+                let open = s.review.iter().filter(|r| r.verdict.is_none() && r.paused_at.is_none());
                 moments.extend(open.map(|r| after(r.closes_at, OVERDUE_SECONDS)));
             }
             Stage::Delivering => moments.extend(s.delivery.as_ref().and_then(|d| d.give_up)),

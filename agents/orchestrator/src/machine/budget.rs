@@ -39,6 +39,7 @@ impl Work<'_> {
             }),
         );
         self.s.held.insert(op_key.to_owned(), held);
+        self.pause_review();
     }
 
     pub(super) fn resumed(&mut self, op_key: &str) {
@@ -50,6 +51,9 @@ impl Work<'_> {
         }
         if self.s.held.remove(op_key).is_some() {
             self.record("BudgetResumed", json!({"opKey": op_key}));
+            if self.s.held.is_empty() {
+                self.continue_review();
+            }
         }
     }
 

@@ -23,6 +23,8 @@ impl Work<'_> {
     }
 
     fn ask_peers(&mut self, round: u32) {
+        // Calls held so far are of the attempt's pod or of an earlier round: both are over.
+        self.forget_holds();
         let (Some(produced), Some(base)) = (&self.s.produced, &self.s.base) else { return };
         let task = self.task;
         let rules = &task.policy.review.value;
@@ -51,6 +53,7 @@ impl Work<'_> {
             round,
             digest: digest.clone(),
             closes_at,
+            paused_at: None,
             decision: None,
             verdict: None,
             tally: None,
@@ -117,7 +120,7 @@ impl Work<'_> {
             self.forget_holds();
             return self.act_on(&decision);
         }
-        if self.now < after(review.closes_at, OVERDUE_SECONDS) {
+        if review.paused_at.is_some() || self.now < after(review.closes_at, OVERDUE_SECONDS) {
             return;
         }
         let round = review.round;
@@ -129,6 +132,27 @@ impl Work<'_> {
         match self.task.policy.review.value.on_timeout {
             OnUndecided::Escalate => self.escalate(&why, &json!({"rounds": round}), "", true),
             OnUndecided::Reject => self.next_attempt(why, "", Some(tree)),
+        }
+    }
+
+    /// Stops an open round's clock: a voter that cannot be paid has not been silent.
+    pub(super) fn pause_review(&mut self) {
+        let now = self.now;
+        if self.s.stage == Stage::Reviewing
+            && let Some(review) = self.s.review.as_mut().filter(|r| r.verdict.is_none())
+        {
+            review.paused_at.get_or_insert(now);
+        }
+    }
+
+    /// Lets the clock go on once nothing waits for money: the round has the time that it had left.
+    pub(super) fn continue_review(&mut self) {
+        let now = self.now;
+        if let Some(review) = self.s.review.as_mut()
+            && let Some(paused_at) = review.paused_at.take()
+        {
+            let waited = now.duration_since(paused_at);
+            review.closes_at = review.closes_at.checked_add(waited).unwrap_or(review.closes_at);
         }
     }
 

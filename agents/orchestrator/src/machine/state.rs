@@ -285,6 +285,9 @@ pub struct Review {
     pub round: u32,
     pub digest: String,
     pub closes_at: Timestamp,
+    /// Since when the clock stands still, since a voter's call waits for money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<Timestamp>,
     /// The peers' decision, until it is acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<DecisionRecord>,

@@ -229,6 +229,36 @@ async fn a_voter_whose_call_waits_for_money_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reviews_clock_goes_on_with_the_time_that_was_left_when_the_money_comes() {
+    let world = World::new(&story(&turn(None, APPROVE))).await;
+    // Open for 30 seconds a minute ago, of which 57 seconds were spent waiting for money.
+    let envelope = world.request("my own goal", one(&json!({"role": "security"})), -30).await;
+    world.open(&envelope).await;
+    sqlx::query("UPDATE reviews SET opened_at = now() - interval '60 seconds'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    for (key, kind, ago) in [("held", "BudgetHeld", 58), ("resumed", "BudgetResumed", 1)] {
+        sqlx::query(
+            "INSERT INTO facts (team_uid, task_uid, object_uid, fact_key, kind, body, at)
+             VALUES ($1, $2, $2, $3 || '/op-1/h1', $4, '{\"onExhausted\": \"Pause\"}',
+                     now() - make_interval(secs => $5))",
+        )
+        .bind(world.team)
+        .bind(world.task)
+        .bind(key)
+        .bind(kind)
+        .bind(f64::from(ago))
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    }
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    assert_eq!(world.decided().await.decision, OutcomeKind::Approved);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_review_nobody_was_asked_for_in_time_is_left_to_the_orchestrator() {
     let world = World::new("").await;
     let envelope = world.request(ADR, four(), -5).await;

@@ -12,7 +12,7 @@ pub(crate) fn spec(generation: i64, desired: &str) -> Event {
     }
 }
 
-fn held(op: &str, on_exhausted: &str) -> Event {
+pub(crate) fn held(op: &str, on_exhausted: &str) -> Event {
     Event::BudgetHeld {
         op_key: op.into(),
         missing_micro_usd: 12_345,

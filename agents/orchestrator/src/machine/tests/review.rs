@@ -1,3 +1,4 @@
+use super::outside::held;
 use super::support::{Run, Setup, digest};
 use crate::machine::{Command, Event, OutcomeKind, Stage};
 use golden_crds::conditions::agent_task as reasons;
@@ -92,6 +93,36 @@ fn an_unanswered_review_is_asked_again_and_then_goes_to_a_person() {
     }
     assert_eq!(run.state.stage, Stage::Escalated);
     assert_eq!(run.view().escalation.unwrap().reason, reasons::REVIEW_TIMED_OUT);
+}
+
+#[test]
+fn a_rounds_clock_stands_still_while_a_voter_waits_for_money() {
+    let mut run = Run::reviewing(&Setup::git());
+    run.later(100).feed(&held("op1", "Pause"));
+    run.later(10).feed(&held("op2", "Pause"));
+    run.later(5000);
+    assert_eq!(run.state.review.as_ref().unwrap().round, 1, "no round is opened over a held voter");
+    assert_eq!(run.last.as_ref().unwrap().wake, Some(run.state.deadline), "nothing to look for before");
+    run.feed(&Event::BudgetResumed { op_key: "op1".into() });
+    run.later(5000);
+    assert_eq!(run.state.review.as_ref().unwrap().round, 1, "another voter still waits");
+    run.feed(&Event::BudgetResumed { op_key: "op2".into() });
+    // 20 of the round's 120 seconds are left, and then the minute after which it is overdue.
+    run.later(20 + 59);
+    assert_eq!(run.state.review.as_ref().unwrap().round, 1);
+    run.later(1);
+    assert_eq!(run.state.review.as_ref().unwrap().round, 2, "after that it is overdue as ever");
+}
+
+#[test]
+fn a_held_voters_very_call_decides_the_round_it_was_asked_in() {
+    let mut run = Run::reviewing(&Setup::git());
+    run.feed(&held("op1", "Pause")).later(5000).feed(&Event::BudgetResumed { op_key: "op1".into() });
+    run.later(10);
+    run.feed(&run.review("Approved"));
+    assert_eq!(run.state.stage, Stage::Delivering);
+    let asked = run.messages().into_iter().filter(|m| matches!(m, Message::ReviewRequested(_))).count();
+    assert_eq!(asked, 1);
 }
 
 #[test]
