@@ -1,7 +1,8 @@
 //! The telling part of a run's output, bounded.
 //!
-//! For pytest: its last failing section and the short summary, which name the test, the assertion and the
-//! values. For everything else the end, where most tools say what went wrong.
+//! Output that fits is kept whole. Of longer output of pytest: the last of its failing sections that fit and the short
+//! summary, which name the tests, the assertions and the values. Of anything else the end, where most tools say what
+//! went wrong.
 
 /// Longest excerpt, in bytes.
 pub const MAX_EXCERPT_BYTES: usize = 4096;
@@ -15,6 +16,9 @@ const CUT: &str = "[…]\n";
 /// The telling part of the output as plain text: no control characters but line breaks and tabs.
 pub fn excerpt(output: &[u8]) -> String {
     let text = plain(&String::from_utf8_lossy(output));
+    if text.trim_end().len() <= MAX_EXCERPT_BYTES {
+        return text.trim_end().to_owned();
+    }
     pytest(&text).unwrap_or_else(|| tail(&text, MAX_EXCERPT_BYTES))
 }
 
@@ -45,18 +49,30 @@ fn is_direction_override(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The last failing section of pytest's report, and its summary.
+/// The failing sections of pytest's report that fit, and its summary. The last section is left out last: it is where
+/// a reader begins, and with `-x` the one that ended the run.
 fn pytest(text: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.iter().rposition(|l| is_banner(l, "FAILURES") || is_banner(l, "ERRORS"))?;
     let after = |start: usize| lines.get(start..).unwrap_or_default();
     let end = after(from + 1).iter().position(|l| l.starts_with("===")).map_or(lines.len(), |n| from + 1 + n);
     let report = lines.get(from + 1..end)?;
-    let section = report.iter().rposition(|l| is_section(l)).unwrap_or(0);
-    let failing = report.get(section..)?.join("\n");
     let summary = tail(&after(end).join("\n"), MAX_SUMMARY_BYTES);
     let room = MAX_EXCERPT_BYTES.saturating_sub(summary.len() + 1);
-    Some(format!("{}\n{summary}", tail(failing.trim_end(), room)))
+    Some(format!("{}\n{summary}", sections(report, room)))
+}
+
+/// The last sections that fit together, whole, in their order; of the very last one its end, if it alone is too long.
+fn sections(report: &[&str], room: usize) -> String {
+    let starts: Vec<usize> = (0..report.len()).filter(|n| is_section(report[*n])).collect();
+    let whole = |start: usize| report.get(start..).unwrap_or_default().join("\n").trim_end().to_owned();
+    let first = starts.first().copied().unwrap_or(0);
+    let fits = |start: usize| whole(start).len() + if start == first { 0 } else { CUT.len() } <= room;
+    match starts.iter().copied().find(|start| fits(*start)) {
+        Some(start) if start == first => whole(start),
+        Some(start) => format!("{CUT}{}", whole(start)),
+        None => tail(&whole(starts.last().copied().unwrap_or(0)), room),
+    }
 }
 
 /// `==== FAILURES ====`

@@ -25,15 +25,25 @@ FAILED tests/test_slug.py::test_strasse - AssertionError: assert 'strae' == 'str
 ";
 
 #[test]
-fn pytest_gives_its_last_failing_section_and_the_summary() {
-    let text = excerpt(PYTEST.as_bytes());
-    assert!(text.starts_with("_________________________________ test_strasse"), "{text}");
-    assert!(text.contains("assert 'strae' == 'strasse'") && text.contains("tests/test_slug.py:9"));
-    assert!(
-        text.contains("FAILED tests/test_slug.py::test_first")
-            && text.ends_with("2 failed, 2 passed in 0.03s")
-    );
-    assert!(!text.contains("def test_first"), "{text}");
+fn output_that_fits_is_kept_whole() {
+    assert_eq!(excerpt(PYTEST.as_bytes()), PYTEST.trim_end());
+}
+
+#[test]
+fn of_long_pytest_output_the_last_failing_sections_that_fit_are_kept_with_the_summary() {
+    // Progress and captured output before the report are what has no room.
+    let noisy = format!("{}{PYTEST}", "collecting ...\n".repeat(400));
+    let text = excerpt(noisy.as_bytes());
+    assert!(text.starts_with("__________________________________ test_first"), "{text}");
+    assert!(text.contains("assert 'ab' == 'a-b'") && text.contains("assert 'strae' == 'strasse'"), "{text}");
+    assert!(text.ends_with("2 failed, 2 passed in 0.03s"), "{text}");
+
+    // A first section without end leaves room for the last one only.
+    let uneven = PYTEST.replace("    def test_first():\n", &"    setup()\n".repeat(2000));
+    let text = excerpt(uneven.as_bytes());
+    assert!(text.starts_with("[…]\n_________________________________ test_strasse"), "{text}");
+    assert!(text.contains("tests/test_slug.py:9") && text.contains("FAILED tests/test_slug.py::test_first"));
+    assert!(!text.contains("setup()"), "{text}");
 }
 
 #[test]
@@ -47,6 +57,8 @@ ERROR tests/test_slug.py
 ";
     let text = excerpt(output.as_bytes());
     assert!(text.contains("No module named 'shop'") && text.ends_with("ERROR tests/test_slug.py"), "{text}");
+    let text = excerpt(format!("{}{output}", "noise\n".repeat(1000)).as_bytes());
+    assert!(text.starts_with("_____________________ ERROR collecting") && text.len() < 500, "{text}");
 }
 
 #[test]
