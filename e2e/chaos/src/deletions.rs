@@ -94,7 +94,8 @@ fn clean(world: &World, drill: &Drill, what: What) -> Result<String> {
             broken.extend(invariants::orphans(&seen));
         }
         if broken.is_empty() {
-            return Ok(Some(seen.outcome.unwrap_or_default()));
+            let outcome = seen.outcome.as_deref().unwrap_or_default();
+            return Ok(Some(format!("{outcome}; {}", seen.figures())));
         }
         bail!("{}", broken.join("; "))
     })?;

@@ -85,9 +85,9 @@ fn play(
         say("approved by a person");
     }
     drill.complete(world, COMPLETE)?;
-    settle(world, drill)?;
+    let seen = settle(world, drill)?;
     let record = drill.verify_record(world)?;
-    say(&format!("Complete; {record}"));
+    say(&format!("Complete; {}; {record}", seen.figures()));
     Ok(())
 }
 
@@ -110,13 +110,13 @@ fn held(world: &World, drill: &Drill, signs: &[Sign], pause: Duration) -> Result
 }
 
 /// Waits until every promise holds; the last ones that do not are the error.
-fn settle(world: &World, drill: &Drill) -> Result<()> {
+fn settle(world: &World, drill: &Drill) -> Result<Snapshot> {
     wait_for(&format!("every promise about {}", drill.name), SETTLED, || {
         let seen = Snapshot::take(world, drill)?;
         let mut broken = invariants::broken(&seen);
         broken.extend(invariants::incomplete(&seen, &VOTERS));
         if broken.is_empty() {
-            return Ok(Some(()));
+            return Ok(Some(seen));
         }
         bail!("{}", broken.join("; "))
     })

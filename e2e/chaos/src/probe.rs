@@ -59,7 +59,7 @@ impl Sign {
                 Ok(containers(&pods, container)
                     .into_iter()
                     .find(|c| c.running)
-                    .map(|c| format!("container {container} of {}/{} runs", c.namespace, c.pod)))
+                    .map(|c| format!("pod {}/{} runs its {container}", c.namespace, c.pod)))
             }
             Self::Leader => leader(world),
         }

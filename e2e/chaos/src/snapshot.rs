@@ -96,6 +96,18 @@ impl Snapshot {
         Ok(taken)
     }
 
+    /// In a few words: what was paid and what was voted. Unknown calls are those whose end nobody saw.
+    pub(crate) fn figures(&self) -> String {
+        let count = |state: &str| self.reservations.iter().filter(|r| r.state == state).count();
+        format!(
+            "{} calls settled as the model counted them, {} Unknown, {} released, {} ballots",
+            count("Settled"),
+            count("Unknown"),
+            count("Released"),
+            self.ballots.len()
+        )
+    }
+
     fn rows(world: &World, uid: &str) -> Result<Self> {
         let ballots = world.sql(&format!(
             "SELECT attempt, round, voter, count(*) FROM ballots WHERE task_uid = '{uid}' GROUP BY 1, 2, 3"

@@ -4,7 +4,7 @@ use crate::drill::{Drill, Order};
 use crate::home::Home;
 use crate::victim::FrozenGit;
 use crate::world::World;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use golden_scenarios::tools::wait_for;
 use std::time::Duration;
 
@@ -18,12 +18,7 @@ struct Hold {
     there: &'static str,
 }
 
-const HOLDS: [Hold; 7] = [
-    Hold {
-        name: "delivering",
-        order: Order { git: true, ..Order::PLAIN },
-        there: "SELECT 1 FROM desired WHERE task_uid = 'TASK' AND kind = 'DeliveryPod' AND wanted AND object_uid IS NOT NULL",
-    },
+const HOLDS: [Hold; 6] = [
     Hold {
         name: "producing",
         order: Order { words: "The developer thinks for minutes.", ..Order::PLAIN },
@@ -56,6 +51,13 @@ const HOLDS: [Hold; 7] = [
     },
 ];
 
+/// Submitted last: it must have fetched and not delivered when the git server freezes.
+const DELIVERING: Hold = Hold {
+    name: "delivering",
+    order: Order { git: true, words: "The developer thinks a while.", ..Order::PLAIN },
+    there: "SELECT 1 FROM desired WHERE task_uid = 'TASK' AND kind = 'DeliveryPod' AND wanted AND object_uid IS NOT NULL",
+};
+
 const PREPARING: Hold = Hold {
     name: "preparing",
     order: Order { git: true, ..Order::PLAIN },
@@ -64,16 +66,18 @@ const PREPARING: Hold = Hold {
 
 /// One drill per stage, all of them there at once. Who delivers or fetches waits for the frozen git server.
 pub(crate) fn every(world: &World, home: &Home) -> Result<(Vec<Drill>, FrozenGit)> {
+    let holds: Vec<&Hold> = HOLDS.iter().chain([&DELIVERING, &PREPARING]).collect();
     let mut drills = Vec::new();
-    for hold in &HOLDS {
+    for hold in HOLDS.iter().chain([&DELIVERING]) {
         drills.push(Drill::submit(world, home, hold.name, hold.order)?);
     }
+    let delivering = drills.last().context("there is no drill")?;
     wait_for("the delivering drill to be past its fetch", LIMIT, || {
-        Ok(drills[0].stage(world)?.is_some_and(|s| s != "Waiting" && s != "Preparing").then_some(()))
+        Ok(delivering.stage(world)?.is_some_and(|s| s != "Waiting" && s != "Preparing").then_some(()))
     })?;
     let git = FrozenGit::freeze(world)?;
     drills.push(Drill::submit(world, home, PREPARING.name, PREPARING.order)?);
-    for (drill, hold) in drills.iter().zip(HOLDS.iter().chain([&PREPARING])) {
+    for (drill, hold) in drills.iter().zip(holds) {
         let query = hold.there.replace("TASK", &drill.uid);
         wait_for(&format!("a task to be {}", hold.name), LIMIT, || {
             Ok(world.sql(&query)?.first().map(|_| ()))
