@@ -2,12 +2,14 @@
 
 use crate::build::{self, Scope};
 use crate::demo;
+use crate::lane::Outcome;
 use anyhow::{Result, bail};
 use golden_chaos::{Options, SCENARIOS, World};
 use golden_scenarios::clock::Clock;
 use golden_scenarios::install::{self, Images, Model};
 use golden_scenarios::stories;
 use golden_scenarios::tools::Tools;
+use std::time::Duration;
 
 /// Values of the chart that only drills want: the end of a call that nobody saw is settled after a minute.
 const VALUES: [&str; 1] = ["ledger.dispatchedSeconds=60"];
@@ -58,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.installed {
         prepare(&tools, &images, &clock)?;
     }
-    let report = play(tools, &options, &clock)?;
+    let report = play(&tools, &options, &clock)?;
     match args.output {
         Output::Table => print!("\n{}", report.table()),
         Output::Json => println!("{}", serde_json::to_string(&report)?),
@@ -94,10 +96,29 @@ fn prepare(tools: &Tools, images: &Images, clock: &Clock) -> Result<()> {
     install::provider(tools, &Model::Recorded)
 }
 
-/// Plays the choice; how many runs there are is `SCENARIOS`.
-pub(crate) fn play(tools: Tools, options: &Options, clock: &Clock) -> Result<golden_chaos::Report> {
+/// The short runs as a lane of the tests. The seed is fixed: a test that fails must fail again.
+pub(crate) fn lane(tools: &Tools, images: &Images) -> Outcome {
+    println!("\n==> chaos");
+    let clock = Clock::start();
+    let options = Options { seed: 1, runs: 1, short: true, ..Options::default() };
+    let played = prepare(tools, images, &clock).and_then(|()| play(tools, &options, &clock));
+    let (passed, failed) = match played {
+        Ok(report) => {
+            print!("\n{}", report.table());
+            (report.runs.len() - report.failed(), report.failed())
+        }
+        Err(error) => {
+            println!("chaos: {error:#}");
+            (0, 1)
+        }
+    };
+    let took = Duration::from_secs(clock.seconds());
+    Outcome { name: "chaos".into(), passed: passed as u64, failed: failed as u64, took }
+}
+
+fn play(tools: &Tools, options: &Options, clock: &Clock) -> Result<golden_chaos::Report> {
     let evidence = golden_cluster::paths::cache()?.join("chaos");
-    let world = World { tools, evidence };
+    let world = World { tools: tools.clone(), evidence };
     clock.say(&format!("seed {}, {} of {} runs", options.seed, options.choice()?.len(), SCENARIOS.len()));
     golden_chaos::run(&world, options, &mut |line| clock.say(line))
 }

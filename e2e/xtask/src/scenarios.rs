@@ -11,16 +11,17 @@ use std::process::Command;
 
 /// Brings everything up, plays the scenarios, and takes the cluster down again unless told to keep it.
 pub(crate) fn lanes(keep: bool) -> Vec<Outcome> {
-    let mut tools = None;
+    let mut installed = None;
     let mut lanes = vec![lane::check("install on the local cluster", || {
         let mut clock = Clock::start();
         let (found, images) = demo::local(Scope::Everything, &mut clock)?;
         demo::prepare(&found, &images, &Model::Recorded, &mut clock)?;
-        tools = Some(found);
+        installed = Some((found, images));
         Ok(())
     })];
-    if let Some(tools) = &tools {
+    if let Some((tools, images)) = &installed {
         lanes.push(lane::tests("scenarios", &mut tests(tools)));
+        lanes.push(crate::chaos::lane(tools, images));
     }
     if !keep {
         lanes.push(lane::check("the cluster leaves nothing behind", || crate::cluster::down(false)));
