@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// How often it is looked whether a call still waits for money.
 const MONEY: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether a review is still wanted.
+const WANTED: Duration = Duration::from_secs(5);
+
 /// What a review needs.
 #[derive(Clone)]
 pub struct Hub {
@@ -41,12 +44,27 @@ impl Hub {
             digest: request.digest.clone(),
         };
         match store::standing(&self.pool, &round).await? {
-            Standing::Open => self.review(&round, &request).await,
+            Standing::Open => tokio::select! {
+                done = self.review(&round, &request) => done,
+                done = self.superseded(&round) => done,
+            },
             Standing::Decided | Standing::Superseded => Ok(()),
             Standing::Absent => Err(Failure::Transient(format!(
                 "review {}/{} of task {} is not in the database",
                 round.attempt, round.number, round.task
             ))),
+        }
+    }
+
+    /// Waits until nobody wants the votes any more: the task has ended or asks anew. Voters that are still asked then
+    /// are left, and the gateway closes their calls: what an ended task holds is given back soon.
+    async fn superseded(&self, round: &Round) -> Result<(), Failure> {
+        loop {
+            tokio::time::sleep(WANTED).await;
+            if store::standing(&self.pool, round).await? == Standing::Superseded {
+                tracing::info!(task = %round.task, round = round.number, "the review is not wanted any more");
+                return Ok(());
+            }
         }
     }
 

@@ -297,3 +297,21 @@ async fn rules_that_cannot_be_read_end_among_the_dead_letters() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn voters_of_a_task_that_has_ended_are_not_waited_for() {
+    let slow = turn(None, APPROVE).replacen("reply:", "thinksMs: 300000, reply:", 1);
+    let world = World::new(&story(&slow)).await;
+    let envelope = world.request("my own goal", one(&json!({"role": "security"})), 600).await;
+    world.open(&envelope).await;
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    let begun = Instant::now();
+    while world.model.tally().totals.calls == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the voter is not asked");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    world.end_task().await;
+    world.worked_off().await;
+    assert_eq!((world.decision().await, world.ballots().await.len()), (None, 0));
+}

@@ -183,6 +183,34 @@ impl World {
         }
     }
 
+    /// The task ends, whatever its peers say.
+    pub(crate) async fn end_task(&self) {
+        sqlx::query(
+            "INSERT INTO tasks (task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, state, view,
+                                stage, outcome, version, ended_at)
+             VALUES ($1, $2, $3, 'adr', 'alice', '{}', '{}', '{}', '{}', '{}', 'Cancelled', 'Cancelled', 1, now())",
+        )
+        .bind(self.task)
+        .bind(self.team)
+        .bind(NAMESPACE)
+        .execute(&self.pool)
+        .await
+        .unwrap();
+    }
+
+    /// Waits until the request is acknowledged.
+    pub(crate) async fn worked_off(&self) {
+        let begun = Instant::now();
+        loop {
+            let mut stream = self.js.get_stream(subjects::prc_stream(self.team)).await.unwrap();
+            if stream.info().await.unwrap().state.messages == 0 {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "the message is not worked off");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     pub(crate) async fn ballots(&self) -> Vec<Ballot> {
         let rows: Vec<Json<Ballot>> = sqlx::query_scalar("SELECT ballot FROM ballots ORDER BY voter")
             .fetch_all(&self.pool)
