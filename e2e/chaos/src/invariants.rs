@@ -9,6 +9,9 @@ pub(crate) fn broken(seen: &Snapshot) -> Vec<String> {
     if seen.outcome.is_none() {
         out.push("the task has no outcome".to_owned());
     }
+    if seen.last_entry.as_deref() != Some("Ended") {
+        out.push(format!("the record ends with {:?} and does not tell the end", seen.last_entry));
+    }
     let mut none = |count: i64, what: &str| {
         if count != 0 {
             out.push(format!("{count} {what}"));
@@ -128,6 +131,7 @@ mod tests {
         Snapshot {
             outcome: Some("Complete".into()),
             attempt: 1,
+            last_entry: Some("Ended".into()),
             ballots: vec![ballots("security", 1), ballots("reviewer", 1)],
             reservations: vec![call("Settled", Some((10, 2)))],
             tally: [("op-1".to_owned(), Calls { count: 1, prompt_tokens: 10, completion_tokens: 2 })].into(),
@@ -147,8 +151,9 @@ mod tests {
     #[test]
     fn every_broken_promise_is_told() {
         type Break = (&'static str, fn(&mut Snapshot));
-        let breaks: [Break; 11] = [
+        let breaks: [Break; 12] = [
             ("no outcome", |s| s.outcome = None),
+            ("does not tell the end", |s| s.last_entry = Some("Approved".into())),
             ("still wanted", |s| s.wanted = 1),
             ("not consumed", |s| s.unconsumed = 1),
             ("not published", |s| s.unpublished = 2),

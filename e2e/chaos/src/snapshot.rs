@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Snapshot {
     /// `Complete`, `Failed`, `Cancelled`, or none while it is open.
     pub(crate) outcome: Option<String>,
+    /// What the newest entry of the record tells.
+    pub(crate) last_entry: Option<String>,
     /// The attempt it ended at.
     pub(crate) attempt: i64,
     pub(crate) ballots: Vec<Ballots>,
@@ -129,6 +131,7 @@ impl Snapshot {
         ))?;
         let counts = world.sql(&format!(
             "SELECT (SELECT outcome FROM tasks WHERE task_uid = '{uid}') AS outcome,
+                (SELECT kind FROM task_events WHERE task_uid = '{uid}' ORDER BY seq DESC LIMIT 1) AS last_entry,
                 (SELECT (state->>'attempt')::bigint FROM tasks WHERE task_uid = '{uid}') AS attempt,
                 (SELECT count(*) FROM desired WHERE task_uid = '{uid}' AND wanted) AS wanted,
                 (SELECT count(*) FROM facts WHERE task_uid = '{uid}' AND consumed_at IS NULL) AS unconsumed,
@@ -138,6 +141,7 @@ impl Snapshot {
         let count = |key: &str| counts.first().and_then(|row| row[key].as_i64()).unwrap_or(0);
         Ok(Self {
             outcome: counts.first().and_then(|row| row["outcome"].as_str()).map(str::to_owned),
+            last_entry: counts.first().and_then(|row| row["last_entry"].as_str()).map(str::to_owned),
             attempt: count("attempt"),
             ballots: all(ballots)?,
             reservations: all(reservations)?,
