@@ -1,7 +1,7 @@
 use crate::objects::{admitted, home, of_task, orchestrate, view};
 use crate::world::{SOON, shared};
 use golden_crds::AgentTask;
-use golden_crds::conditions::{APPROVED, COMPLETE, FAILED, RECONCILING, STALLED};
+use golden_crds::conditions::{ADMITTED, APPROVED, COMPLETE, FAILED, RECONCILING, STALLED};
 use kube::api::DeleteParams;
 use serde_json::json;
 use std::time::Duration;
@@ -69,15 +69,22 @@ async fn a_deleted_team_ends_its_tasks() {
     let home = home(world, "status-team").await;
     let (task, id) = admitted(world, &home, "fix").await;
     orchestrate(world, &task, &view("Producing", &WORKING)).await;
+    // One that the orchestrator never took in.
+    let (_, unseen) = admitted(world, &home, "unseen").await;
     world.of::<golden_crds::AgentTeam>(&home).delete("core", &DeleteParams::default()).await.unwrap();
     let ended =
         world.until::<AgentTask>(&home, "fix", SOON, |t| of_task(t, FAILED) == "True/TeamDeleted").await;
     assert_eq!(of_task(&ended, STALLED), "True/TeamDeleted");
-    world
-        .count(
-            "SELECT count(*) FROM tasks WHERE task_uid = $1 AND ended_at IS NOT NULL AND outcome = 'Failed'",
-            id,
-            1,
-        )
-        .await;
+    world.until::<AgentTask>(&home, "unseen", SOON, |t| of_task(t, FAILED) == "True/TeamDeleted").await;
+    for uid in [id, unseen] {
+        let ended =
+            "SELECT count(*) FROM tasks WHERE task_uid = $1 AND ended_at IS NOT NULL AND outcome = 'Failed'";
+        world.count(ended, uid, 1).await;
+        let recorded = "SELECT count(*) FROM task_events WHERE task_uid = $1 AND kind = 'Ended'
+                          AND body->>'reason' = 'TeamDeleted'";
+        world.count(recorded, uid, 1).await;
+    }
+    // A later task finds no team, and says so.
+    world.apply(&crate::objects::task(&home, "late", "core")).await;
+    world.until::<AgentTask>(&home, "late", SOON, |t| of_task(t, ADMITTED) == "False/TeamNotFound").await;
 }

@@ -10,9 +10,9 @@ use crate::effects::{Created, create, delete};
 use crate::error::Error;
 use crate::models::Fault;
 use golden_crds::conditions::agent_task as reason;
-use golden_platform::facts;
 use golden_platform::ledger_accounts::{TaskAccount, set_path, upsert_task};
 use golden_platform::wire::{Fact, NewFact, PodOutcome, PodPhase};
+use golden_platform::{Class, closing, facts};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 use uuid::Uuid;
@@ -54,6 +54,9 @@ pub(crate) async fn act(seen: &Seen, plan: &Plan, ctx: &Context) -> Result<Acted
 async fn admit_task(seen: &Seen, admit: &Admit, ctx: &Context) -> Result<(), Error> {
     let work = async {
         let mut tx = ctx.pool.begin().await?;
+        if !closing::is_open(&mut tx, admit.team_uid).await? {
+            return Ok(false);
+        }
         upsert_task(&mut tx, &admit.account).await?;
         set_path(&mut tx, seen.uid, admit.team_uid, &admit.path).await?;
         let fact = NewFact {
@@ -64,9 +67,19 @@ async fn admit_task(seen: &Seen, admit: &Admit, ctx: &Context) -> Result<(), Err
             fact: Fact::Admitted(Box::new(admit.admission.clone())),
         };
         facts::insert(&mut tx, &fact).await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(true)
     };
-    work.await.map_err(|e: sqlx::Error| Error::database(format!("admit task {}", seen.task.name_any()), &e))
+    let action = format!("admit task {}", seen.task.name_any());
+    match work.await {
+        Ok(true) => Ok(()),
+        // The cache did not know yet. Looked at again, the task says that its team is not there.
+        Ok(false) => {
+            let message = "its team was deleted at this moment".to_owned();
+            Err(Error::Database { action, class: Class::Conflict, message })
+        }
+        Err(e) => Err(Error::database(action, &e)),
+    }
 }
 
 async fn spec_changed(seen: &Seen, generation: i64, ctx: &Context) -> Result<(), Error> {

@@ -44,9 +44,7 @@ pub(crate) async fn gather(task: &AgentTask, uid: Uuid, ctx: &Context) -> Result
         secret: git_secrets(&whole, &namespace, ctx).await?,
         uid,
         namespace_labels: caches.namespace_labels(&namespace),
-        team: caches
-            .team(&namespace, &whole.spec.team_ref.name)
-            .filter(|t| t.metadata.deletion_timestamp.is_none()),
+        team: caches.team(&namespace, &whole.spec.team_ref.name),
         policies: caches.policies.state(),
         budgets: caches.budgets.state(),
         providers: caches.providers.state(),

@@ -35,12 +35,11 @@ pub(crate) fn status(seen: &Seen, plan: &Plan, acted: Option<&Acted>, now: Times
     }
     if seen.team_gone() {
         status.stage = Some("Failed".into());
-        let message = "the AgentTeam that worked on the task was deleted; submit the task to another team";
         set_run_state(
             &mut status.conditions,
             RunState::Failed,
             reason::TEAM_DELETED,
-            message,
+            golden_platform::closing::MESSAGE,
             generation,
             now,
         );

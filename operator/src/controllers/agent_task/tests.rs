@@ -14,6 +14,7 @@ use golden_crds::{AgentTask, AgentTeam, Budget};
 use golden_platform::wire::{DesiredKind, DesiredPod, Fact, PodPhase, TaskView, ViewCondition};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -120,10 +121,15 @@ fn everything_missing_has_its_reason() {
             "metadata": {"name": name}, "spec": spec, "status": status});
         Arc::new(serde_json::from_value::<golden_crds::GovernancePolicy>(object).unwrap())
     };
-    let cases: [(&str, Change); 12] = [
+    let cases: [(&str, Change); 13] = [
         ("Cancelled", |i| i.task = task(&json!({"desiredState": "Cancelled"}))),
         ("SubmitterMissing", |i| i.task.spec.submitted_by = None),
         ("TeamNotFound", |i| i.team = None),
+        ("TeamNotFound", |i| {
+            let mut going = team();
+            going.metadata.deletion_timestamp = Some(Time(at(0)));
+            i.team = Some(Arc::new(going));
+        }),
         ("RuntimeClassNotFound", |i| i.runtime_classes.clear()),
         ("ProviderNotFound", |i| i.providers.clear()),
         ("RoleNotFound", |i| Arc::make_mut(i.team.as_mut().unwrap()).spec.roles.clear()),
@@ -365,7 +371,7 @@ fn pod_statuses_become_phases_and_documented_reasons() {
         assert_eq!((seen.phase, seen.reason.as_str(), seen.exit_code), (phase, reason, exit), "{status}");
     }
     let mut going = pod(POD, &json!({"phase": "Running"}));
-    going.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(1)));
+    going.metadata.deletion_timestamp = Some(Time(at(1)));
     assert_eq!(read(&going).phase, PodPhase::Lost);
 }
 

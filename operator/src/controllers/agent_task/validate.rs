@@ -47,6 +47,12 @@ pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
             format!("AgentTeam {name} does not exist in namespace {}; create it", namespace(inputs)),
         )
     })?;
+    if team.metadata.deletion_timestamp.is_some() {
+        let name = &task.spec.team_ref.name;
+        let message =
+            format!("AgentTeam {name} is being deleted; create it again once it is gone, or name another");
+        return Err(fault(reason::TEAM_NOT_FOUND, message));
+    }
     let policy = policy(inputs)?;
     isolation(inputs, &policy)?;
     let models = models(inputs, team, &policy)?;

@@ -13,6 +13,7 @@ use crate::effects::delete;
 use crate::error::Error;
 use golden_crds::conditions::agent_team as reason;
 use golden_crds::labels::service_name;
+use golden_platform::closing::close_team;
 use golden_platform::streams::{self, Retired};
 use golden_platform::subjects;
 use jiff::Timestamp;
@@ -71,29 +72,16 @@ pub(crate) fn gives_up(seen: &Seen, now: Timestamp) -> bool {
     seen.namespace_ends || now.as_second() - since.as_second() > PATIENCE_SECONDS
 }
 
-/// Closes the row and what nobody will drive any more; reservations end with their leases.
+/// Closes the row and ends what nobody will drive any more; reservations end with their leases.
 pub(crate) async fn close(uid: Uuid, ctx: &Context) -> Result<(), Error> {
-    let work = async {
-        let mut tx = ctx.pool.begin().await?;
-        sqlx::query("UPDATE teams SET deleted_at = coalesce(deleted_at, now()) WHERE team_uid = $1")
-            .bind(uid)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query(
-            "UPDATE tasks SET outcome = 'Failed', ended_at = now(), wake_at = NULL
-             WHERE team_uid = $1 AND ended_at IS NULL",
-        )
-        .bind(uid)
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query("UPDATE desired SET wanted = false WHERE team_uid = $1 AND wanted")
-            .bind(uid)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await
-    };
-    match tokio::time::timeout(STORE_CALL, work).await {
-        Ok(done) => done.map_err(|e| Error::database("close the team", &e)),
+    match tokio::time::timeout(STORE_CALL, close_team(&ctx.pool, uid, Timestamp::now())).await {
+        Ok(done) => {
+            let ended = done.map_err(|e| Error::database("close the team", &e))?;
+            if ended > 0 {
+                tracing::info!(team = %uid, ended, "open tasks ended with their team");
+            }
+            Ok(())
+        }
         Err(_) => Err(Error::database("close the team", &sqlx::Error::PoolTimedOut)),
     }
 }
