@@ -1,12 +1,17 @@
 //! Dead letters: what could not be processed, kept with its reason.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// Longest reason kept, in bytes.
 const MAX_REASON: usize = 4096;
+/// How much of a message that is too large stands in its letter, in bytes.
+const MAX_HEAD: usize = 4096;
+/// Begins the `stream` of letters that come from the outbox.
+const OUTBOX: &str = "OUTBOX_";
 
 /// A message that was given up, as kept in `dead_letters` and published on the team's DLQ stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +50,36 @@ pub async fn insert(conn: &mut PgConnection, letter: &DeadLetter) -> Result<bool
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// The letter of a message that never reached a stream, since no server takes one of its size. The whole message stays
+/// in the outbox under `outbox_id`; the letter has its beginning and the digest of the whole.
+pub fn oversized(
+    team_uid: Uuid,
+    outbox_id: i64,
+    message_id: &str,
+    subject: &str,
+    body: &str,
+    reason: &str,
+) -> DeadLetter {
+    let head = body.get(..body.floor_char_boundary(MAX_HEAD)).unwrap_or_default();
+    DeadLetter {
+        team_uid,
+        stream: format!("{OUTBOX}{}", crate::subjects::team(team_uid)),
+        stream_seq: outbox_id,
+        subject: subject.to_owned(),
+        consumer: "relay".to_owned(),
+        reason: reason.to_owned(),
+        payload: json!({
+            "messageId": message_id, "bytes": body.len(), "head": head,
+            "digest": format!("sha256:{}", hex::encode(Sha256::digest(body.as_bytes()))),
+        }),
+    }
+}
+
+/// The outbox row that holds the whole message of a letter made by [`oversized`].
+pub fn outbox_row(stream: &str, stream_seq: i64) -> Option<i64> {
+    stream.starts_with(OUTBOX).then_some(stream_seq)
 }
 
 /// The payload of any message as JSON: itself, or a string of its bytes where it is none.

@@ -15,6 +15,7 @@ pub mod dead_letters;
 pub mod facts;
 pub mod http;
 pub mod ledger_accounts;
+pub mod letters;
 pub mod nats;
 pub mod shutdown;
 pub mod sse;

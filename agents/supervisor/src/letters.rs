@@ -1,8 +1,11 @@
-//! Dead letters as a person handles them: list, replay, discard.
+//! Dead letters as a person handles them: list, show, replay, discard.
+//!
+//! Here, since two services serve them: the supervisor of a team, and the api, also when the team and its supervisor
+//! are gone.
 
+use crate::{dead_letters, nats};
 use async_nats::jetstream::Context;
 use bytes::Bytes;
-use golden_platform::nats;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
@@ -39,6 +42,20 @@ pub enum LetterError {
     Nats(#[from] nats::Error),
 }
 
+impl From<LetterError> for crate::http::Error {
+    fn from(error: LetterError) -> Self {
+        match error {
+            LetterError::Unknown(_) => Self::not_found(error.to_string()),
+            LetterError::NotHeld { .. } => Self::conflict(error.to_string()),
+            LetterError::Database(e) => e.into(),
+            LetterError::Nats(nats::Error::TooLarge { .. }) => {
+                Self::conflict(format!("{error}; raise the server's max_payload, or discard the letter"))
+            }
+            LetterError::Nats(_) => Self::unavailable(error.to_string()),
+        }
+    }
+}
+
 /// A team's letters, the newest first.
 pub async fn list(pool: &PgPool, team_uid: Uuid) -> Result<Vec<Letter>, sqlx::Error> {
     sqlx::query_as(
@@ -56,10 +73,12 @@ pub async fn list(pool: &PgPool, team_uid: Uuid) -> Result<Vec<Letter>, sqlx::Er
 /// between sends it under the same message id, which the stream knows.
 pub async fn replay(pool: &PgPool, js: &Context, team_uid: Uuid, id: i64) -> Result<(), LetterError> {
     let mut transaction = pool.begin().await?;
-    let (subject, payload) = held(&mut transaction, team_uid, id).await?;
-    let bytes = match payload {
-        Value::String(text) => Bytes::from(text),
-        other => Bytes::from(other.to_string()),
+    let Held { subject, payload, outbox } = held(&mut transaction, team_uid, id).await?;
+    let bytes = match (outbox, payload) {
+        // The letter has only the beginning of it.
+        (Some(row), _) => Bytes::from(whole(&mut transaction, team_uid, row, id).await?.to_string()),
+        (None, Value::String(text)) => Bytes::from(text),
+        (None, other) => Bytes::from(other.to_string()),
     };
     nats::publish_bytes(js, &subject, &format!("dlq/replay/{id}"), bytes).await?;
     mark(&mut transaction, id, "Replayed").await?;
@@ -76,13 +95,31 @@ pub async fn discard(pool: &PgPool, team_uid: Uuid, id: i64) -> Result<(), Lette
     Ok(())
 }
 
-async fn held(
+struct Held {
+    subject: String,
+    payload: Value,
+    /// Where the whole message is, if the letter has not got it.
+    outbox: Option<i64>,
+}
+
+async fn whole(
     connection: &mut sqlx::PgConnection,
     team_uid: Uuid,
+    row: i64,
     id: i64,
-) -> Result<(String, Value), LetterError> {
-    let row: Option<(String, String, Value)> = sqlx::query_as(
-        "SELECT state, subject, payload FROM dead_letters WHERE team_uid = $1 AND id = $2 FOR UPDATE",
+) -> Result<Value, LetterError> {
+    let payload = sqlx::query_scalar("SELECT payload FROM outbox WHERE id = $1 AND team_uid = $2")
+        .bind(row)
+        .bind(team_uid)
+        .fetch_optional(connection)
+        .await?;
+    payload.ok_or(LetterError::Unknown(id))
+}
+
+async fn held(connection: &mut sqlx::PgConnection, team_uid: Uuid, id: i64) -> Result<Held, LetterError> {
+    let row: Option<(String, String, Value, String, i64)> = sqlx::query_as(
+        "SELECT state, subject, payload, stream, stream_seq FROM dead_letters
+         WHERE team_uid = $1 AND id = $2 FOR UPDATE",
     )
     .bind(team_uid)
     .bind(id)
@@ -90,7 +127,9 @@ async fn held(
     .await?;
     match row {
         None => Err(LetterError::Unknown(id)),
-        Some((state, subject, payload)) if state == "Held" => Ok((subject, payload)),
+        Some((state, subject, payload, stream, seq)) if state == "Held" => {
+            Ok(Held { subject, payload, outbox: dead_letters::outbox_row(&stream, seq) })
+        }
         Some((state, ..)) => Err(LetterError::NotHeld { id, state }),
     }
 }

@@ -1,12 +1,12 @@
 //! Dead letters over HTTP, for Golden's own api.
 
-use crate::letters::{self, Letter, LetterError};
 use async_nats::jetstream::Context;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use golden_platform::auth::{Authenticator, Caller, protect};
 use golden_platform::http::Error;
+use golden_platform::letters::{self, Letter};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -54,15 +54,4 @@ async fn replay(State(desk): State<Desk>, caller: Caller, Path(id): Path<i64>) -
 async fn discard(State(desk): State<Desk>, caller: Caller, Path(id): Path<i64>) -> Result<(), Error> {
     desk.allow(&caller)?;
     Ok(letters::discard(&desk.pool, desk.team_uid, id).await?)
-}
-
-impl From<LetterError> for Error {
-    fn from(error: LetterError) -> Self {
-        match error {
-            LetterError::Unknown(_) => Self::not_found(error.to_string()),
-            LetterError::NotHeld { .. } => Self::conflict(error.to_string()),
-            LetterError::Database(e) => e.into(),
-            LetterError::Nats(_) => Self::unavailable(error.to_string()),
-        }
-    }
 }

@@ -9,7 +9,7 @@ use golden_cluster::services::{Nats, Postgres};
 use golden_platform::auth::{Authenticator, Caller, Fixed};
 use golden_platform::consumer::{Consumer, Failure};
 use golden_platform::wire::{Envelope, EscalationRaised, Message};
-use golden_platform::{CancellationToken, db, nats, streams, subjects, telemetry};
+use golden_platform::{CancellationToken, db, dead_letters, nats, streams, subjects, telemetry};
 use golden_supervisor::{
     Desk, Escalations, LetterError, Metrics, discard, drain, list, pass, replay, rescue, router,
 };
@@ -182,6 +182,36 @@ async fn a_dead_letter_is_kept_replayed_once_and_processed() {
     assert!(matches!(again, LetterError::NotHeld { .. }), "{again}");
     assert!(matches!(discard(&world.pool, world.team, letter.id).await, Err(LetterError::NotHeld { .. })));
     assert!(matches!(discard(&world.pool, Uuid::new_v4(), letter.id).await, Err(LetterError::Unknown(_))));
+    world.take_in();
+    until("it is processed", async || world.count("SELECT count(*) FROM escalations").await == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_has_only_the_beginning_is_replayed_whole() {
+    let world = World::new().await;
+    let envelope = world.raised(3600);
+    let body = serde_json::to_value(&envelope).unwrap();
+    let subject = subjects::escalation(world.team);
+    let row: i64 = sqlx::query_scalar(
+        "INSERT INTO outbox (team_uid, task_uid, subject, msg_id, payload, published_at)
+         VALUES ($1, $2, $3, $4, $5, now()) RETURNING id",
+    )
+    .bind(world.team)
+    .bind(envelope.task)
+    .bind(&subject)
+    .bind(&envelope.id)
+    .bind(&body)
+    .fetch_one(&world.pool)
+    .await
+    .unwrap();
+    let text = format!("{body}{}", " ".repeat(10_000));
+    let letter = dead_letters::oversized(world.team, row, &envelope.id, &subject, &text, "too large");
+    assert!(letter.payload["head"].as_str().unwrap().len() <= 4096);
+    assert_eq!(letter.payload["bytes"], text.len());
+    dead_letters::insert(&mut world.pool.acquire().await.unwrap(), &letter).await.unwrap();
+    let id = list(&world.pool, world.team).await.unwrap().remove(0).id;
+    // The server takes it now.
+    replay(&world.pool, &world.js, world.team, id).await.unwrap();
     world.take_in();
     until("it is processed", async || world.count("SELECT count(*) FROM escalations").await == 1).await;
 }

@@ -2,14 +2,14 @@
 //!
 //! A crash between the two sends it again, and the stream drops the repetition.
 
-use super::drive::Engine;
+use super::drive::{Engine, Progress};
 use super::error::Error;
 use super::faults::Point;
 use crate::machine::{Event, Why};
 use golden_crds::conditions::agent_task as reasons;
+use golden_platform::dead_letters::{self, oversized};
 use golden_platform::{Class, Classify as _, nats};
 use serde_json::Value;
-use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Messages sent in one transaction.
@@ -17,6 +17,8 @@ const BATCH: i64 = 32;
 
 /// A message that waits.
 type Row = (i64, Uuid, String, String, Value);
+/// How many went, the first that did not and why, and what tasks must be told of dead letters.
+type Relayed = (usize, Option<(Uuid, nats::Error)>, Vec<(Uuid, Event)>);
 
 impl Engine {
     /// Sends what waits. Returns how many messages went; stops at the first that does not, which is then shown on
@@ -24,8 +26,11 @@ impl Engine {
     pub async fn relay(&self) -> Result<usize, Error> {
         let mut sent = 0;
         loop {
-            let (batch, failed) = self.relay_batch().await?;
+            let (batch, failed, dead) = self.relay_batch().await?;
             sent += batch;
+            for (task, event) in dead {
+                self.tell_dead(task, event).await?;
+            }
             if let Some((task, error)) = failed {
                 self.show_outage(task, &error).await?;
                 return Err(error.into());
@@ -36,7 +41,7 @@ impl Engine {
         }
     }
 
-    async fn relay_batch(&self) -> Result<(usize, Option<(Uuid, nats::Error)>), Error> {
+    async fn relay_batch(&self) -> Result<Relayed, Error> {
         // Rows are locked while they are sent, so that replicas do not send the same ones.
         let mut tx = self.pool.begin().await?;
         let rows: Vec<Row> = sqlx::query_as(
@@ -47,15 +52,21 @@ impl Engine {
         .bind(BATCH)
         .fetch_all(&mut *tx)
         .await?;
-        let (mut sent, mut failed, mut poison) = (vec![], None, BTreeSet::new());
+        let (mut done, mut failed, mut dead) = (vec![], None, vec![]);
         for (id, task, subject, msg_id, payload) in rows {
             self.faults.pass(Point::BeforePublish)?;
-            match nats::publish_bytes(&self.js, &subject, &msg_id, payload.to_string().into()).await {
-                Ok(_) => sent.push(id),
+            let body = payload.to_string();
+            match nats::publish_bytes(&self.js, &subject, &msg_id, body.clone().into()).await {
+                Ok(_) => done.push(id),
                 // Will never be taken: it must not stand in the way of the others.
                 Err(e) if e.class() == Class::Invalid => {
-                    tracing::error!(message = msg_id, error = %e, "a message can never be sent; it is passed over");
-                    poison.insert(id);
+                    tracing::error!(message = msg_id, error = %e, "a message can never be sent; it is a dead letter");
+                    let letter = oversized(self.team, id, &msg_id, &subject, &body, &e.to_string());
+                    dead_letters::insert(&mut tx, &letter).await?;
+                    let attempt =
+                        payload["attempt"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+                    dead.push((task, Event::DeadLettered { attempt, id: msg_id, why: e.to_string() }));
+                    done.push(id);
                 }
                 Err(e) => {
                     failed = Some((task, e));
@@ -64,14 +75,25 @@ impl Engine {
             }
             self.faults.pass(Point::AfterPublish)?;
         }
-        let done: Vec<i64> = sent.iter().chain(&poison).copied().collect();
         sqlx::query("UPDATE outbox SET published_at = now() WHERE id = ANY($1)")
             .bind(&done)
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
         self.faults.pass(Point::PublishMarked)?;
-        Ok((done.len(), failed))
+        Ok((done.len(), failed, dead))
+    }
+
+    /// Tells a task what became of its message. If this is lost with the process, the task asks again in time, with a
+    /// message that is too large as well.
+    async fn tell_dead(&self, task: Uuid, event: Event) -> Result<(), Error> {
+        loop {
+            match Box::pin(self.drive_with(task, vec![event.clone()])).await {
+                // Another replica moved it: what is told is as true after that.
+                Ok(Progress::Busy) | Err(Error::Conflict) => tokio::task::yield_now().await,
+                other => return other.map(drop),
+            }
+        }
     }
 
     async fn show_outage(&self, task: Uuid, error: &nats::Error) -> Result<(), Error> {

@@ -37,6 +37,20 @@ impl Work<'_> {
         }
     }
 
+    /// A message that no stream takes. Asked again it would be the same message, so a task that waits for its answer
+    /// ends here and not after its patience. A question to a person is in the database and needs no message.
+    pub(super) fn dead_lettered(&mut self, attempt: u32, id: &str, why: &str) {
+        let why = bounded(why, MAX_MESSAGE_BYTES);
+        self.record("DeadLettered", json!({"message": id, "attempt": attempt, "why": why}));
+        let waits = matches!(self.s.stage, Stage::Guarding | Stage::Reviewing) && attempt == self.s.attempt;
+        if waits {
+            self.fail(
+                reasons::DEAD_LETTERED,
+                &format!("{why}; it is kept among the dead letters (golden dlq list)"),
+            );
+        }
+    }
+
     pub(super) fn set_base(&mut self, tree: String, commit: Option<String>) {
         self.record("Prepared", json!({"tree": tree, "commit": commit}));
         self.s.base = Some(Base { tree, commit });

@@ -60,6 +60,12 @@ pub enum Event {
     BudgetResumed {
         op_key: String,
     },
+    /// A message of the task can never be sent; it is a dead letter.
+    DeadLettered {
+        attempt: u32,
+        id: String,
+        why: String,
+    },
     /// A store the engine needs for this task is away, or is back.
     StoreTrouble(Option<Why>),
 }

@@ -156,6 +156,7 @@ impl<'a> Work<'a> {
                 self.held(op_key, *missing_micro_usd, *missing_tokens, account, on_exhausted);
             }
             Event::BudgetResumed { op_key } => self.resumed(op_key),
+            Event::DeadLettered { attempt, id, why } => self.dead_lettered(*attempt, id, why),
             Event::StoreTrouble(trouble) => self.s.trouble.clone_from(trouble),
         }
     }

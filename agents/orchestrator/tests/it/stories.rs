@@ -162,3 +162,30 @@ async fn facts_before_the_admission_wait_for_it() {
             .unwrap();
     assert_eq!(waiting, 1);
 }
+
+#[tokio::test]
+async fn a_message_that_no_server_takes_is_a_dead_letter_and_its_task_says_so() {
+    let mut world = World::new(Script { work: |_| Some("whole"), ..Script::default() }).await;
+    world.allow_secrets();
+    // The reviewers' question repeats the goal, and a server takes 1 MiB.
+    let goal = format!("Transliterate them. {}", "g".repeat(1_200_000));
+    let task = world.admit("verbose", |spec, _| spec["goal"] = goal.into()).await;
+    let engine = world.engine();
+    assert_eq!(Box::pin(world.play(&engine, task)).await, "Failed");
+    assert_eq!(world.condition(task, "Failed").await, "True/DeadLettered");
+    let (reason, subject, letter): (String, String, serde_json::Value) =
+        sqlx::query_as("SELECT reason, subject, payload FROM dead_letters WHERE team_uid = $1")
+            .bind(world.team)
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    assert!(reason.contains("the server takes 1048576"), "{reason}");
+    assert_eq!(subject, golden_platform::subjects::review(world.team));
+    assert!(letter["bytes"].as_u64().unwrap() > 1_200_000 && letter["head"].as_str().unwrap().len() <= 4096);
+    assert_eq!(letter["messageId"], format!("{task}/1/review/1"));
+    assert!(letter["digest"].as_str().unwrap().starts_with("sha256:"));
+    assert_nothing_is_left(&world, task).await;
+    // Others are not held up by it.
+    let next = world.admit("brief", |_, _| {}).await;
+    assert_eq!(Box::pin(world.play(&engine, next)).await, "Complete");
+}

@@ -157,3 +157,18 @@ fn the_end_says_what_was_used() {
     let last = run.record.last().unwrap();
     assert_eq!((last.kind.as_str(), &last.body["usage"]["costMicroUSD"]), ("Ended", &json!(777)));
 }
+
+#[test]
+fn a_task_that_waits_for_the_answer_to_a_dead_letter_ends_and_a_question_to_a_person_stays() {
+    let dead = |attempt| Event::DeadLettered { attempt, id: "m".into(), why: "too large".into() };
+    for mut run in [Run::guarding(&Setup::git()), Run::reviewing(&Setup::git())] {
+        run.feed(&dead(7));
+        assert_eq!(run.outcome(), None, "a message of another attempt");
+        run.feed(&dead(1));
+        assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::DEAD_LETTERED)));
+    }
+    let mut run = Run::escalated(&Setup::git());
+    run.feed(&dead(1));
+    assert_eq!((run.outcome(), run.state.stage), (None, Stage::Escalated));
+    assert_eq!(run.kinds().last().copied(), Some("DeadLettered"));
+}
