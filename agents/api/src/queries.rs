@@ -213,3 +213,36 @@ pub(crate) async fn escalations(
     .fetch_all(db)
     .await
 }
+
+/// What could not be processed, of a team of the namespace.
+#[derive(Debug, Serialize, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Letter {
+    pub(crate) id: i64,
+    pub(crate) team_uid: Uuid,
+    pub(crate) team: String,
+    pub(crate) stream: String,
+    pub(crate) subject: String,
+    pub(crate) reason: String,
+    /// `Held`, `Replayed` or `Discarded`.
+    pub(crate) state: String,
+    pub(crate) at: String,
+    /// In a list absent, since it may be large.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) payload: Option<Value>,
+}
+
+/// The dead letters of a namespace's teams, also of deleted ones: those that wait first, or one with its payload.
+pub(crate) async fn letters(db: &PgPool, namespace: &str, id: Option<i64>) -> sqlx::Result<Vec<Letter>> {
+    sqlx::query_as(
+        "SELECT d.id, d.team_uid, t.name AS team, d.stream, d.subject, d.reason, d.state,
+                to_json(d.at)#>>'{}' AS at, CASE WHEN $2::bigint IS NOT NULL THEN d.payload END AS payload
+         FROM dead_letters d JOIN teams t USING (team_uid)
+         WHERE t.namespace = $1 AND ($2::bigint IS NULL OR d.id = $2)
+         ORDER BY d.state <> 'Held', d.id DESC LIMIT 500",
+    )
+    .bind(namespace)
+    .bind(id)
+    .fetch_all(db)
+    .await
+}

@@ -1,13 +1,15 @@
 //! The routes. Each checks that the caller speaks for the namespace it asks about, then reads.
 
 use crate::queries;
+use async_nats::jetstream::Context;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use golden_platform::artifacts::Store;
 use golden_platform::auth::Caller;
 use golden_platform::http::Error;
+use golden_platform::letters;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -17,11 +19,14 @@ use uuid::Uuid;
 pub const READER: &str = "golden-reader";
 /// The service account of Golden's own namespace whose token opens every namespace, also those that are gone.
 pub const AUDITOR: &str = "golden-auditor";
+/// The one whose token lets its bearer act there: replay and discard dead letters.
+pub const STEWARD: &str = "golden-steward";
 
 /// What the routes read from.
 #[derive(Clone)]
 pub struct Sources {
     pub db: PgPool,
+    pub js: Context,
     pub artifacts: Store,
     /// Golden's own namespace: an auditor's account counts only there.
     pub golden_namespace: String,
@@ -32,6 +37,10 @@ pub(crate) fn router(sources: Sources) -> Router {
     Router::new()
         .route("/v1/namespaces/{namespace}/tasks", get(tasks))
         .route("/v1/namespaces/{namespace}/escalations", get(escalations))
+        .route("/v1/namespaces/{namespace}/dead-letters", get(dead_letters))
+        .route("/v1/namespaces/{namespace}/dead-letters/{id}", get(dead_letter))
+        .route("/v1/namespaces/{namespace}/dead-letters/{id}/replay", post(replay))
+        .route("/v1/namespaces/{namespace}/dead-letters/{id}/discard", post(discard))
         .route("/v1/namespaces/{namespace}/tasks/{name}", get(task))
         .route("/v1/namespaces/{namespace}/tasks/{name}/events", get(events))
         .route("/v1/namespaces/{namespace}/tasks/{name}/votes", get(votes))
@@ -66,6 +75,18 @@ fn opens(caller: &Caller, namespace: &str, golden: &str) -> bool {
     }
 }
 
+/// Acting needs more than reading. A token that a pod holds will not do: who may run a pod as the account need not be
+/// who may draw its token.
+fn may_act(caller: &Caller, namespace: &str) -> Result<(), Error> {
+    if caller.is(namespace, STEWARD) && caller.pod_uid.is_none() {
+        return Ok(());
+    }
+    Err(Error::forbidden(format!(
+        "replaying and discarding in {namespace} needs a token of the service account {STEWARD} there, not of {}/{}",
+        caller.namespace, caller.service_account
+    )))
+}
+
 async fn find(
     sources: &Sources,
     caller: &Caller,
@@ -97,6 +118,58 @@ async fn escalations(
 ) -> Result<Json<Vec<queries::Escalation>>, Error> {
     may_read(&sources, &caller, &namespace)?;
     Ok(Json(queries::escalations(&sources.db, &namespace, None).await?))
+}
+
+async fn dead_letters(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path(namespace): Path<String>,
+) -> Result<Json<Vec<queries::Letter>>, Error> {
+    may_read(&sources, &caller, &namespace)?;
+    Ok(Json(queries::letters(&sources.db, &namespace, None).await?))
+}
+
+async fn dead_letter(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path((namespace, id)): Path<(String, i64)>,
+) -> Result<Json<queries::Letter>, Error> {
+    may_read(&sources, &caller, &namespace)?;
+    let mut found = queries::letters(&sources.db, &namespace, Some(id)).await?;
+    found.pop().map(Json).ok_or_else(|| unknown(&namespace, id))
+}
+
+async fn replay(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path((namespace, id)): Path<(String, i64)>,
+) -> Result<Json<Value>, Error> {
+    let team = team_of(&sources, &caller, &namespace, id).await?;
+    letters::replay(&sources.db, &sources.js, team, id).await?;
+    tracing::info!(namespace, id, by = caller.username, "a dead letter is replayed");
+    Ok(Json(json!({"id": id, "state": "Replayed"})))
+}
+
+async fn discard(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path((namespace, id)): Path<(String, i64)>,
+) -> Result<Json<Value>, Error> {
+    let team = team_of(&sources, &caller, &namespace, id).await?;
+    letters::discard(&sources.db, team, id).await?;
+    tracing::info!(namespace, id, by = caller.username, "a dead letter is discarded");
+    Ok(Json(json!({"id": id, "state": "Discarded"})))
+}
+
+/// The team of a letter on which the caller may act.
+async fn team_of(sources: &Sources, caller: &Caller, namespace: &str, id: i64) -> Result<Uuid, Error> {
+    may_act(caller, namespace)?;
+    let mut found = queries::letters(&sources.db, namespace, Some(id)).await?;
+    found.pop().map(|letter| letter.team_uid).ok_or_else(|| unknown(namespace, id))
+}
+
+fn unknown(namespace: &str, id: i64) -> Error {
+    Error::not_found(format!("no dead letter {id} of a team in {namespace}: see `golden dlq list`"))
 }
 
 async fn task(

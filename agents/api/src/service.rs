@@ -34,9 +34,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let connection = nats::connect(&args.stores.nats_url).await?;
     let authenticator = Authenticator::kubernetes(kube::Client::try_default().await?);
     let health = Health::new(Metrics::new("api")?).postgres(pool.clone()).nats(connection.clone());
-    let artifacts = Store::new(nats::jetstream(&connection), pool.clone());
+    let js = nats::jetstream(&connection);
+    let artifacts = Store::new(js.clone(), pool.clone());
     let golden_namespace = args.common.namespace.clone();
-    let router = app(Sources { db: pool, artifacts, golden_namespace }, authenticator);
+    let router = app(Sources { db: pool, js, artifacts, golden_namespace }, authenticator);
     http::serve(args.common.listen, router, health, stop).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The service accounts of a team's namespace. Neither has any rights and neither token is mounted by itself.
+//! The service accounts of a team's namespace. None has any rights and no token is mounted by itself.
 
 use super::parts::labels;
 use golden_crds::labels::COMPONENT;
@@ -9,6 +9,8 @@ use kube::api::ObjectMeta;
 pub(crate) const RUN: &str = "golden-run";
 /// Whose token people read run data with (docs/decisions/0004).
 pub(crate) const READER: &str = "golden-reader";
+/// Whose token people act with there: replay and discard dead letters.
+pub(crate) const STEWARD: &str = "golden-steward";
 
 /// One of them.
 pub(crate) fn service_account(namespace: &str, name: &str) -> ServiceAccount {

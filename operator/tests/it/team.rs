@@ -27,6 +27,7 @@ async fn a_team_becomes_its_services_and_streams_and_leaves_nothing_behind() {
     }
     world.until::<ServiceAccount>(&home, "golden-run", SOON, |_| true).await;
     world.until::<ServiceAccount>(&home, "golden-reader", SOON, |_| true).await;
+    world.until::<ServiceAccount>(&home, "golden-steward", SOON, |_| true).await;
     world.until::<NetworkPolicy>(&home, "golden-run-default-deny", SOON, |_| true).await;
     for stream in [prc_stream(id), escalations_stream(id), dlq_stream(id)] {
         world.js.get_stream(&stream).await.unwrap();

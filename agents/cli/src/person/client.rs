@@ -10,9 +10,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-/// The account whose token opens its namespace, and the one that opens all.
+/// Accounts whose tokens say what their bearer may do (docs/decisions/0004): read a namespace, read all, act in one.
 const READER: &str = "golden-reader";
 const AUDITOR: &str = "golden-auditor";
+const STEWARD: &str = "golden-steward";
 
 /// Where the cluster is and which namespace is meant.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,7 +37,7 @@ pub(crate) struct Cluster {
     pub(crate) client: Client,
     pub(crate) namespace: String,
     pub(crate) golden_namespace: String,
-    token: OnceCell<String>,
+    reader: OnceCell<String>,
 }
 
 impl Connection {
@@ -58,7 +59,7 @@ impl Connection {
             client: Client::try_from(config)?,
             namespace,
             golden_namespace: self.golden_namespace.clone(),
-            token: OnceCell::new(),
+            reader: OnceCell::new(),
         })
     }
 }
@@ -82,12 +83,27 @@ impl Cluster {
 
     /// Reads text from golden-api, below the namespace that is meant.
     pub(crate) async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let token = self.reader.get_or_try_init(|| self.draw_token(READER)).await?;
+        self.send(http::Method::GET, path, token).await
+    }
+
+    /// Asks golden-api to do something, as somebody who may change the namespace.
+    pub(crate) async fn act<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let token = self.draw_token(STEWARD).await?;
+        let text = self.send(http::Method::POST, path, &token).await?;
+        serde_json::from_str(&text)
+            .context("golden-api answered something else than expected: its version may differ")
+    }
+
+    async fn send(&self, method: http::Method, path: &str, token: &str) -> anyhow::Result<String> {
         let uri = format!(
             "/api/v1/namespaces/{}/services/http:golden-api:8080/proxy/v1/namespaces/{}/{path}",
             self.golden_namespace, self.namespace
         );
-        let request = http::Request::get(uri)
-            .header("x-golden-token", self.token().await?)
+        let request = http::Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("x-golden-token", token)
             .body(kube::client::Body::empty())?;
         let response = self.client.send(request).await.context("the apiserver did not answer")?;
         let status = response.status();
@@ -99,12 +115,8 @@ impl Cluster {
         bail!("{}", message(&text).unwrap_or(format!("golden-api answered {status}: {text}")))
     }
 
-    /// A short-lived token that opens the namespace to its readers.
-    async fn token(&self) -> anyhow::Result<&String> {
-        self.token.get_or_try_init(|| self.draw_token()).await
-    }
-
-    async fn draw_token(&self) -> anyhow::Result<String> {
+    /// A short-lived token of one of the accounts that stand for the namespace.
+    async fn draw_token(&self, account: &str) -> anyhow::Result<String> {
         let request = TokenRequest {
             spec: TokenRequestSpec {
                 audiences: vec!["golden".into()],
@@ -114,18 +126,22 @@ impl Cluster {
             ..TokenRequest::default()
         };
         let params = PostParams::default();
-        let readers: Api<ServiceAccount> = self.api();
-        let mut answer = readers.create_token_request(READER, &params, &request).await;
-        if matches!(&answer, Err(kube::Error::Api(status)) if status.is_not_found()) {
+        let accounts: Api<ServiceAccount> = self.api();
+        let mut answer = accounts.create_token_request(account, &params, &request).await;
+        if account == READER && matches!(&answer, Err(kube::Error::Api(status)) if status.is_not_found()) {
             // The namespace is gone, or never had a team; its records may be there.
             let auditors: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.golden_namespace);
             answer = auditors.create_token_request(AUDITOR, &params, &request).await;
         }
         let answer = answer.with_context(|| {
-            format!(
-                "no token of {READER} in {0}: is there an AgentTeam, and are you bound to `view` there? What is left of a deleted namespace is read by who is bound to golden:auditor in {1}",
-                self.namespace, self.golden_namespace
-            )
+            let (home, golden) = (&self.namespace, &self.golden_namespace);
+            if account == READER {
+                format!(
+                    "no token of {account} in {home}: is there an AgentTeam, and are you bound to `view` there? What is left of a deleted namespace is read by who is bound to golden:auditor in {golden}"
+                )
+            } else {
+                format!("no token of {account} in {home}: is there an AgentTeam, and are you bound to `edit` there?")
+            }
         })?;
         answer.status.map(|s| s.token).context("the apiserver made no token")
     }

@@ -6,7 +6,9 @@ mod approve;
 mod client;
 mod cost;
 mod diff;
+mod dlq;
 mod doctor;
+mod escalations;
 mod explain;
 mod logs;
 mod output;
@@ -31,7 +33,7 @@ pub(crate) enum PersonCommand {
     Votes(votes::Args),
     /// Print the patch a task produced.
     Diff(diff::Args),
-    /// Show what the guards of a task printed.
+    /// Show what the agents of a task said and what its guards printed.
     Logs(logs::Args),
     /// Show what a task cost, by attempt, role and model.
     Cost(cost::Args),
@@ -39,6 +41,11 @@ pub(crate) enum PersonCommand {
     Approve(approve::ApproveArgs),
     /// Deny a task's result, or answer its escalation with no.
     Deny(approve::DenyArgs),
+    /// List questions to people, open ones first.
+    Escalations(escalations::Args),
+    /// Look at messages that could not be processed; send them again or discard them.
+    #[command(subcommand)]
+    Dlq(dlq::DlqCommand),
     /// Check an installation and say what to mend.
     Doctor(doctor::Args),
     /// Export and verify records.
@@ -62,6 +69,8 @@ impl PersonCommand {
             Self::Cost(args) => cost::run(args).await,
             Self::Approve(args) => approve::approve(args).await,
             Self::Deny(args) => approve::deny(args).await,
+            Self::Escalations(args) => escalations::run(args).await,
+            Self::Dlq(command) => dlq::run(command).await,
             Self::Doctor(args) => doctor::run(args).await,
             Self::Record(command) => record::run(command).await,
             Self::Consensus(command) => pure::consensus(command),

@@ -53,6 +53,11 @@ pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// A string of an answer; empty where it is missing.
+pub(crate) fn text(value: &serde_json::Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}
+
 /// Micro-USD for people: two significant digits at least, so that a small call is not shown as free.
 pub(crate) fn dollars(micro: i64) -> String {
     if micro == 0 {

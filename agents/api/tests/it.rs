@@ -1,0 +1,141 @@
+//! The api with real Postgres and NATS: who may see and do what with dead letters.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use axum::Router;
+use axum::body::Body;
+use golden_api::{READER, STEWARD, Sources, app};
+use golden_cluster::services::{Nats, Postgres};
+use golden_platform::artifacts::Store;
+use golden_platform::auth::{Authenticator, Caller, Fixed};
+use golden_platform::dead_letters::{self, DeadLetter};
+use golden_platform::{db, nats, streams, subjects};
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+struct World {
+    _stores: (Postgres, Nats),
+    pool: PgPool,
+    js: async_nats::jetstream::Context,
+    team: Uuid,
+    routes: Router,
+}
+
+impl World {
+    async fn new() -> Self {
+        let stores = (Postgres::start().unwrap(), Nats::start().unwrap());
+        let database = stores.0.create_database().unwrap();
+        db::migrate(&database).await.unwrap();
+        let pool = db::connect(&database, 4).unwrap();
+        let js = nats::jetstream(&nats::connect(&stores.1.url()).await.unwrap());
+        let team = Uuid::new_v4();
+        streams::ensure(&js, team).await.unwrap();
+        sqlx::query(
+            "INSERT INTO teams (team_uid, namespace, name, generation, spec) VALUES ($1, 'checkout', 'core', 1, '{}')",
+        )
+        .bind(team)
+        .execute(&pool)
+        .await
+        .unwrap();
+        let known = [
+            ("reader", Caller::service("checkout", READER)),
+            ("steward", Caller::service("checkout", STEWARD)),
+            ("pod", Caller::service("checkout", STEWARD).in_pod("p", Uuid::new_v4())),
+            ("neighbour", Caller::service("billing", STEWARD)),
+            ("neighbours-reader", Caller::service("billing", READER)),
+        ]
+        .map(|(token, caller)| (token.to_owned(), caller));
+        let sources = Sources {
+            db: pool.clone(),
+            js: js.clone(),
+            artifacts: Store::new(js.clone(), pool.clone()),
+            golden_namespace: "golden-system".into(),
+        };
+        let routes = app(sources, Authenticator::new(Fixed(known.into())));
+        Self { _stores: stores, pool, js, team, routes }
+    }
+
+    async fn bury(&self, seq: i64) {
+        let letter = DeadLetter {
+            team_uid: self.team,
+            stream: subjects::prc_stream(self.team),
+            stream_seq: seq,
+            subject: subjects::review(self.team),
+            consumer: subjects::PEER_HUB.into(),
+            reason: format!("rules cannot be read, {seq}"),
+            payload: json!({"v": 1, "seq": seq}),
+        };
+        dead_letters::insert(&mut self.pool.acquire().await.unwrap(), &letter).await.unwrap();
+    }
+
+    async fn call(&self, token: &str, method: Method, path: &str) -> (StatusCode, Value) {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/v1/namespaces/checkout/{path}"))
+            .header("x-golden-token", token)
+            .body(Body::empty())
+            .unwrap();
+        let response = self.routes.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    async fn messages(&self) -> u64 {
+        let mut stream = self.js.get_stream(subjects::prc_stream(self.team)).await.unwrap();
+        stream.info().await.unwrap().state.messages
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_see_dead_letters_and_only_stewards_replay_and_discard_them() {
+    let world = World::new().await;
+    world.bury(1).await;
+    world.bury(2).await;
+    let (status, listed) = world.call("reader", Method::GET, "dead-letters").await;
+    assert_eq!((status, listed.as_array().unwrap().len()), (StatusCode::OK, 2));
+    assert!(listed[0].get("payload").is_none() && listed[0]["team"] == "core", "{listed}");
+    let id = listed[1]["id"].as_i64().unwrap();
+    let (_, shown) = world.call("reader", Method::GET, &format!("dead-letters/{id}")).await;
+    assert_eq!((&shown["payload"]["seq"], &shown["state"]), (&json!(1), &json!("Held")));
+    assert_eq!(world.call("neighbours-reader", Method::GET, "dead-letters").await.0, StatusCode::FORBIDDEN);
+
+    for what in ["replay", "discard"] {
+        for token in ["reader", "pod", "neighbour", "neighbours-reader"] {
+            let (status, said) = world.call(token, Method::POST, &format!("dead-letters/{id}/{what}")).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{token} {what}");
+            assert!(said["error"]["message"].as_str().unwrap().contains(STEWARD), "{said}");
+        }
+    }
+    assert_eq!(world.messages().await, 0);
+
+    let (status, done) = world.call("steward", Method::POST, &format!("dead-letters/{id}/replay")).await;
+    assert_eq!((status, &done["state"]), (StatusCode::OK, &json!("Replayed")));
+    assert_eq!(world.messages().await, 1, "it is in the stream it came from");
+    let (status, said) = world.call("steward", Method::POST, &format!("dead-letters/{id}/replay")).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{said}");
+    assert_eq!(world.messages().await, 1);
+
+    let other = listed[0]["id"].as_i64().unwrap();
+    assert_eq!(
+        world.call("steward", Method::POST, &format!("dead-letters/{other}/discard")).await.0,
+        StatusCode::OK
+    );
+    let (_, listed) = world.call("reader", Method::GET, "dead-letters").await;
+    let after: Vec<&str> = listed.as_array().unwrap().iter().map(|l| l["state"].as_str().unwrap()).collect();
+    assert_eq!(after, ["Discarded", "Replayed"]);
+    assert_eq!(world.call("steward", Method::POST, "dead-letters/99/replay").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_of_another_namespace_are_out_of_reach() {
+    let world = World::new().await;
+    world.bury(1).await;
+    sqlx::query("UPDATE teams SET namespace = 'billing'").execute(&world.pool).await.unwrap();
+    assert_eq!(world.call("reader", Method::GET, "dead-letters").await.1, json!([]));
+    assert_eq!(world.call("reader", Method::GET, "dead-letters/1").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(world.call("steward", Method::POST, "dead-letters/1/discard").await.0, StatusCode::NOT_FOUND);
+}

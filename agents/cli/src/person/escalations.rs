@@ -1,0 +1,74 @@
+//! `golden escalations`: questions to people. They are answered with `golden approve` and `golden deny`.
+
+use super::client::Connection;
+use super::output::{Format, Table, json, text};
+use serde_json::Value;
+
+/// Which of them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    connection: Connection,
+    /// Also those that were answered, expired or withdrawn.
+    #[arg(long)]
+    all: bool,
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
+    let cluster = args.connection.connect().await?;
+    let mut found: Vec<Value> = cluster.get("escalations").await?;
+    found.retain(|escalation| args.all || escalation["state"] == "Open");
+    if args.output == Format::Json {
+        return json(&found);
+    }
+    print!("{}", table(&found));
+    Ok(0)
+}
+
+fn table(escalations: &[Value]) -> String {
+    if escalations.is_empty() {
+        return "no open escalations\n".into();
+    }
+    let mut table =
+        Table::new(&["TASK", "ATTEMPT", "REASON", "STATE", "OPTIONS", "DEADLINE", "DEFAULT", "ANSWER"]);
+    for one in escalations {
+        let options = one["options"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let answer = match (one["chosen"].as_str(), one["resolvedBy"].as_str()) {
+            (Some(chosen), Some(by)) => format!("{chosen} by {by}"),
+            (Some(chosen), None) => chosen.to_owned(),
+            (None, _) => String::new(),
+        };
+        table.row([
+            text(one, "task"),
+            one["attempt"].to_string(),
+            text(one, "reason"),
+            text(one, "state"),
+            options.collect::<Vec<_>>().join(","),
+            text(one, "deadline"),
+            text(one, "defaultOption"),
+            answer,
+        ]);
+    }
+    table.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_question_shows_what_may_be_answered_until_when_and_what_counts_otherwise() {
+        let open = json!({"task": "adr", "attempt": 1, "reason": "ReviewTied", "state": "Open",
+            "options": ["Accept", "Reject"], "deadline": "2026-01-01T00:00:00Z", "defaultOption": "Reject",
+            "chosen": null, "resolvedBy": null});
+        let mut answered = open.clone();
+        answered["chosen"] = "Accept".into();
+        answered["resolvedBy"] = "bob".into();
+        let text = table(&[open, answered]);
+        assert!(text.contains("adr    1         ReviewTied   Open    Accept,Reject"), "{text}");
+        assert!(text.contains("Accept by bob"), "{text}");
+    }
+}
