@@ -7,7 +7,9 @@ use crate::providers::Providers;
 use golden_platform::CancellationToken;
 use golden_platform::auth::Authenticator;
 use sqlx::PgPool;
+use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 /// The gateway.
 pub struct Gateway {
@@ -21,6 +23,8 @@ pub struct Gateway {
     /// Calls providers: no redirects, or a key would follow them.
     pub upstream: reqwest::Client,
     pub inflight: Inflight,
+    /// Accounts on which money moved (`crate::money`).
+    pub money: broadcast::Sender<Uuid>,
     pub stop: CancellationToken,
     /// Calls under way: they settle what they began, also when their client is gone.
     pub calls: TaskTracker,

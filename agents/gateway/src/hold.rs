@@ -9,9 +9,14 @@ use crate::plan::Plan;
 use golden_platform::wire::{Fact, ReserveAnswer, ReserveRequest};
 use prometheus::IntGauge;
 use std::time::{Duration, Instant};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
 
-/// How often a held call asks again.
-const ASK: Duration = Duration::from_millis(500);
+/// How often a held call asks again though nobody said that money moved: a notice may be lost.
+const ASK: Duration = Duration::from_secs(3);
+/// The least pause between two questions: a busy budget moves all the time.
+const LEAST: Duration = Duration::from_millis(100);
 /// How often it looks whether its task still wants it.
 const LOOK: Duration = Duration::from_secs(3);
 /// How often a streaming client is told that the connection lives.
@@ -43,7 +48,15 @@ pub(crate) async fn reserve(
     client: &mut Client,
 ) -> Result<Funds, CallError> {
     let request = request(identity, provider, plan, keys);
-    let mut hold = Hold { key: String::new(), counted: None, pinged: Instant::now(), looked: Instant::now() };
+    let mut hold = Hold {
+        key: String::new(),
+        counted: None,
+        account: Uuid::nil(),
+        // Listens before it asks: money that comes in between is heard.
+        money: gateway.money.subscribe(),
+        pinged: Instant::now(),
+        looked: Instant::now(),
+    };
     loop {
         let begun = Instant::now();
         let answer = gateway.ledger.reserve(&request).await;
@@ -60,8 +73,13 @@ pub(crate) async fn reserve(
                 ));
             }
             Ok(ReserveAnswer::Exhausted {
-                account, missing_micro_usd, missing_tokens, on_exhausted, ..
+                account,
+                account_uid,
+                missing_micro_usd,
+                missing_tokens,
+                on_exhausted,
             }) => {
+                hold.account = account_uid;
                 let short =
                     CallError::Exhausted { account: account.clone(), missing_micro_usd, missing_tokens };
                 let fail = on_exhausted == "Fail";
@@ -131,8 +149,25 @@ struct Hold {
     key: String,
     /// Present once the call is held.
     counted: Option<Counted>,
+    /// The account that lacked the money when it was last asked.
+    account: Uuid,
+    /// Accounts on which money moved.
+    money: Receiver<Uuid>,
     pinged: Instant,
     looked: Instant,
+}
+
+/// Returns when money moved on the account, not too soon after the last time; never, if nothing is heard any more.
+async fn moved(money: &mut Receiver<Uuid>, account: Uuid) {
+    tokio::time::sleep(LEAST).await;
+    loop {
+        match money.recv().await {
+            Ok(on) if on != account && !on.is_nil() => {}
+            // What was missed may have been about it.
+            Ok(_) | Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
 }
 
 impl Hold {
@@ -176,6 +211,7 @@ impl Hold {
                 return Err(CallError::Unavailable("the gateway restarts; send the same request again".to_owned()));
             }
             () = tokio::time::sleep(ASK) => {}
+            () = moved(&mut self.money, self.account) => {}
         }
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();

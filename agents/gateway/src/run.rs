@@ -5,7 +5,7 @@ use crate::inflight::Inflight;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::providers::{KubeSecrets, Providers};
-use crate::{routes, upstream};
+use crate::{money, routes, upstream};
 use anyhow::Context;
 use futures::StreamExt;
 use golden_crds::ModelProvider;
@@ -16,6 +16,7 @@ use golden_platform::{db, shutdown, telemetry};
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
 
 /// How long calls under way may still settle once the process stops.
@@ -58,9 +59,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         namespace: args.common.namespace.clone(),
         upstream: upstream::client()?,
         inflight: Inflight::default(),
+        money: broadcast::Sender::new(money::KEPT),
         stop: stop.clone(),
         calls: TaskTracker::new(),
     });
+    let (url, money) = (args.database_url.clone(), gateway.money.clone());
+    tokio::spawn(async move { money::hear(&url, money).await });
     let ledger = gateway.ledger.clone();
     let health = Health::new(registry)
         .postgres(pool)

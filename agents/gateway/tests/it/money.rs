@@ -50,6 +50,7 @@ async fn an_exhausted_budget_holds_the_call_and_lets_that_very_call_go_on() {
         let raised = Instant::now();
         world.set_limit(1_000_000, "Pause").await;
         let text = call.await.unwrap().unwrap().text().await.unwrap();
+        // Well below the time after which it would ask without having heard of it.
         assert!(raised.elapsed() < Duration::from_secs(2), "went on after {:?}", raised.elapsed());
         assert!(text.contains("list_files"), "{text}");
         let (held, resumed) = (world.facts("BudgetHeld").await, world.facts("BudgetResumed").await);

@@ -104,6 +104,8 @@ impl World {
         let own = || db::connect(&database, db::POOL_SIZE).unwrap();
         let ledger = ledger(&own(), token.path()).await;
         let gateway = gateway(&own(), ledger, &setup, &base_url, &pods);
+        let money = gateway.money.clone();
+        tokio::spawn(async move { golden_gateway::hear(&database, money).await });
         let url = listen(golden_gateway::router(gateway)).await;
         let world = Self {
             url,
@@ -273,6 +275,7 @@ fn gateway(pool: &PgPool, ledger: Ledger, setup: &Setup, base_url: &str, pods: &
         namespace: GOLDEN.into(),
         upstream: upstream_client().unwrap(),
         inflight: Inflight::default(),
+        money: tokio::sync::broadcast::Sender::new(golden_gateway::NOTICES_KEPT),
         stop: CancellationToken::new(),
         calls: tokio_util::task::TaskTracker::new(),
     })
