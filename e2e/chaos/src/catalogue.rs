@@ -11,8 +11,6 @@ use crate::victim::Victim;
 pub struct Scenario {
     pub name: &'static str,
     pub about: &'static str,
-    /// Part of the short run in `cargo xtask test`.
-    pub short: bool,
     pub(crate) play: Play,
 }
 
@@ -48,26 +46,26 @@ const fn extra(
     victim: Victim,
     with: Extra,
 ) -> Scenario {
-    Scenario { name, about, short: false, play: Play::Kill(Kill { order, holds, victim, with }) }
-}
-
-const fn short(scenario: Scenario) -> Scenario {
-    Scenario { short: true, ..scenario }
+    Scenario { name, about, play: Play::Kill(Kill { order, holds, victim, with }) }
 }
 
 const fn delete(name: &'static str, about: &'static str, what: What) -> Scenario {
-    Scenario { name, about, short: false, play: Play::Delete(what) }
+    Scenario { name, about, play: Play::Delete(what) }
 }
+
+/// What `cargo xtask test` plays: quick ones, and those that met most.
+pub(crate) const SHORT: [&str; 5] =
+    ["kill-orchestrator", "kill-sidecar", "kill-postgres", "delete-tasks", "delete-namespace"];
 
 /// Kills first, since what they leave in doubt is settled while the rest runs.
 pub const SCENARIOS: [Scenario; 23] = [
-    short(kill(
+    kill(
         "kill-gateway",
         "while it relays a call the model works on",
         SLOW,
         &[Sign::Upstream, PRODUCING],
         Victim::Part("gateway"),
-    )),
+    ),
     kill(
         "kill-ledger",
         "while it holds a reservation in flight",
@@ -89,13 +87,13 @@ pub const SCENARIOS: [Scenario; 23] = [
         &[PRODUCING, ATTEMPT],
         Victim::Service("orchestrator"),
     ),
-    short(kill(
+    kill(
         "kill-peer-hub",
         "while it collects votes",
         SLOW_VOTE,
         &[REVIEW, Sign::Unacked("peer-hub"), RESERVED],
         Victim::Service("peer-hub"),
-    )),
+    ),
     extra(
         "kill-supervisor",
         "while a question to a person is open",
@@ -192,7 +190,7 @@ pub const SCENARIOS: [Scenario; 23] = [
         Victim::Model,
     ),
     kill("kill-kubelet", "while it runs an attempt", SLOW, &[ATTEMPT, PRODUCING], Victim::Node("kubelet")),
-    short(delete("delete-tasks", "a task in every stage", What::Tasks)),
+    delete("delete-tasks", "a task in every stage", What::Tasks),
     delete("delete-team", "a team with a task in every stage", What::Team),
-    short(delete("delete-namespace", "a namespace with a task in every stage", What::Namespace)),
+    delete("delete-namespace", "a namespace with a task in every stage", What::Namespace),
 ];

@@ -36,16 +36,21 @@ pub(crate) struct Drill {
 }
 
 impl Drill {
-    /// Submits a task under a name that is free: what bore it before goes first.
-    pub(crate) fn submit(world: &World, home: &Home, name: &str, order: Order) -> Result<Self> {
+    /// Submits a task; what bore its name before goes first.
+    pub(crate) fn again(world: &World, home: &Home, name: &str, order: Order) -> Result<Self> {
         let target = ["-n", &home.namespace, "agenttask", name];
         world.tools.kubectl(&[&["delete", "--ignore-not-found", "--timeout=60s"], &target[..]].concat())?;
-        world.tools.apply(&manifest(&home.namespace, name, order).to_string(), &[])?;
-        let uid = text(&world.tools.get(&target)?["metadata"]["uid"]).to_owned();
+        Self::submit(world, home, name, order)
+    }
+
+    /// Submits a task.
+    pub(crate) fn submit(world: &World, home: &Home, name: &str, order: Order) -> Result<Self> {
+        let manifest = world.tools.with_images(&manifest(&home.namespace, name, order).to_string());
+        let made: Value = serde_json::from_str(&world.tools.apply(&manifest, &["-o", "json"])?)?;
         Ok(Self {
             namespace: home.namespace.clone(),
             name: name.to_owned(),
-            uid,
+            uid: text(&made["metadata"]["uid"]).to_owned(),
             team_uid: home.team_uid.clone(),
             git: order.git,
         })

@@ -54,7 +54,7 @@ pub(crate) fn run(
     seed: u64,
     say: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let drill = Drill::submit(world, home, name, kill.order)?;
+    let drill = Drill::again(world, home, name, kill.order)?;
     let outcome = play(world, &drill, kill, &mut Seed::of(seed, name), say);
     if outcome.is_err() {
         let folder = evidence::keep(world, &drill);

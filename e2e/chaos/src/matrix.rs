@@ -1,6 +1,6 @@
 //! Choosing runs, playing them in the seed's order, and gathering what came of them.
 
-use crate::catalogue::{Play, SCENARIOS, Scenario};
+use crate::catalogue::{Play, SCENARIOS, SHORT, Scenario};
 use crate::deletions;
 use crate::home::{self, Home};
 use crate::kills;
@@ -30,7 +30,8 @@ impl Options {
             ensure!(known, "there is no run {name}: `cargo xtask chaos --list` shows them");
         }
         let wanted = |s: &&Scenario| {
-            (self.names.is_empty() || self.names.iter().any(|n| n == s.name)) && (!self.short || s.short)
+            (self.names.is_empty() || self.names.iter().any(|n| n == s.name))
+                && (!self.short || SHORT.contains(&s.name))
         };
         Ok(SCENARIOS.iter().filter(wanted).collect())
     }
@@ -113,6 +114,8 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), SCENARIOS.len());
+        let short = Options { short: true, ..Options::default() };
+        assert_eq!(short.choice().map_or(0, |runs| runs.len()), SHORT.len());
         let options = Options { names: vec!["kill-nobody".into()], ..Options::default() };
         assert!(options.choice().is_err_and(|e| e.to_string().contains("--list")));
     }

@@ -3,7 +3,7 @@
 use crate::drill::Drill;
 use crate::probe::labels::TASK_UID;
 use crate::world::{DEMO, World, text};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -110,43 +110,19 @@ impl Snapshot {
         )
     }
 
+    /// Everything in the database, in one look: what it shows was true together.
     fn rows(world: &World, uid: &str) -> Result<Self> {
-        let ballots = world.sql(&format!(
-            "SELECT attempt, round, voter, count(*) FROM ballots WHERE task_uid = '{uid}' GROUP BY 1, 2, 3"
-        ))?;
-        let reservations = world.sql(&format!(
-            "SELECT op_key, state, input_tokens, output_tokens FROM reservations WHERE task_uid = '{uid}'"
-        ))?;
-        let accounts = world.sql(&format!(
-            "SELECT a.name, a.limit_cost, a.committed_cost_at_edit, a.spent_cost, a.overage_cost, a.reserved_cost,
-                coalesce((SELECT sum(r.actual_cost) FROM reservations r WHERE a.account_uid = ANY (r.path)
-                    AND r.state IN ('Settled', 'Unknown')), 0)::bigint AS charged,
-                coalesce((SELECT sum(r.cost) FROM reservations r WHERE a.account_uid = ANY (r.path)
-                    AND r.state IN ('Reserved', 'Dispatched')), 0)::bigint AS open
-             FROM accounts a JOIN task_accounts p ON a.account_uid = ANY (p.path) WHERE p.task_uid = '{uid}'"
-        ))?;
-        let letters = world.sql(&format!(
-            "SELECT reason FROM dead_letters WHERE team_uid = (SELECT team_uid FROM tasks WHERE task_uid = '{uid}')
-             AND state = 'Held'"
-        ))?;
-        let counts = world.sql(&format!(
-            "SELECT (SELECT outcome FROM tasks WHERE task_uid = '{uid}') AS outcome,
-                (SELECT kind FROM task_events WHERE task_uid = '{uid}' ORDER BY seq DESC LIMIT 1) AS last_entry,
-                (SELECT (state->>'attempt')::bigint FROM tasks WHERE task_uid = '{uid}') AS attempt,
-                (SELECT count(*) FROM desired WHERE task_uid = '{uid}' AND wanted) AS wanted,
-                (SELECT count(*) FROM facts WHERE task_uid = '{uid}' AND consumed_at IS NULL) AS unconsumed,
-                (SELECT count(*) FROM outbox WHERE task_uid = '{uid}' AND published_at IS NULL) AS unpublished,
-                (SELECT count(*) FROM escalations WHERE task_uid = '{uid}' AND state = 'Open') AS open_escalations"
-        ))?;
-        let count = |key: &str| counts.first().and_then(|row| row[key].as_i64()).unwrap_or(0);
+        let rows = world.sql(&LOOK.replace("TASK", uid))?;
+        let row = rows.first().context("the database shows nothing")?;
+        let (count, words) = (|key: &str| row[key].as_i64().unwrap_or(0), |key: &str| row[key].as_str());
         Ok(Self {
-            outcome: counts.first().and_then(|row| row["outcome"].as_str()).map(str::to_owned),
-            last_entry: counts.first().and_then(|row| row["last_entry"].as_str()).map(str::to_owned),
+            outcome: words("outcome").map(str::to_owned),
+            last_entry: words("last_entry").map(str::to_owned),
             attempt: count("attempt"),
-            ballots: all(ballots)?,
-            reservations: all(reservations)?,
-            accounts: all(accounts)?,
-            letters: letters.iter().map(|row| text(&row["reason"]).to_owned()).collect(),
+            ballots: all(&row["ballots"])?,
+            reservations: all(&row["reservations"])?,
+            accounts: all(&row["accounts"])?,
+            letters: all(&row["letters"])?,
             wanted: count("wanted"),
             unconsumed: count("unconsumed"),
             unpublished: count("unpublished"),
@@ -156,8 +132,32 @@ impl Snapshot {
     }
 }
 
-fn all<T: serde::de::DeserializeOwned>(rows: Vec<Value>) -> Result<Vec<T>> {
-    Ok(serde_json::from_value(Value::Array(rows))?)
+/// `TASK` stands for the task's uid.
+const LOOK: &str = "SELECT
+    (SELECT outcome FROM tasks WHERE task_uid = 'TASK') AS outcome,
+    (SELECT (state->>'attempt')::bigint FROM tasks WHERE task_uid = 'TASK') AS attempt,
+    (SELECT kind FROM task_events WHERE task_uid = 'TASK' ORDER BY seq DESC LIMIT 1) AS last_entry,
+    (SELECT count(*) FROM desired WHERE task_uid = 'TASK' AND wanted) AS wanted,
+    (SELECT count(*) FROM facts WHERE task_uid = 'TASK' AND consumed_at IS NULL) AS unconsumed,
+    (SELECT count(*) FROM outbox WHERE task_uid = 'TASK' AND published_at IS NULL) AS unpublished,
+    (SELECT count(*) FROM escalations WHERE task_uid = 'TASK' AND state = 'Open') AS open_escalations,
+    (SELECT json_agg(b) FROM (SELECT attempt, round, voter, count(*) FROM ballots WHERE task_uid = 'TASK'
+        GROUP BY 1, 2, 3) b) AS ballots,
+    (SELECT json_agg(r) FROM (SELECT op_key, state, input_tokens, output_tokens FROM reservations
+        WHERE task_uid = 'TASK') r) AS reservations,
+    (SELECT json_agg(reason) FROM dead_letters WHERE state = 'Held'
+        AND team_uid = (SELECT team_uid FROM tasks WHERE task_uid = 'TASK')) AS letters,
+    (SELECT json_agg(c) FROM (
+        SELECT a.name, a.limit_cost, a.committed_cost_at_edit, a.spent_cost, a.overage_cost, a.reserved_cost,
+            coalesce((SELECT sum(r.actual_cost) FROM reservations r WHERE a.account_uid = ANY (r.path)
+                AND r.state IN ('Settled', 'Unknown')), 0)::bigint AS charged,
+            coalesce((SELECT sum(r.cost) FROM reservations r WHERE a.account_uid = ANY (r.path)
+                AND r.state IN ('Reserved', 'Dispatched')), 0)::bigint AS open
+        FROM accounts a JOIN task_accounts p ON a.account_uid = ANY (p.path) WHERE p.task_uid = 'TASK') c) AS accounts";
+
+/// No row is null in SQL's own aggregate.
+fn all<T: serde::de::DeserializeOwned>(rows: &Value) -> Result<Vec<T>> {
+    Ok(serde_json::from_value::<Option<Vec<T>>>(rows.clone())?.unwrap_or_default())
 }
 
 fn name(object: &Value) -> String {
