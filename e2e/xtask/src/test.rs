@@ -22,7 +22,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut lanes = vec![
         lane::command("format", cargo().args(["fmt", "--all", "--check"])),
         lane::check("tools for the tests", prepare),
-        lane::command("generated files", cargo().args(["xtask", "crdgen", "--check"])),
         lane::command(
             "lints",
             cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
