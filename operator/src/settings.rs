@@ -46,10 +46,6 @@ pub struct Args {
     /// Secret with the stores' addresses, for the teams' services.
     #[arg(long, env = "GOLDEN_STORES_SECRET", default_value = "golden-stores")]
     pub stores_secret: String,
-    /// RuntimeClasses, comma separated, under which a run may go on with the pod's network where an empty network
-    /// namespace cannot be made. Empty unless the installer says so.
-    #[arg(long, env = "GOLDEN_POD_NETWORK_CLASSES", value_delimiter = ',')]
-    pub pod_network_classes: Vec<String>,
     /// This process among its replicas: the pod's name.
     #[arg(long, env = "POD_NAME", default_value_t = host())]
     pub identity: String,
@@ -70,7 +66,6 @@ pub(crate) struct Settings {
     pub(crate) ledger_url: String,
     pub(crate) stores_secret: String,
     pub(crate) default_model: ModelRef,
-    pub(crate) pod_network_classes: Vec<String>,
 }
 
 impl From<&Args> for Settings {
@@ -88,7 +83,6 @@ impl From<&Args> for Settings {
                 provider: args.default_provider.clone(),
                 model: args.default_model.clone(),
             },
-            pod_network_classes: args.pod_network_classes.iter().filter(|c| !c.is_empty()).cloned().collect(),
         }
     }
 }

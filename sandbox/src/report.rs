@@ -31,9 +31,9 @@ pub struct Report {
     /// From the command's start to its end.
     #[serde(default)]
     pub duration_millis: i64,
-    /// Whether the command could reach the pod's network, which only a weaker isolation named by policy allows.
+    /// Whether the network was closed by a system call filter, since no namespaces could be made.
     #[serde(default)]
-    pub pod_network: bool,
+    pub filtered: bool,
     /// The last bytes of stdout and stderr.
     #[serde(default)]
     pub tail: String,
@@ -74,7 +74,7 @@ impl Report {
             cpu_millis: 0,
             peak_memory_bytes: 0,
             duration_millis: 0,
-            pod_network: false,
+            filtered: false,
             tail: String::new(),
             artifacts: Vec::new(),
         }

@@ -13,6 +13,5 @@ pub(crate) fn settings() -> Settings {
         ledger_url: "http://golden-ledger.golden-system:8080".into(),
         stores_secret: "golden-stores".into(),
         default_model: ModelRef { provider: "default".into(), model: "m".into() },
-        pod_network_classes: vec![],
     }
 }

@@ -134,7 +134,6 @@ impl World {
             default_provider: "default".into(),
             default_model: "m".into(),
             stores_secret: "golden-stores".into(),
-            pod_network_classes: vec![],
             identity: identity.into(),
         }
     }

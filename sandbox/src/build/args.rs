@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Container;
 pub(super) const BINARY: &str = "/golden-bin/golden";
 
 /// The runner's arguments, with the command last.
-pub(super) fn runner(spec: &SandboxRunSpec, upload: bool, pod_network: bool) -> Vec<String> {
+pub(super) fn runner(spec: &SandboxRunSpec, upload: bool) -> Vec<String> {
     let SandboxLimits { memory_bytes, pids, timeout_seconds, output_bytes, .. } = spec.limits;
     let mut args: Vec<String> = vec![
         format!("--timeout-seconds={timeout_seconds}"),
@@ -21,9 +21,6 @@ pub(super) fn runner(spec: &SandboxRunSpec, upload: bool, pod_network: bool) -> 
     args.extend(spec.env.iter().map(|v| format!("--env={}={}", v.name, escape(&v.value))));
     if upload {
         args.push("--upload".into());
-    }
-    if pod_network {
-        args.push("--allow-pod-network".into());
     }
     args.push("--".into());
     args.extend(spec.command.iter().map(|word| escape(word)));

@@ -44,14 +44,13 @@ pub(super) fn uploader(url: &str, context: &BuildContext) -> Container {
 }
 
 pub(super) fn run(spec: &SandboxRunSpec, context: &BuildContext) -> Container {
-    let pod_network = context.pod_network_classes.contains(&spec.runtime_class_name);
     let memory = spec.limits.memory_bytes + RUNNER_MEMORY_BYTES;
     Container {
         name: RUN.into(),
         image: Some(spec.image.clone()),
         image_pull_policy: Some("IfNotPresent".into()),
         command: Some(words(&[BINARY, "runner", "sandbox"])),
-        args: Some(runner(spec, context.sandbox_url.is_some(), pod_network)),
+        args: Some(runner(spec, context.sandbox_url.is_some())),
         working_dir: Some(volumes::WORKSPACE.into()),
         termination_message_policy: Some("File".into()),
         resources: Some(resources(

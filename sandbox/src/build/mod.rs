@@ -48,9 +48,6 @@ pub struct BuildContext {
     pub service_account: String,
     /// Where the team's pods go.
     pub placement: Option<Placement>,
-    /// RuntimeClasses of which the installer has said that a run may go on where no empty network namespace can be
-    /// made; NetworkPolicies alone hold it then. Empty unless said.
-    pub pod_network_classes: Vec<String>,
 }
 
 /// Makes the pod.

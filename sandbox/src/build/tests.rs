@@ -31,7 +31,6 @@ fn context() -> BuildContext {
         sandbox_url: Some("http://sandbox-core-1a2b3c4d.golden-system.svc:8080".into()),
         service_account: "golden-run".into(),
         placement: None,
-        pod_network_classes: Vec::new(),
     }
 }
 
@@ -108,10 +107,10 @@ fn kubernetes_expands_nothing_in_what_the_user_wrote() {
 #[test]
 fn words_of_the_command_are_never_options_of_the_runner() {
     let mut spec = spec();
-    spec.command = vec!["--output=/etc".into(), "--allow-pod-network".into()];
+    spec.command = vec!["--output=/etc".into(), "--timeout-seconds=9".into()];
     let pod = pod(&a_run(spec), &context());
     let args = container(&pod, RUN).args.clone().unwrap();
-    assert_eq!(args[args.len() - 3..], ["--", "--output=/etc", "--allow-pod-network"]);
+    assert_eq!(args[args.len() - 3..], ["--", "--output=/etc", "--timeout-seconds=9"]);
     assert!(output_paths(container(&pod, RUN)).is_empty());
 }
 
@@ -122,22 +121,6 @@ fn a_run_without_a_team_has_no_token_and_uploads_nothing() {
     assert_eq!(spec.init_containers.as_ref().unwrap().len(), 1);
     assert!(spec.volumes.iter().flatten().all(|v| v.projected.is_none()));
     assert!(!container(&pod, RUN).args.as_ref().unwrap().contains(&"--upload".to_owned()));
-}
-
-#[test]
-fn the_pod_network_is_only_for_classes_the_installer_named() {
-    let classes = vec!["runc".to_owned()];
-    let with = |class: &str| {
-        let mut spec = spec();
-        spec.runtime_class_name = class.into();
-        let context = BuildContext { pod_network_classes: classes.clone(), ..context() };
-        container(&pod(&a_run(spec), &context), RUN)
-            .args
-            .as_ref()
-            .unwrap()
-            .contains(&"--allow-pod-network".to_owned())
-    };
-    assert!(with("runc") && !with("gvisor"));
 }
 
 #[test]

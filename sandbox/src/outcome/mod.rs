@@ -151,7 +151,7 @@ fn from_report(pod: &Pod, report: Report) -> RunOutcome {
         peak_memory_bytes: Some(report.peak_memory_bytes),
         duration_millis: Some(report.duration_millis),
         image_id: None,
-        isolation: report.pod_network.then(|| "+pod-network".into()),
+        isolation: report.filtered.then(|| "+filter".into()),
     }
 }
 

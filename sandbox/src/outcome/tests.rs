@@ -15,7 +15,6 @@ fn pod(status: Value) -> Pod {
         sandbox_url: Some("http://s".into()),
         service_account: "golden-run".into(),
         placement: None,
-        pod_network_classes: Vec::new(),
     };
     let mut pod = build(&run, &context);
     pod.status = Some(serde_json::from_value(status).unwrap());
@@ -81,9 +80,9 @@ fn a_message_written_by_the_command_is_not_believed() {
 }
 
 #[test]
-fn a_weaker_network_is_shown_in_the_isolation() {
-    let weak = Report { pod_network: true, ..Report::not_run("Completed", "") }.to_message();
-    assert_eq!(finished(run_ended(0, "Completed", &weak)).isolation.as_deref(), Some("gvisor+pod-network"));
+fn a_network_closed_by_a_filter_is_shown_in_the_isolation() {
+    let weak = Report { filtered: true, ..Report::not_run("Completed", "") }.to_message();
+    assert_eq!(finished(run_ended(0, "Completed", &weak)).isolation.as_deref(), Some("gvisor+filter"));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! Its standard input is the pipe for [`super::notes`]. It stays behind as the parent, since a new pid namespace
 //! begins with a child.
 
-use super::isolate;
 use super::notes::{Note, refuse, take_stdin, tell};
+use super::{filter, isolate};
 use golden_crds::conditions::sandbox_run::{CONTAINER_START_FAILED, ISOLATION_UNAVAILABLE};
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,8 +14,6 @@ use std::process::{Command, ExitCode};
 pub struct Args {
     #[arg(long)]
     pub pids: u64,
-    #[arg(long)]
-    pub allow_pod_network: bool,
     #[arg(last = true, required = true)]
     pub command: Vec<OsString>,
 }
@@ -27,7 +25,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
     match isolate::enter() {
         Ok(()) => isolate::keep_mount_right(),
-        Err(_) if args.allow_pod_network => tell(&mut pipe, &Note::PodNetwork),
+        // Nothing has been entered: the filter stands in.
+        Err(fault @ isolate::Fault::Unshare(_)) => match filter::close_network() {
+            Ok(()) => tell(&mut pipe, &Note::Filtered),
+            Err(also) => return refuse(&mut pipe, ISOLATION_UNAVAILABLE, format!("{fault}; {also}")),
+        },
         Err(fault) => return refuse(&mut pipe, ISOLATION_UNAVAILABLE, fault.to_string()),
     }
     isolate::hide();

@@ -4,6 +4,7 @@
 //! namespace, and the runner holds untrusted code, so it does as little as possible beside that.
 
 mod capture;
+mod filter;
 mod init;
 mod inner;
 mod install;

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 pub(super) enum Note {
     /// The command does not run.
     Fault { reason: String, message: String },
-    /// It will run, but reach the pod's network.
-    PodNetwork,
+    /// It will run in the pod's namespaces, with the network closed by a filter.
+    Filtered,
     /// It runs.
     Started,
     /// A signal ended it: an exit code would not say so.

@@ -41,9 +41,6 @@ pub struct Args {
     /// Hand outputs to the uploader of this pod.
     #[arg(long)]
     pub upload: bool,
-    /// Go on without an empty network namespace where none can be made. Only for RuntimeClasses the installer named.
-    #[arg(long)]
-    pub allow_pod_network: bool,
     #[arg(long, default_value = "/workspace")]
     pub workspace: PathBuf,
     /// Where the kept output lies, without a name, while the command runs.
@@ -91,7 +88,7 @@ fn held(args: &Args, stop: &AtomicBool) -> anyhow::Result<Report> {
         ended(seen.end, &mut started.told).explain(limits, after.killed_since(&before));
     let mut report = Report::not_run(reason, message);
     report.exit_code = exit_code;
-    report.pod_network = started.pod_network;
+    report.filtered = started.filtered;
     account(&mut report, &seen, &after);
     keep(args, &mut report, &started.streams);
     Ok(report)
@@ -101,7 +98,7 @@ struct Started {
     main: Pid,
     /// stdout, stderr.
     streams: [Capture; 2],
-    pod_network: bool,
+    filtered: bool,
     /// What the inner programs still have to say.
     told: BufReader<PipeReader>,
 }
@@ -112,9 +109,6 @@ fn start(args: &Args) -> anyhow::Result<Result<Started, Box<Report>>> {
     let (told, tell) = std::io::pipe()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["runner", "inner"]).arg(format!("--pids={}", args.pids));
-    if args.allow_pod_network {
-        command.arg("--allow-pod-network");
-    }
     command.arg("--").args(&args.command).current_dir(&args.workspace).env_clear();
     command.envs(environment(std::env::vars_os(), &args.env));
     command.stdin(tell).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -125,8 +119,8 @@ fn start(args: &Args) -> anyhow::Result<Result<Started, Box<Report>>> {
     let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
         anyhow::bail!("the command has no output streams");
     };
-    let pod_network = match until_started(&mut told) {
-        Ok(pod_network) => pod_network,
+    let filtered = match until_started(&mut told) {
+        Ok(filtered) => filtered,
         Err(report) => {
             processes::end_all();
             return Ok(Err(report));
@@ -134,16 +128,16 @@ fn start(args: &Args) -> anyhow::Result<Result<Started, Box<Report>>> {
     };
     let main = Pid::from_raw(i32::try_from(child.id())?);
     let streams = [Capture::start(out, stdout), Capture::start(err, stderr)];
-    Ok(Ok(Started { main, streams, pod_network, told }))
+    Ok(Ok(Started { main, streams, filtered, told }))
 }
 
-/// Reads until the command runs: whether it reaches the pod's network, or the report of one that does not run.
+/// Reads until the command runs: whether its network is closed by a filter, or the report of one that does not run.
 fn until_started(told: &mut BufReader<PipeReader>) -> Result<bool, Box<Report>> {
-    let mut pod_network = false;
+    let mut filtered = false;
     loop {
         match notes::next(told) {
-            Some(Note::Started) => return Ok(pod_network),
-            Some(Note::PodNetwork) => pod_network = true,
+            Some(Note::Started) => return Ok(filtered),
+            Some(Note::Filtered) => filtered = true,
             Some(Note::Fault { reason, message }) => return Err(Box::new(Report::not_run(&reason, message))),
             Some(Note::Signalled(_)) | None => {
                 let words = "the inner runner ended before the command began";

@@ -44,7 +44,6 @@ impl Doors {
             sandbox_url: Some(url.clone()),
             service_account: "golden-run".into(),
             placement: None,
-            pod_network_classes: Vec::new(),
         };
         let pods: Api<Pod> = Api::namespaced(world.broker.client.clone(), &world.namespace);
         let pod = pods.create(&PostParams::default(), &golden_sandbox::pod(&run, &context)).await.unwrap();

@@ -106,7 +106,7 @@ fn a_command_ends_as_it_says() {
     let place = Place::new();
     let passed = place.bash("echo out; echo err >&2; pwd; read line || echo no input");
     assert_eq!((passed.reason.as_str(), passed.exit_code), ("Completed", Some(0)), "{passed:?}");
-    assert!(!passed.pod_network && passed.tail.contains("out\n") && passed.tail.contains("err\n"));
+    assert!(!passed.filtered && passed.tail.contains("out\n") && passed.tail.contains("err\n"));
     assert!(passed.tail.contains("/workspace\n") && passed.tail.contains("no input"));
     let failed = place.bash("exit 7");
     assert_eq!((failed.reason.as_str(), failed.exit_code), ("NonZeroExit", Some(7)));
@@ -213,21 +213,39 @@ fn a_command_can_neither_see_nor_end_what_holds_it() {
 }
 
 #[test]
-fn without_user_namespaces_nothing_runs_unless_the_installer_said_so() {
+fn without_user_namespaces_the_network_is_closed_by_a_filter() {
     // A user without a mapping may not make a user namespace: the kernel's own refusal.
-    let closed = Place::new();
-    let status =
-        closed.command(Path::new("unshare"), &["--user", RUNNER], &["touch", "ran"]).status().unwrap();
-    assert!(status.success());
-    let report = closed.read();
-    assert_eq!((report.reason.as_str(), report.exit_code), ("IsolationUnavailable", None), "{report:?}");
-    assert!(report.message.contains("RuntimeClass"), "{}", report.message);
-    assert!(!closed.path("workspace/ran").exists());
+    let script = "import socket, ctypes\n\
+        socket.socketpair()\n\
+        socket.socket(socket.AF_UNIX)\n\
+        for family in (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK, socket.AF_PACKET, socket.AF_VSOCK):\n\
+        \x20   for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW):\n\
+        \x20       try: socket.socket(family, kind); print('open', family, kind)\n\
+        \x20       except PermissionError: pass\n\
+        libc = ctypes.CDLL(None, use_errno=True)\n\
+        for call in (425, 0x40000000 + 41, 0x40000000 + 425):\n\
+        \x20   print('refused', libc.syscall(call, 2, 1, 0), ctypes.get_errno())\n";
+    let place = Place::new();
+    let command = ["python3", "-c", script];
+    place.command(Path::new("unshare"), &["--user", RUNNER], &command).status().unwrap();
+    let report = place.read();
+    assert_eq!((report.reason.as_str(), report.filtered), ("Completed", true), "{report:?}");
+    assert_eq!(report.tail, "refused -1 13\n".repeat(3), "{}", report.tail);
+}
 
-    let said = Place::new().with(&["--allow-pod-network"]);
-    said.command(Path::new("unshare"), &["--user", RUNNER], &["touch", "ran"]).status().unwrap();
-    let report = said.read();
-    assert_eq!((report.reason.as_str(), report.pod_network), ("Completed", true), "{report:?}");
+#[test]
+fn a_filter_holds_for_children_and_cannot_be_lifted() {
+    let place = Place::new();
+    let connect = "exec 3<>/dev/tcp/127.0.0.1/9";
+    let command = [
+        "bash",
+        "-c",
+        &format!("setsid bash -c '{connect}' 2>&1; unshare -r bash -c '{connect}' 2>&1; true"),
+    ];
+    place.command(Path::new("unshare"), &["--user", RUNNER], &command).status().unwrap();
+    let report = place.read();
+    assert!(report.filtered && report.tail.contains("Permission denied"), "{report:?}");
+    assert!(!report.tail.contains("refused"), "a connection was tried: {}", report.tail);
 }
 
 #[test]

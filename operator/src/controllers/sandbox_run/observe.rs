@@ -71,6 +71,5 @@ fn build_context(run: &SandboxRun, ctx: &Context) -> BuildContext {
         sandbox_url: url,
         service_account: RUN.into(),
         placement: team.and_then(|team| team.spec.placement.clone()),
-        pod_network_classes: ctx.settings.pod_network_classes.clone(),
     }
 }

@@ -34,7 +34,6 @@ fn seen(run: SandboxRun, pod: Option<Pod>) -> Seen {
             sandbox_url: None,
             service_account: "golden-run".into(),
             placement: None,
-            pod_network_classes: vec![],
         },
     }
 }
@@ -56,7 +55,7 @@ fn image_error() -> Value {
 fn finished() -> Value {
     let report = json!({
         "exitCode": 0, "reason": "Completed", "message": "", "tail": "ok", "cpuMillis": 1,
-        "peakMemoryBytes": 2, "durationMillis": 3, "artifacts": [], "podNetwork": false,
+        "peakMemoryBytes": 2, "durationMillis": 3, "artifacts": [], "filtered": false,
     });
     json!({"phase": "Succeeded", "containerStatuses": [{
         "name": "run", "image": "i", "imageID": "sha256:1", "ready": false, "restartCount": 0,
