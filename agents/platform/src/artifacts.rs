@@ -10,12 +10,17 @@ use std::time::Duration;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::object_store::{Config, InfoErrorKind, ObjectStore};
 use async_nats::jetstream::stream::StorageType;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
+use futures::StreamExt as _;
+use http::HeaderValue;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use sqlx::PgPool;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::tree::digest;
@@ -27,6 +32,12 @@ pub const BUCKET: &str = "golden-artifacts";
 pub const MAX_BYTES: usize = 64 << 20;
 /// Transfers at once: each holds its bytes in memory.
 const TRANSFERS: usize = 2;
+/// Bodies of artifacts that one service holds for its callers at once, in KiB: two of the largest.
+const BODIES_KIB: u32 = 2 * KIB_OF_ONE;
+const KIB_OF_ONE: u32 = 64 << 10;
+const _: () = assert!(KIB_OF_ONE as usize * 1024 == MAX_BYTES);
+/// An answer is sent in parts of so many bytes.
+const PART: usize = 256 << 10;
 /// Longest transfer.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -68,11 +79,13 @@ pub struct Store {
     pool: PgPool,
     bucket: Arc<OnceCell<ObjectStore>>,
     transfers: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
 }
 
 impl Store {
     pub fn new(js: Context, pool: PgPool) -> Self {
-        Self { js, pool, bucket: Arc::default(), transfers: Arc::new(Semaphore::new(TRANSFERS)) }
+        let (transfers, bodies) = (Semaphore::new(TRANSFERS), Semaphore::new(BODIES_KIB as usize));
+        Self { js, pool, bucket: Arc::default(), transfers: Arc::new(transfers), bodies: Arc::new(bodies) }
     }
 
     /// Keeps bytes for a namespace; again changes nothing.
@@ -109,12 +122,7 @@ impl Store {
         if !is_digest(wanted) {
             return Err(Error::NotADigest(wanted.chars().take(80).collect()));
         }
-        let known: Option<i64> =
-            sqlx::query_scalar("SELECT bytes FROM artifacts WHERE namespace = $1 AND digest = $2")
-                .bind(namespace)
-                .bind(wanted)
-                .fetch_optional(&self.pool)
-                .await?;
+        let known = self.size(namespace, wanted).await?;
         let names = || (namespace.to_owned(), wanted.to_owned());
         if known.is_none() {
             let (namespace, digest) = names();
@@ -130,6 +138,20 @@ impl Store {
             return Err(Error::Corrupt { namespace, digest, found });
         }
         Ok(bytes)
+    }
+
+    /// The size of an artifact that this namespace may read.
+    async fn size(&self, namespace: &str, wanted: &str) -> Result<Option<i64>, Error> {
+        let known = sqlx::query_scalar("SELECT bytes FROM artifacts WHERE namespace = $1 AND digest = $2");
+        Ok(known.bind(namespace).bind(wanted).fetch_optional(&self.pool).await?)
+    }
+
+    /// Room for the body of a request or answer, so that many callers with large ones take turns. Given back when
+    /// dropped.
+    async fn room(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Error> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(KIB_OF_ONE).clamp(1, KIB_OF_ONE);
+        let waiting = Arc::clone(&self.bodies).acquire_many_owned(kib);
+        bounded(async { waiting.await.map_err(|e| Error::Store(e.to_string())) }).await
     }
 
     async fn bucket(&self) -> Result<&ObjectStore, Error> {
@@ -226,15 +248,45 @@ async fn read(
     State(store): State<Store>,
     Extension(scope): Extension<Scope>,
     Path(digest): Path<String>,
-) -> Result<Bytes, crate::http::Error> {
-    Ok(store.get(&scope.namespace, &digest).await?)
+) -> Result<Response, crate::http::Error> {
+    let size = store.size(&scope.namespace, &digest).await?.unwrap_or(0);
+    let room = store.room(size.unsigned_abs()).await?;
+    let bytes = store.get(&scope.namespace, &digest).await?;
+    let length = bytes.len();
+    // In parts, so that the room is held until a slow caller has the last one.
+    let parts = (0..length).step_by(PART).map(move |from| {
+        let _held = &room;
+        Ok::<_, std::convert::Infallible>(bytes.slice(from..length.min(from + PART)))
+    });
+    // Bounded: a caller that takes nothing would keep the others out.
+    let parts = futures::stream::iter(parts).take_until(tokio::time::sleep(TIMEOUT));
+    let mut response = Body::from_stream(parts).into_response();
+    response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    Ok(response)
 }
 
+/// Waits for room before it takes in the body. A body without a length may be as large as any.
 async fn write(
     State(store): State<Store>,
     Extension(scope): Extension<Scope>,
-    body: Bytes,
+    request: Request,
 ) -> Result<Json<ArtifactStored>, crate::http::Error> {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    let most = MAX_BYTES as u64;
+    if length.is_some_and(|length| length > most) {
+        let length = usize::try_from(length.unwrap_or(most)).unwrap_or(usize::MAX);
+        return Err(Error::TooLarge(length).into());
+    }
+    let _room = store.room(length.unwrap_or(most)).await?;
+    let taken = tokio::time::timeout(TIMEOUT, axum::body::to_bytes(request.into_body(), MAX_BYTES)).await;
+    let body = taken
+        .map_err(|_| crate::http::Error::bad_request("the body did not come in time; send it again"))?
+        .map_err(|e| {
+            crate::http::Error::too_large(format!(
+                "the body cannot be taken (at most {MAX_BYTES} bytes): {e}"
+            ))
+        })?;
     Ok(Json(store.put(&scope.namespace, scope.team_uid, scope.task_uid, body).await?))
 }
 

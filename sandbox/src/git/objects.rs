@@ -145,8 +145,8 @@ fn script(new: &NewCommit<'_>) -> std::io::Result<Vec<u8>> {
     }
     for (path, entry) in new.tree.entries() {
         let (mode, bytes) = match entry {
-            Entry::File { executable: true, bytes } => ("100755", bytes.as_slice()),
-            Entry::File { executable: false, bytes } => ("100644", bytes.as_slice()),
+            Entry::File { executable: true, bytes } => ("100755", bytes.as_ref()),
+            Entry::File { executable: false, bytes } => ("100644", bytes.as_ref()),
             Entry::Link { target } => ("120000", target.as_bytes()),
         };
         writeln!(out, "M {mode} inline {}", quoted(path))?;

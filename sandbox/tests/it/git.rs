@@ -126,7 +126,7 @@ fn attributes_filters_and_submodules_change_no_byte() {
     git(&remote.clone, &["commit", "-q", "-m", "hostile"]);
     git(&remote.clone, &["push", "-q", "origin", "HEAD:main"]);
     let fetched = Tree::parse(&base(&remote)).unwrap();
-    let raw = Entry::File { executable: false, bytes: b"$Id$ $Format:%H$\nline\n".to_vec() };
+    let raw = Entry::File { executable: false, bytes: b"$Id$ $Format:%H$\nline\n".to_vec().into() };
     assert_eq!(fetched.get("raw.py"), Some(&raw));
     assert!(fetched.get("secret").is_some() && fetched.get("sub").is_none());
 

@@ -5,20 +5,22 @@ use crate::machine::{ProducedTree, Task, Why};
 use bytes::Bytes;
 use golden_crds::conditions::agent_task as reasons;
 use golden_platform::artifacts::{self, Store};
-use golden_platform::{tree, wire::ArtifactStored};
+use golden_platform::tree::{self, Tree};
+use golden_platform::wire::ArtifactStored;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Derivations at once: each holds a few trees in memory.
 static DERIVATIONS: Semaphore = Semaphore::const_new(1);
 
-/// Bytes derived from a base and a produced tree.
+/// What is derived from a base and a produced tree, beside the tars that are made one after the other.
 struct Derived {
-    canonical: Vec<u8>,
+    base: Tree,
+    new: Tree,
+    canonical: Bytes,
     patch: String,
     changed: Vec<String>,
-    /// Guards with the same paths share a tree.
-    restored: Vec<(Vec<String>, Vec<u8>)>,
 }
 
 /// The tree of an inline source. An error in the answer is the spec's, one beside it the store's.
@@ -27,7 +29,7 @@ pub(super) async fn inline_base(
     task: &Task,
     files: Vec<(String, String)>,
 ) -> Result<Result<String, Why>, Error> {
-    let packed = tree::Tree::from_files(files.into_iter().map(|(path, text)| (path, text.into_bytes())))
+    let packed = Tree::from_files(files.into_iter().map(|(path, text)| (path, text.into_bytes())))
         .and_then(|tree| tree.to_tar());
     match packed {
         Ok(tar) => Ok(Ok(put(store, task, tar.into()).await?.digest)),
@@ -48,17 +50,19 @@ pub(super) async fn produced(
     let made = match store.get(&task.namespace, made).await {
         Ok(bytes) => bytes,
         Err(e @ (artifacts::Error::Store(_) | artifacts::Error::Database(_))) => return Err(e.into()),
-        Err(e) => return Ok(Err(Why::new(reasons::RESULT_REFUSED, e.to_string()))),
+        Err(e) => return Ok(Err(refused(&e))),
     };
-    let globs = restore_globs(task);
-    let derived = tokio::task::spawn_blocking(move || derive(&base, &made, globs))
+    let derived = tokio::task::spawn_blocking(move || derive(&base, made))
         .await
         .map_err(|e| Error::Derivation(e.to_string()))?;
-    let derived = match derived {
-        Ok(derived) => derived,
-        Err(fault) => return Ok(Err(Why::new(reasons::RESULT_REFUSED, fault.to_string()))),
-    };
-    keep(store, task, derived).await
+    match derived {
+        Ok(derived) => keep(store, task, derived).await,
+        Err(fault) => Ok(Err(refused(&fault))),
+    }
+}
+
+fn refused(fault: &impl std::fmt::Display) -> Why {
+    Why::new(reasons::RESULT_REFUSED, fault.to_string())
 }
 
 /// The different sets of paths that guards reset to the base.
@@ -71,41 +75,58 @@ fn restore_globs(task: &Task) -> Vec<Vec<String>> {
     sets
 }
 
-fn derive(base: &Bytes, made: &Bytes, globs: Vec<Vec<String>>) -> Result<Derived, tree::Error> {
-    let canonical = tree::canonical(made)?;
-    let patch = tree::diff(base, &canonical)?;
-    let changed = tree::changed_paths(base, &canonical)?;
-    let mut restored = Vec::with_capacity(globs.len());
-    for set in globs {
-        let tar = tree::restore(base, &canonical, &set)?;
-        restored.push((set, tar));
-    }
-    Ok(Derived { canonical, patch, changed, restored })
+/// Files are shared with the tars they came in. A tar that is canonical already is not made again.
+fn derive(base: &Bytes, made: Bytes) -> Result<Derived, tree::Error> {
+    let base = Tree::from_tar(base)?;
+    let new = Tree::from_tar(&made)?;
+    let canonical = new.to_tar()?;
+    let canonical = if canonical == made { made } else { Bytes::from(canonical) };
+    let new = Tree::from_tar(&canonical)?;
+    let (patch, changed) = (base.diff(&new)?, base.changed_paths(&new));
+    Ok(Derived { base, new, canonical, patch, changed })
 }
 
+/// Stores one after the other and holds one at a time: trees may be large, and guards many.
 async fn keep(store: &Store, task: &Task, derived: Derived) -> Result<Result<ProducedTree, Why>, Error> {
-    let mut kept = vec![];
-    let parts = [derived.canonical, derived.patch.into_bytes()];
-    let (sets, trees): (Vec<_>, Vec<_>) = derived.restored.into_iter().unzip();
-    for bytes in parts.into_iter().chain(trees) {
-        match put(store, task, bytes.into()).await {
-            Ok(stored) => kept.push(stored.digest),
-            Err(Error::Artifacts(e @ artifacts::Error::TooLarge(_))) => {
-                return Ok(Err(Why::new(reasons::RESULT_REFUSED, e.to_string())));
-            }
-            Err(e) => return Err(e),
-        }
-    }
-    let mut kept = kept.into_iter();
-    let (Some(tree), Some(patch)) = (kept.next(), kept.next()) else {
-        return Err(Error::Derivation("nothing was kept".into()));
+    let Derived { base, new, canonical, patch, changed } = derived;
+    let tree = match kept(put(store, task, canonical).await)? {
+        Ok(digest) => digest,
+        Err(why) => return Ok(Err(why)),
     };
-    let by_globs: BTreeMap<Vec<String>, String> = sets.into_iter().zip(kept).collect();
+    let patch = match kept(put(store, task, patch.into()).await)? {
+        Ok(digest) => digest,
+        Err(why) => return Ok(Err(why)),
+    };
+    let mut by_globs: BTreeMap<Vec<String>, String> = BTreeMap::new();
+    let trees = Arc::new((base, new));
+    for globs in restore_globs(task) {
+        let (trees, set) = (Arc::clone(&trees), globs.clone());
+        let tar = tokio::task::spawn_blocking(move || trees.1.restored(&trees.0, &set)?.to_tar())
+            .await
+            .map_err(|e| Error::Derivation(e.to_string()))?;
+        let tar = match tar {
+            Ok(tar) => tar,
+            Err(fault) => return Ok(Err(refused(&fault))),
+        };
+        match kept(put(store, task, tar.into()).await)? {
+            Ok(digest) => by_globs.insert(globs, digest),
+            Err(why) => return Ok(Err(why)),
+        };
+    }
     let guards = task.policy.guards.iter();
     let guard_trees = guards
         .filter_map(|g| Some((g.spec.name.clone(), by_globs.get(&g.spec.restore_paths)?.clone())))
         .collect();
-    Ok(Ok(ProducedTree { tree, patch, changed_paths: derived.changed, guard_trees }))
+    Ok(Ok(ProducedTree { tree, patch, changed_paths: changed, guard_trees }))
+}
+
+/// The digest; or why the result cannot be taken; or a store's trouble.
+fn kept(stored: Result<ArtifactStored, Error>) -> Result<Result<String, Why>, Error> {
+    match stored {
+        Ok(stored) => Ok(Ok(stored.digest)),
+        Err(Error::Artifacts(e @ artifacts::Error::TooLarge(_))) => Ok(Err(refused(&e))),
+        Err(e) => Err(e),
+    }
 }
 
 async fn put(store: &Store, task: &Task, bytes: Bytes) -> Result<ArtifactStored, Error> {

@@ -84,7 +84,7 @@ impl World {
 
 fn file(tree: &Tree, path: &str) -> String {
     match tree.get(path) {
-        Some(Entry::File { bytes, .. }) => String::from_utf8(bytes.clone()).unwrap(),
+        Some(Entry::File { bytes, .. }) => String::from_utf8(bytes.to_vec()).unwrap(),
         _ => String::new(),
     }
 }

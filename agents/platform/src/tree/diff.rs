@@ -4,13 +4,17 @@ use std::fmt::Write as _;
 
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices, group_diff_ops};
 
-use super::{Entry, Tree};
+use super::{Entry, Error, Tree};
 
 /// Lines of context around a change.
 const CONTEXT: usize = 3;
 /// Changed regions with more lines are shown as replaced whole: finding the smallest difference takes time
 /// that grows with their product, and the writer of the tree chooses their size.
 const SEARCHED_LINES: usize = 8_000;
+/// Most lines of a text that is compared. Each costs memory of its own, and a file may be nothing but line ends.
+const MAX_LINES: usize = 2_000_000;
+/// Longest patch, in bytes; one that is longer could not be kept.
+const MAX_PATCH: usize = crate::artifacts::MAX_BYTES;
 
 /// Path, old and new entry of everything that differs, in order of paths.
 pub(super) fn changed<'a>(
@@ -27,12 +31,15 @@ pub(super) fn changed<'a>(
 }
 
 /// The patch in git's form. Names are quoted as git does where they need it.
-pub(super) fn patch(base: &Tree, new: &Tree) -> String {
+pub(super) fn patch(base: &Tree, new: &Tree) -> Result<String, Error> {
     let mut out = String::new();
     for (path, old, now) in changed(base, new) {
-        one(&mut out, path, old, now);
+        one(&mut out, path, old, now)?;
+        if out.len() > MAX_PATCH {
+            return Err(Error::PatchTooLarge);
+        }
     }
-    out
+    Ok(out)
 }
 
 fn mode(entry: &Entry) -> &'static str {
@@ -51,7 +58,7 @@ fn content(entry: Option<&Entry>) -> &[u8] {
     }
 }
 
-fn one(out: &mut String, path: &str, old: Option<&Entry>, now: Option<&Entry>) {
+fn one(out: &mut String, path: &str, old: Option<&Entry>, now: Option<&Entry>) -> Result<(), Error> {
     let (a, b) = (quoted("a", path), quoted("b", path));
     let _ = writeln!(out, "diff --git {a} {b}");
     match (old, now) {
@@ -64,16 +71,17 @@ fn one(out: &mut String, path: &str, old: Option<&Entry>, now: Option<&Entry>) {
     }
     let (before, after) = (content(old), content(now));
     if before == after {
-        return;
+        return Ok(());
     }
     let (a, b) = (old.map_or("/dev/null".to_owned(), |_| a), now.map_or("/dev/null".to_owned(), |_| b));
-    match (text(before), text(after)) {
+    match (text(path, before)?, text(path, after)?) {
         (Some(before), Some(after)) => {
             let _ = writeln!(out, "--- {a}\n+++ {b}");
             hunks(out, &before, &after);
         }
         _ => drop(writeln!(out, "Binary files {a} and {b} differ")),
     }
+    Ok(())
 }
 
 fn quoted(side: &str, path: &str) -> String {
@@ -82,9 +90,15 @@ fn quoted(side: &str, path: &str) -> String {
 }
 
 /// The lines of a text, each with its line end, or none if it is not text (as git decides, and UTF-8).
-fn text(bytes: &[u8]) -> Option<Vec<&str>> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    (!text.contains('\0')).then(|| text.split_inclusive('\n').collect())
+fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<Option<Vec<&'a str>>, Error> {
+    let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')) else {
+        return Ok(None);
+    };
+    // Shown as binary it would be hidden from whoever judges the patch.
+    if text.split('\n').count() > MAX_LINES {
+        return Err(Error::TooManyLines { path: path.to_owned(), most: MAX_LINES });
+    }
+    Ok(Some(text.split_inclusive('\n').collect()))
 }
 
 fn hunks(out: &mut String, old: &[&str], new: &[&str]) {
@@ -117,6 +131,10 @@ fn range(of: &std::ops::Range<usize>) -> String {
 
 fn lines(out: &mut String, sign: char, of: &[&str]) {
     for line in of {
+        // The caller refuses it; there is no use in making it whole.
+        if out.len() > MAX_PATCH {
+            return;
+        }
         out.push(sign);
         out.push_str(line);
         if !line.ends_with('\n') {

@@ -54,7 +54,7 @@ fn file(path: &Path, left: u64) -> Result<Entry, Error> {
     let mode = file.metadata().map_err(fault("look at", path))?.permissions().mode();
     let mut bytes = Vec::new();
     file.take(left + 1).read_to_end(&mut bytes).map_err(fault("read", path))?;
-    Ok(Entry::File { executable: mode & 0o111 != 0, bytes })
+    Ok(Entry::File { executable: mode & 0o111 != 0, bytes: bytes.into() })
 }
 
 pub(super) fn write(tree: &Tree, dir: &Path) -> Result<(), Error> {

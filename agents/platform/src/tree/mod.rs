@@ -14,9 +14,9 @@ mod restore;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tar::{Archive, Builder, EntryType, Header};
 
@@ -43,6 +43,10 @@ pub enum Error {
     TooMany,
     #[error("the tree has more than {MAX_BYTES} bytes")]
     TooLarge,
+    #[error("{path} was changed and has more than {most} lines, which cannot be shown as a patch; split it")]
+    TooManyLines { path: String, most: usize },
+    #[error("the patch is longer than {} bytes; make the change smaller", crate::artifacts::MAX_BYTES)]
+    PatchTooLarge,
     #[error("this is no readable tar: {0}")]
     Tar(#[source] std::io::Error),
     #[error("cannot {what} {}: {source}", path.display())]
@@ -61,14 +65,10 @@ impl crate::Classify for Error {
 /// One entry of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    File {
-        executable: bool,
-        bytes: Vec<u8>,
-    },
+    /// Its bytes may be a part of the tar they came in, which then lives as long as they do.
+    File { executable: bool, bytes: Bytes },
     /// A symbolic link and its target as written.
-    Link {
-        target: String,
-    },
+    Link { target: String },
 }
 
 /// A tree in memory. Every value of this type is valid.
@@ -85,7 +85,7 @@ impl Tree {
     ) -> Result<Self, Error> {
         let mut tree = Self::default();
         for (path, bytes) in files {
-            tree.insert(path.into(), Entry::File { executable: false, bytes: bytes.into() })?;
+            tree.insert(path.into(), Entry::File { executable: false, bytes: bytes.into().into() })?;
         }
         tree.check()?;
         Ok(tree)
@@ -93,10 +93,15 @@ impl Tree {
 
     /// Reads a tar, canonical or not, that anybody may have made.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        Self::from_tar(&Bytes::copy_from_slice(bytes))
+    }
+
+    /// [`Tree::parse`] without a copy: the tree's files are parts of these bytes.
+    pub fn from_tar(tar: &Bytes) -> Result<Self, Error> {
         let mut tree = Self::default();
-        let mut archive = Archive::new(bytes);
+        let mut archive = Archive::new(tar.as_ref());
         for entry in archive.entries().map_err(Error::Tar)? {
-            let mut entry = entry.map_err(Error::Tar)?;
+            let entry = entry.map_err(Error::Tar)?;
             let raw = entry.path_bytes().into_owned();
             let kind = entry.header().entry_type();
             match kind {
@@ -110,10 +115,7 @@ impl Tree {
                 path::link(&path, &target)?
             } else {
                 let executable = entry.header().mode().map_err(Error::Tar)? & 0o111 != 0;
-                let left = MAX_BYTES - tree.bytes;
-                let mut bytes = Vec::new();
-                (&mut entry).take(left + 1).read_to_end(&mut bytes).map_err(Error::Tar)?;
-                Entry::File { executable, bytes }
+                Entry::File { executable, bytes: content(tar, &entry)? }
             };
             tree.insert(path, value)?;
         }
@@ -134,7 +136,9 @@ impl Tree {
 
     /// The canonical tar.
     pub fn to_tar(&self) -> Result<Vec<u8>, Error> {
-        let mut builder = Builder::new(Vec::new());
+        // Header and padding of each entry, and the end: a buffer that grew would be up to twice its size.
+        let room = usize::try_from(self.bytes).unwrap_or(0) + (self.entries.len() + 2) * 1024;
+        let mut builder = Builder::new(Vec::with_capacity(room));
         for (path, entry) in &self.entries {
             let mut header = Header::new_gnu();
             header.set_mtime(0);
@@ -145,7 +149,7 @@ impl Tree {
                     header.set_entry_type(EntryType::Regular);
                     header.set_mode(if *executable { 0o755 } else { 0o644 });
                     header.set_size(bytes.len() as u64);
-                    builder.append_data(&mut header, path, bytes.as_slice()).map_err(Error::Tar)?;
+                    builder.append_data(&mut header, path, bytes.as_ref()).map_err(Error::Tar)?;
                 }
                 Entry::Link { target } => {
                     header.set_entry_type(EntryType::Symlink);
@@ -207,6 +211,17 @@ impl Tree {
     }
 }
 
+/// The bytes of an entry within its tar.
+fn content<R: std::io::Read>(tar: &Bytes, entry: &tar::Entry<'_, R>) -> Result<Bytes, Error> {
+    let place = |n: u64| usize::try_from(n).ok();
+    let from = place(entry.raw_file_position());
+    let to = entry.raw_file_position().checked_add(entry.size()).and_then(place);
+    match (from, to) {
+        (Some(from), Some(to)) if from <= to && to <= tar.len() => Ok(tar.slice(from..to)),
+        _ => Err(Error::Tar(std::io::ErrorKind::UnexpectedEof.into())),
+    }
+}
+
 /// The digest of bytes: `sha256:` and 64 hexadecimal digits.
 pub fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
@@ -230,16 +245,33 @@ pub fn canonical(bytes: &[u8]) -> Result<Vec<u8>, Error> {
 /// What changed from `base` to `new` (two tars) as one patch in git's form; binary files are noted, not shown.
 /// A function of the two trees alone.
 pub fn diff(base: &[u8], new: &[u8]) -> Result<String, Error> {
-    Ok(diff::patch(&Tree::parse(base)?, &Tree::parse(new)?))
+    Tree::parse(base)?.diff(&Tree::parse(new)?)
 }
 
 /// The paths added, removed or changed from `base` to `new`, sorted.
 pub fn changed_paths(base: &[u8], new: &[u8]) -> Result<Vec<String>, Error> {
-    Ok(diff::changed(&Tree::parse(base)?, &Tree::parse(new)?).map(|(path, ..)| path.to_owned()).collect())
+    Ok(Tree::parse(base)?.changed_paths(&Tree::parse(new)?))
 }
 
 /// `new` with every path that a glob matches reset to what `base` has there, also to nothing; canonical.
 pub fn restore<G: AsRef<str>>(base: &[u8], new: &[u8], globs: &[G]) -> Result<Vec<u8>, Error> {
-    let matches = |path: &str| globs.iter().any(|g| golden_governance::glob_matches(g.as_ref(), path));
-    restore::restore(&Tree::parse(base)?, &Tree::parse(new)?, matches)?.to_tar()
+    Tree::parse(new)?.restored(&Tree::parse(base)?, globs)?.to_tar()
+}
+
+impl Tree {
+    /// [`diff`] from this tree to `new`.
+    pub fn diff(&self, new: &Self) -> Result<String, Error> {
+        diff::patch(self, new)
+    }
+
+    /// [`changed_paths`] from this tree to `new`.
+    pub fn changed_paths(&self, new: &Self) -> Vec<String> {
+        diff::changed(self, new).map(|(path, ..)| path.to_owned()).collect()
+    }
+
+    /// [`restore`] of this tree: matching paths as `base` has them. Shares the files of both.
+    pub fn restored<G: AsRef<str>>(&self, base: &Self, globs: &[G]) -> Result<Self, Error> {
+        let matches = |path: &str| globs.iter().any(|g| golden_governance::glob_matches(g.as_ref(), path));
+        restore::restore(base, self, matches)
+    }
 }

@@ -125,7 +125,7 @@ fn long_paths_survive() {
 fn a_patch_reads_like_gits() {
     let base = tar(&[("a.txt", "one\ntwo\nthree\n"), ("gone", "x\n"), ("same", "s")]);
     let mut new = files(&[("a.txt", "one\n2\nthree\n"), ("same", "s"), ("new", "n")]);
-    new.insert("bin".into(), Entry::File { executable: true, bytes: vec![0, 1, 2] }).unwrap();
+    new.insert("bin".into(), Entry::File { executable: true, bytes: vec![0, 1, 2].into() }).unwrap();
     let new = new.to_tar().unwrap();
     assert_eq!(changed_paths(&base, &new).unwrap(), ["a.txt", "bin", "gone", "new"]);
     assert_eq!(
@@ -159,7 +159,9 @@ fn restored_paths_are_the_bases_again_also_when_the_author_moved_them_away() {
     assert_eq!(guarded, tar(&[("tests/t.py", "assert False"), ("src/a.py", "2"), ("x/conftest.py", "c")]));
     let link = raw(&[("tests", EntryType::Symlink, "src"), ("src/t.py", EntryType::Regular, "pass")]);
     let guarded = Tree::parse(&restore(&base, &link, &["tests/**"]).unwrap()).unwrap();
-    assert!(matches!(guarded.get("tests/t.py"), Some(Entry::File { bytes, .. }) if bytes == b"assert False"));
+    assert!(
+        matches!(guarded.get("tests/t.py"), Some(Entry::File { bytes, .. }) if bytes.as_ref() == b"assert False")
+    );
     assert!(guarded.get("tests").is_none());
 }
 
@@ -173,7 +175,7 @@ fn some_tree() -> impl Strategy<Value = Tree> {
     let path = "[ab]{1,2}(/[ab]{1,2}){0,2}";
     let entry = prop_oneof![
         (any::<bool>(), "[xy\n]{0,12}")
-            .prop_map(|(executable, text)| Entry::File { executable, bytes: text.into_bytes() }),
+            .prop_map(|(executable, text)| Entry::File { executable, bytes: text.into_bytes().into() }),
         "(\\.\\./){0,2}[ab]{1,2}".prop_map(|target| Entry::Link { target }),
     ];
     prop::collection::vec((path, entry), 0..8).prop_map(|list| {
@@ -268,4 +270,33 @@ proptest! {
         let (a, b) = (a.to_tar().unwrap(), b.to_tar().unwrap());
         prop_assert_eq!(restore(&a, &b, &["**"]).unwrap(), a);
     }
+}
+
+#[test]
+fn a_tar_is_read_without_copying_its_files() {
+    let tar = bytes::Bytes::from(tar(&[("a", "one"), ("b/c", "two")]));
+    let tree = Tree::from_tar(&tar).unwrap();
+    assert_eq!(tree, files(&[("a", "one"), ("b/c", "two")]));
+    for (path, entry) in tree.entries() {
+        let Entry::File { bytes, .. } = entry else { panic!("{path} is no file") };
+        assert!(tar.as_ptr_range().contains(&bytes.as_ptr()), "{path} was copied");
+    }
+    let restored = tree.restored(&Tree::from_tar(&tar).unwrap(), &["b/**"]).unwrap();
+    let Some(Entry::File { bytes, .. }) = restored.get("b/c") else { panic!("no b/c") };
+    assert!(tar.as_ptr_range().contains(&bytes.as_ptr()), "restoring copies nothing");
+    // A cut is an error, never a shorter file: here in the first one's content.
+    for end in 512..515 {
+        assert!(Tree::from_tar(&tar.slice(..end)).is_err(), "{end}");
+    }
+}
+
+#[test]
+fn a_change_that_no_patch_can_show_is_refused_and_not_hidden() {
+    let base = files(&[("a", "one")]);
+    let lines = Tree::from_files([("a", "\n".repeat(2_000_001))]).unwrap();
+    assert!(matches!(base.diff(&lines), Err(Error::TooManyLines { .. })));
+    // Two files that fit each and not together.
+    let half = format!("{}\n", "x".repeat(1023)).repeat(33 << 10);
+    let large = Tree::from_files([("b", half.clone()), ("c", half)]).unwrap();
+    assert!(matches!(base.diff(&large), Err(Error::PatchTooLarge)));
 }

@@ -3,11 +3,12 @@
 use async_nats::jetstream::Context;
 use axum::Extension;
 use golden_cluster::services::Nats;
-use golden_platform::artifacts::{BUCKET, Error, Scope, Store, router};
+use golden_platform::artifacts::{BUCKET, Error, MAX_BYTES, Scope, Store, router};
 use golden_platform::http::{Health, serve_on};
 use golden_platform::telemetry::Metrics;
 use golden_platform::wire::ArtifactStored;
 use golden_platform::{CancellationToken, nats};
+use std::time::Duration;
 use uuid::Uuid;
 
 use crate::support::{pool, team, until};
@@ -94,4 +95,45 @@ async fn over_http_a_caller_sees_its_namespace_only() {
     let refused = http.get(format!("{base}/v1/artifacts/{}", foreign.digest)).send().await.unwrap();
     assert_eq!(refused.status(), 404);
     stop.cancel();
+}
+
+#[tokio::test]
+async fn large_bodies_take_turns_so_that_memory_stays_bounded() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (store, _) = store().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let team = Uuid::new_v4();
+    let app =
+        router(store).layer(Extension(Scope { namespace: "shop".into(), team_uid: team, task_uid: None }));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    // Two callers announce bodies of the largest size; that the server asks for them says that they have room.
+    let mut large = vec![];
+    for _ in 0..2 {
+        let mut caller = tokio::net::TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "PUT /v1/artifacts HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {MAX_BYTES}\r\n\r\n"
+        );
+        caller.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        caller.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 100");
+        large.push(caller);
+    }
+    let http = golden_platform::http::client().unwrap();
+    let small = http.put(format!("http://{address}/v1/artifacts")).body(bytes(&team, 7)).send();
+    let mut small = tokio::spawn(small);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), &mut small).await.is_err(),
+        "there is no room for it"
+    );
+    large.pop();
+    assert_eq!(small.await.unwrap().unwrap().status(), 200, "one that went made room");
+    let huge = MAX_BYTES + 1;
+    let mut caller = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!("PUT /v1/artifacts HTTP/1.1\r\nhost: x\r\ncontent-length: {huge}\r\n\r\n");
+    caller.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    caller.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413", "refused before it is sent");
 }
