@@ -3,8 +3,9 @@
 use crate::errors::ModelError;
 use std::time::Duration;
 
-/// Tries of a request that nobody worked on: about ten minutes, since an outage is no reason to fail the work.
-const TRIES: u32 = 16;
+/// Tries of a request that nobody worked on: about a day, since an outage is no reason to fail the work. The
+/// task's deadline ends it sooner.
+const TRIES: u32 = 1440;
 /// Tries of a request that may have been worked on, and paid, before it broke.
 const PAID_TRIES: u32 = 6;
 const FIRST: Duration = Duration::from_millis(500);
@@ -42,7 +43,7 @@ mod tests {
         let waits: Vec<_> = (1..=TRIES).map(|made| wait(&busy(None), made, 0.0)).collect();
         let ms = |n| Some(Duration::from_millis(n));
         assert_eq!(waits[..4], [ms(500), ms(1000), ms(2000), ms(4000)]);
-        assert_eq!(waits[14..], [Some(LONGEST), None]);
+        assert_eq!(waits[(TRIES - 2) as usize..], [Some(LONGEST), None]);
         let broken = ModelError::BrokenOff(String::new());
         assert!(wait(&broken, PAID_TRIES - 1, 0.0).is_some() && wait(&broken, PAID_TRIES, 0.0).is_none());
     }

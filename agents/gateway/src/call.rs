@@ -6,11 +6,12 @@ use crate::client::Client;
 use crate::error::CallError;
 use crate::headers;
 use crate::hold::{Funds, Keys, reserve, unavailable};
-use crate::identity::{Identity, answered};
+use crate::identity::{Identity, Troubles, earlier};
 use crate::plan::Plan;
 use crate::providers::Endpoint;
 use crate::relay::{Charge, Relay, usage};
 use crate::retry::{Cost, Failure};
+use crate::stuck;
 use crate::upstream::{self, Failed, chain};
 use axum::http::{HeaderMap, StatusCode};
 use golden_ledger::operation_key;
@@ -65,7 +66,29 @@ impl Call {
     }
 
     async fn attempt(&self, client: &mut Client) -> Result<Outcome, CallError> {
-        let ordinal = answered(&self.gateway.pool, &self.identity, &self.plan.request_hash).await?;
+        let earlier = earlier(&self.gateway.pool, &self.identity, &self.plan.request_hash).await?;
+        let ended = self.funded(client, earlier.answered, earlier.troubles).await;
+        match &ended {
+            Ok(Outcome::Answered) => stuck::end(&self.gateway, &self.identity, earlier.troubles).await,
+            Ok(_) => {}
+            Err(error) => self.stuck(stuck::of_refusal(error), earlier.troubles).await,
+        }
+        ended
+    }
+
+    async fn stuck(&self, trouble: Option<stuck::Trouble>, troubles: Troubles) {
+        if let Some(trouble) = trouble {
+            stuck::begin(&self.gateway, &self.identity, troubles, trouble).await;
+        }
+    }
+
+    /// Pays and tries, as often as makes sense.
+    async fn funded(
+        &self,
+        client: &mut Client,
+        ordinal: u64,
+        troubles: Troubles,
+    ) -> Result<Outcome, CallError> {
         let operation = operation_key(&self.identity.scope, &self.plan.request_hash, ordinal);
         let turn = tokio::select! {
             turn = self.gateway.inflight.enter(&operation) => turn,
@@ -91,6 +114,11 @@ impl Call {
             };
             let Some(wait) = failed.failure.wait(made, jitter()) else {
                 drop(turn);
+                match stuck::of_try(provider, &failed) {
+                    Some(trouble) => self.stuck(Some(trouble), troubles).await,
+                    // It answers again, if only with a refusal of this request.
+                    None => stuck::end(&self.gateway, &self.identity, troubles).await,
+                }
                 return self.pass_on(failed, client).await;
             };
             tokio::select! {
@@ -273,10 +301,10 @@ impl Call {
         let provider = &self.endpoint.provider;
         match failed.said {
             Some((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, ..)) => Err(CallError::Upstream {
-                status: StatusCode::BAD_GATEWAY,
+                status: StatusCode::SERVICE_UNAVAILABLE,
                 code: "provider_key_refused",
                 message: format!("ModelProvider {provider} refuses its key; correct the Secret it names"),
-                retry_after: None,
+                retry_after: Some(15),
             }),
             Some((status, _, body)) if client.has_begun() => Err(CallError::Upstream {
                 status,
@@ -297,6 +325,13 @@ impl Call {
             Some((status, ..)) => {
                 Err(broken(provider, &format!("it answered {status}; redirects are not followed")))
             }
+            // Nothing was sent, so that it may be sent again without a thought.
+            None if failed.failure == Failure::NotSent => Err(CallError::Upstream {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                code: "provider_unreachable",
+                message: format!("ModelProvider {provider}: {}", failed.why),
+                retry_after: Some(1),
+            }),
             None => Err(broken(provider, &failed.why)),
         }
     }

@@ -36,6 +36,8 @@ pub enum CallError {
     /// A store or service of Golden's is away.
     #[error("{0}")]
     Unavailable(String),
+    #[error("Golden's ledger does not answer; nothing was sent or charged, send it again")]
+    Ledger,
     /// The model's side is busy or failing.
     #[error("{message}")]
     Upstream { status: StatusCode, code: &'static str, message: String, retry_after: Option<u32> },
@@ -56,7 +58,7 @@ impl CallError {
             Self::Unpriced { .. } => (S::PAYMENT_REQUIRED, "billing_error", "model_unpriced"),
             Self::Exhausted { .. } => (S::PAYMENT_REQUIRED, "billing_error", "budget_exhausted"),
             Self::NoAccount => (S::FORBIDDEN, "billing_error", "no_account"),
-            Self::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "server_error", "unavailable"),
+            Self::Unavailable(_) | Self::Ledger => (S::SERVICE_UNAVAILABLE, "server_error", "unavailable"),
             Self::Upstream { status, code, .. } => (*status, "upstream_error", code),
         }
     }
@@ -64,7 +66,7 @@ impl CallError {
     /// Seconds after which another try makes sense.
     pub fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Unavailable(_) | Self::Provider { .. } => Some(2),
+            Self::Unavailable(_) | Self::Ledger | Self::Provider { .. } => Some(2),
             Self::Upstream { retry_after, .. } => *retry_after,
             _ => None,
         }

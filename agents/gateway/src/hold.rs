@@ -123,9 +123,7 @@ fn request(identity: &Identity, provider: &str, plan: &Plan, keys: &Keys) -> Res
 
 pub(crate) fn unavailable(error: &golden_platform::http::CallError) -> CallError {
     tracing::warn!(%error, "ledger");
-    CallError::Unavailable(
-        "Golden's ledger does not answer; nothing was sent or charged, send it again".to_owned(),
-    )
+    CallError::Ledger
 }
 
 /// Counts a held call for as long as it lives.

@@ -163,26 +163,50 @@ async fn task_is_open(pool: &PgPool, task_uid: Uuid) -> Result<(), CallError> {
     }
 }
 
-/// Calls of this scope and request that were answered before, or may have been: the ordinal of this one.
-pub(crate) async fn answered(
+/// What was told of this caller's calls that came to nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Troubles {
+    pub told: i64,
+    pub ended: i64,
+}
+
+/// What is known of a caller before its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Earlier {
+    /// Calls of this scope and request that were answered before, or may have been: the ordinal of this one.
+    pub answered: u64,
+    pub troubles: Troubles,
+}
+
+/// Looks at the caller's earlier calls.
+pub(crate) async fn earlier(
     pool: &PgPool,
     identity: &Identity,
     request_hash: &str,
-) -> Result<u64, CallError> {
-    let count: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM reservations
+) -> Result<Earlier, CallError> {
+    let (told, ended, answered): (i64, i64, i64) = sqlx::query_as(
+        "SELECT
+         (SELECT count(*) FROM facts WHERE object_uid = $1 AND starts_with(fact_key, 'stuck/' || $5 || '/')),
+         (SELECT count(*) FROM facts WHERE object_uid = $1 AND starts_with(fact_key, 'unstuck/' || $5 || '/')),
+         (SELECT count(*) FROM reservations
          WHERE task_uid = $1 AND request_hash = $2 AND try_uid IS NOT DISTINCT FROM $3 AND role = $4
            AND (state = 'Unknown'
-                OR state = 'Settled' AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) > 0)",
+                OR state = 'Settled' AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) > 0))",
     )
     .bind(identity.task_uid)
     .bind(request_hash)
     .bind(identity.try_uid)
     .bind(&identity.role)
+    .bind(&identity.scope)
     .fetch_one(pool)
     .await
     .map_err(|e| away(&e))?;
-    Ok(u64::try_from(count).unwrap_or(0))
+    Ok(Earlier { answered: u64::try_from(answered).unwrap_or(0), troubles: Troubles { told, ended } })
+}
+
+/// What was told of this caller's troubles; nothing that is known while the database is away.
+pub(crate) async fn troubles(pool: &PgPool, identity: &Identity) -> Option<Troubles> {
+    earlier(pool, identity, "").await.ok().map(|e| e.troubles)
 }
 
 pub(crate) fn away(error: &sqlx::Error) -> CallError {

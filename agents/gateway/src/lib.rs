@@ -23,6 +23,7 @@ mod retry;
 mod routes;
 mod run;
 mod secret;
+mod stuck;
 mod upstream;
 
 pub use app::Gateway;

@@ -4,8 +4,9 @@ use crate::app::Gateway;
 use crate::call::Call;
 use crate::client;
 use crate::error::CallError;
-use crate::identity::{Identity, identify};
+use crate::identity::{Identity, identify, troubles};
 use crate::plan::{MAX_BODY, plan};
+use crate::stuck;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -31,12 +32,31 @@ async fn complete(
 ) -> Result<Response, CallError> {
     let identity = caller(&gateway, &headers).await?;
     let voter = identity.role.starts_with("voter:");
-    let endpoint = gateway.providers.endpoint(&identity.binding, &identity.namespace, voter).await?;
-    let plan = plan(&body, &endpoint.provider, &endpoint.model, endpoint.modern_cap)?;
+    let planned = async {
+        let endpoint = gateway.providers.endpoint(&identity.binding, &identity.namespace, voter).await?;
+        let plan = plan(&body, &endpoint.provider, &endpoint.model, endpoint.modern_cap)?;
+        Ok((endpoint, plan))
+    };
+    let (endpoint, plan) = match planned.await {
+        Ok(planned) => planned,
+        Err(error) => {
+            refused(&gateway, &identity, &error).await;
+            return Err(error);
+        }
+    };
     let (client, answer) = client::channel();
     let call = Call { gateway: Arc::clone(&gateway), identity, endpoint, plan, headers };
     gateway.calls.spawn(call.run(client));
     Ok(answer.response().await)
+}
+
+/// A provider that cannot be used is the task's business, not only this call's.
+async fn refused(gateway: &Gateway, identity: &Identity, error: &CallError) {
+    if let Some(trouble) = stuck::of_refusal(error)
+        && let Some(troubles) = troubles(&gateway.pool, identity).await
+    {
+        stuck::begin(gateway, identity, troubles, trouble).await;
+    }
 }
 
 /// The one model that the caller's role has: what a client may ask for changes nothing.

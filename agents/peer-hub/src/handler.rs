@@ -153,7 +153,7 @@ impl Hub {
                 return Ok(Err("the review is over".to_owned()));
             }
             if waits {
-                tracing::info!(task = %question.round.task, voter = voter.name, "a voter's call waits for money");
+                tracing::info!(task = %question.round.task, voter = voter.name, "a voter's call waits");
             }
         }
     }

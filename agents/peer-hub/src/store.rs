@@ -72,7 +72,8 @@ pub(crate) async fn ballots(pool: &PgPool, round: &Round) -> Result<Vec<Ballot>,
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
-/// How long the review's clock has stood still since it was opened, since calls of the task waited for money.
+/// How long the review's clock has stood still since it was opened, since calls of the task waited for money or for
+/// a model that was away.
 pub(crate) async fn pauses(pool: &PgPool, round: &Round) -> Result<Pauses, sqlx::Error> {
     let rows: Vec<(i64, i64, bool)> = sqlx::query_as(
         "SELECT (extract(epoch FROM held.at) * 1000)::bigint,
@@ -81,9 +82,12 @@ pub(crate) async fn pauses(pool: &PgPool, round: &Round) -> Result<Pauses, sqlx:
          FROM facts held
          JOIN reviews r ON r.task_uid = $1 AND r.attempt = $2 AND r.round = $3
          LEFT JOIN facts resumed ON resumed.object_uid = $1
-                                AND resumed.fact_key = 'resumed/' || substr(held.fact_key, 6)
-         WHERE held.object_uid = $1 AND held.fact_key LIKE 'held/%' AND held.at >= r.opened_at
-           AND held.body->>'onExhausted' <> 'Fail'
+                                AND resumed.fact_key = CASE WHEN held.fact_key LIKE 'held/%'
+                                    THEN 'resumed/' || substr(held.fact_key, 6)
+                                    ELSE 'unstuck/' || substr(held.fact_key, 7) END
+         WHERE held.object_uid = $1 AND held.at >= r.opened_at
+           AND (held.fact_key LIKE 'held/%' AND held.body->>'onExhausted' <> 'Fail'
+                OR held.fact_key LIKE 'stuck/%')
          ORDER BY held.at",
     )
     .bind(round.task)
@@ -94,7 +98,7 @@ pub(crate) async fn pauses(pool: &PgPool, round: &Round) -> Result<Pauses, sqlx:
     Ok(Pauses { open: rows.iter().any(|r| r.2), millis: union(rows.iter().map(|r| (r.0, r.1))) })
 }
 
-/// What a review waited for money.
+/// What a review waited for money or models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pauses {
     /// A call waits now.

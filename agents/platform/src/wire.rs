@@ -54,6 +54,11 @@ pub enum Fact {
     },
     /// Gateway; key `resumed/<op key>`: that call goes on.
     BudgetResumed { op_key: String },
+    /// Gateway; key `stuck/<caller>/<n>`: calls of this caller come to nothing for now, and will be made again.
+    /// `reason` is a documented one of AgentTask.
+    CallStuck { caller: String, attempt: u32, reason: String, message: String },
+    /// Gateway; key `unstuck/<caller>/<n>`: a call of this caller was answered again.
+    CallUnstuck { caller: String },
 }
 
 /// Everything a task needs from the cluster, fixed when it is admitted.

@@ -1,6 +1,6 @@
 //! Providers that are busy, broken, elsewhere or not what they say.
 
-use crate::world::{KEY, Setup, World, ask, serve};
+use crate::world::{KEY, Setup, World, ask, serve, until};
 use axum::http::{HeaderMap, StatusCode, header};
 use golden_model::Fault;
 use serde_json::Value;
@@ -52,8 +52,15 @@ async fn a_call_that_was_refused_may_be_sent_again() {
     world.model.order(Fault { next: 3, status: Some(503), ..Fault::default() });
     assert_eq!(world.call(0, &ask(0, false)).send().await.unwrap().status(), 503);
     assert_eq!(world.budget().await, (0, 0));
+    assert_eq!(world.facts("CallStuck").await.len(), 1);
     assert_eq!(world.call(0, &ask(0, false)).send().await.unwrap().status(), 200);
     assert_eq!(world.reservations().await.len(), 4, "each try has a key of its own");
+    until(Duration::from_secs(5), async || world.facts("CallUnstuck").await.len() == 1).await;
+
+    // Another trouble of the same caller is told again.
+    world.model.order(Fault { next: 3, status: Some(503), ..Fault::default() });
+    assert_eq!(world.call(0, &ask(1, false)).send().await.unwrap().status(), 503);
+    assert_eq!(world.facts("CallStuck").await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,10 +72,18 @@ async fn a_provider_that_is_not_there_opens_its_breaker_and_costs_nothing() {
         World::with(Setup { base_url: Some(format!("http://{address}/v1")), ..Setup::default() }).await;
     world.task(0).await;
     let first = world.call(0, &ask(0, false)).send().await.unwrap();
-    assert_eq!(first.status(), 502);
+    assert_eq!(first.status(), 503);
+    let told = world.facts("CallStuck").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["reason"], "ModelUnreachable");
+    assert!(
+        told[0]["message"].as_str().unwrap().contains("golden-system/shared does not answer"),
+        "{told:?}"
+    );
     let second = world.call(0, &ask(1, false)).send().await.unwrap();
     let body: Value = second.json().await.unwrap();
     assert_eq!(body["error"]["code"], "circuit_open");
+    assert_eq!(world.facts("CallStuck").await.len(), 1, "told once");
     assert_eq!(world.budget().await, (0, 0));
 }
 

@@ -54,6 +54,10 @@ impl Engine {
                 Event::BudgetHeld { op_key, missing_micro_usd, missing_tokens, account, on_exhausted }
             }
             Fact::BudgetResumed { op_key } => Event::BudgetResumed { op_key },
+            Fact::CallStuck { caller, attempt, reason, message } => {
+                Event::CallStuck { caller, attempt, why: Why::new(&reason, message) }
+            }
+            Fact::CallUnstuck { caller } => Event::CallUnstuck { caller },
         };
         Ok(Enriched::Event(Box::new(event)))
     }

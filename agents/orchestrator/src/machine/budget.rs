@@ -1,7 +1,7 @@
-//! Calls that wait for money.
+//! Calls that wait: for money, or for a model that answers.
 
-use super::reasons;
-use super::state::{Held, Why};
+use super::reasons::{self, bounded, documented};
+use super::state::{Held, Stage, Why};
 use super::step::Work;
 use serde_json::json;
 
@@ -9,6 +9,8 @@ use serde_json::json;
 const MAX_HELD: usize = 64;
 /// Most resumed keys remembered against a repeated hold.
 const MAX_RESUMED: usize = 256;
+/// Bound on why a call is stuck.
+const MAX_STUCK_BYTES: usize = 1024;
 
 impl Work<'_> {
     pub(super) fn held(
@@ -51,17 +53,41 @@ impl Work<'_> {
         }
         if self.s.held.remove(op_key).is_some() {
             self.record("BudgetResumed", json!({"opKey": op_key}));
-            if self.s.held.is_empty() {
-                self.continue_review();
-            }
+            self.continue_if_nothing_waits();
         }
     }
 
     /// The calls that were held are over with whatever made them. Their keys are kept, so that a hold told again is
     /// not taken for a new one.
     pub(super) fn forget_holds(&mut self) {
+        self.s.stuck.clear();
         let room = MAX_RESUMED.saturating_sub(self.s.resumed.len());
         self.s.resumed.extend(std::mem::take(&mut self.s.held).into_keys().take(room));
+    }
+
+    fn continue_if_nothing_waits(&mut self) {
+        if self.s.held.is_empty() && self.s.stuck.is_empty() {
+            self.continue_review();
+        }
+    }
+
+    /// Calls of this caller fail and are made again. Of an attempt that is over, it is no news.
+    pub(super) fn stuck(&mut self, caller: &str, attempt: u32, why: &Why) {
+        let calls = matches!(self.s.stage, Stage::Producing | Stage::Reviewing);
+        if !calls || attempt != self.s.attempt || self.s.stuck.len() >= MAX_HELD {
+            return self.ignore("nobody of that attempt calls a model now");
+        }
+        let reason = documented(&why.reason, reasons::MODEL_UNREACHABLE);
+        let why = Why::new(&reason, bounded(&why.message, MAX_STUCK_BYTES));
+        self.s.stuck.insert(caller.to_owned(), why);
+        self.pause_review();
+    }
+
+    pub(super) fn unstuck(&mut self, caller: &str) {
+        if self.s.stuck.remove(caller).is_none() {
+            return self.ignore("that caller was not stuck");
+        }
+        self.continue_if_nothing_waits();
     }
 
     /// A hold that the budget says to fail on.

@@ -125,6 +125,7 @@ impl Work<'_> {
         self.s.slot = false;
         self.s.held.clear();
         self.s.resumed.clear();
+        self.s.stuck.clear();
         self.s.trouble = None;
         self.s.finish = None;
         self.s.job = None;

@@ -66,6 +66,16 @@ pub enum Event {
         id: String,
         why: String,
     },
+    /// Calls of the model come to nothing for now.
+    CallStuck {
+        caller: String,
+        attempt: u32,
+        why: Why,
+    },
+    /// They are answered again.
+    CallUnstuck {
+        caller: String,
+    },
     /// A store the engine needs for this task is away, or is back.
     StoreTrouble(Option<Why>),
 }

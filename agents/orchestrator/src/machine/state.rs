@@ -98,6 +98,9 @@ pub struct State {
     pub held: BTreeMap<String, Held>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub resumed: BTreeSet<String>,
+    /// Callers whose calls of a model come to nothing for now, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stuck: BTreeMap<String, Why>,
     #[serde(default)]
     pub usage: Usage,
     /// A store that is away.
@@ -285,7 +288,7 @@ pub struct Review {
     pub round: u32,
     pub digest: String,
     pub closes_at: Timestamp,
-    /// Since when the clock stands still, since a voter's call waits for money.
+    /// Since when the clock stands still, since a voter's call waits for money or for its model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_at: Option<Timestamp>,
     /// The peers' decision, until it is acted on.

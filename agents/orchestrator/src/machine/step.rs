@@ -63,6 +63,7 @@ pub fn admit(task: &Task, admission: &Admission, install: Uuid, now: Timestamp) 
         delivery: None,
         held: std::collections::BTreeMap::new(),
         resumed: std::collections::BTreeSet::new(),
+        stuck: std::collections::BTreeMap::new(),
         usage: Usage::default(),
         trouble: None,
         outcome: None,
@@ -157,6 +158,8 @@ impl<'a> Work<'a> {
             }
             Event::BudgetResumed { op_key } => self.resumed(op_key),
             Event::DeadLettered { attempt, id, why } => self.dead_lettered(*attempt, id, why),
+            Event::CallStuck { caller, attempt, why } => self.stuck(caller, *attempt, why),
+            Event::CallUnstuck { caller } => self.unstuck(caller),
             Event::StoreTrouble(trouble) => self.s.trouble.clone_from(trouble),
         }
     }

@@ -305,9 +305,12 @@ fn stalled(s: &State) -> Option<Why> {
         || s.pod.as_ref().filter(|p| p.phase != Some(PodPhase::Running)).and_then(|p| p.blocked.clone());
     // A pause after a job that failed is such a wait; one after a lost pod is not, and neither is the try itself.
     let job = || s.tries.trouble.clone().filter(|_| s.pod.is_none() && s.tries.failures > 0);
+    // Agents and peers call models; whoever else works waits for none.
+    let stuck = || s.stuck.values().next().cloned();
     s.trouble
         .clone()
         .or(held)
+        .or_else(|| stuck().filter(|_| matches!(s.stage, Stage::Producing | Stage::Reviewing)))
         .or_else(blocked)
         .or_else(|| job().filter(|_| matches!(s.stage, Stage::Preparing | Stage::Delivering)))
         .or_else(|| guard_trouble(s).filter(|_| s.stage == Stage::Guarding))

@@ -230,15 +230,24 @@ async fn a_voter_whose_call_waits_for_money_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reviews_clock_goes_on_with_the_time_that_was_left_when_the_money_comes() {
+    waited_most_of_its_time([("held", "BudgetHeld", 58), ("resumed", "BudgetResumed", 1)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reviews_clock_goes_on_with_the_time_that_was_left_when_the_model_is_back() {
+    waited_most_of_its_time([("stuck", "CallStuck", 58), ("unstuck", "CallUnstuck", 1)]).await;
+}
+
+async fn waited_most_of_its_time(facts: [(&str, &str, u8); 2]) {
     let world = World::new(&story(&turn(None, APPROVE))).await;
-    // Open for 30 seconds a minute ago, of which 57 seconds were spent waiting for money.
+    // Open for 30 seconds a minute ago, of which 57 seconds were spent waiting.
     let envelope = world.request("my own goal", one(&json!({"role": "security"})), -30).await;
     world.open(&envelope).await;
     sqlx::query("UPDATE reviews SET opened_at = now() - interval '60 seconds'")
         .execute(&world.pool)
         .await
         .unwrap();
-    for (key, kind, ago) in [("held", "BudgetHeld", 58), ("resumed", "BudgetResumed", 1)] {
+    for (key, kind, ago) in facts {
         sqlx::query(
             "INSERT INTO facts (team_uid, task_uid, object_uid, fact_key, kind, body, at)
              VALUES ($1, $2, $2, $3 || '/op-1/h1', $4, '{\"onExhausted\": \"Pause\"}',

@@ -110,6 +110,27 @@ fn a_held_call_says_how_much_is_missing_and_goes_on() {
 }
 
 #[test]
+fn a_model_that_does_not_answer_is_shown_until_it_does_or_nobody_asks() {
+    let stuck = |attempt| Event::CallStuck {
+        caller: "pod".into(),
+        attempt,
+        why: Why::new(reasons::MODEL_UNREACHABLE, "ModelProvider shared does not answer"),
+    };
+    let mut run = Run::producing(&Setup::git());
+    run.feed(&stuck(1));
+    assert_eq!(run.condition("Stalled"), "True/ModelUnreachable");
+    assert!(run.message("Complete").contains("ModelProvider shared"), "{}", run.message("Complete"));
+    run.feed(&Event::CallUnstuck { caller: "pod".into() });
+    assert!(run.condition("Stalled").is_empty());
+
+    run.feed(&stuck(1));
+    run.feed(&run.result(&digest(1), 0));
+    assert!(run.condition("Stalled").is_empty(), "what was stuck ended with its pod");
+    run.feed(&stuck(9));
+    assert!(run.ignored(), "no attempt of that number is under way");
+}
+
+#[test]
 fn a_budget_that_says_fail_fails_the_task() {
     let mut run = Run::producing(&Setup::git());
     run.feed(&held("op1", "Fail"));

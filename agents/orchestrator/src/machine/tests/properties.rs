@@ -73,6 +73,12 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
             on_exhausted: "Pause".into(),
         },
         19 if n.is_multiple_of(2) => Event::BudgetResumed { op_key: format!("op{}", n % 3) },
+        19 if n < 120 => Event::CallStuck {
+            caller: format!("c{}", n % 3),
+            attempt: u32::from(n % 4),
+            why: super::super::Why::new("ModelUnreachable", "m"),
+        },
+        19 if n < 180 => Event::CallUnstuck { caller: format!("c{}", n % 3) },
         19 => Event::DependencyEnded { uid: Uuid::from_u128(u128::from(n)), outcome: "Failed".into() },
         _ => usage(i64::from(n)),
     };

@@ -115,6 +115,21 @@ fn a_rounds_clock_stands_still_while_a_voter_waits_for_money() {
 }
 
 #[test]
+fn a_rounds_clock_stands_still_while_a_voters_model_is_away() {
+    let mut run = Run::reviewing(&Setup::git());
+    let (caller, attempt) = ("t/review/1/1/security".to_owned(), run.state.attempt);
+    let why = crate::machine::Why::new("ModelUnreachable", "no answer");
+    run.later(100).feed(&Event::CallStuck { caller: caller.clone(), attempt, why });
+    run.later(5000);
+    assert_eq!(run.state.review.as_ref().unwrap().round, 1, "no round is opened over a model's outage");
+    run.feed(&Event::CallUnstuck { caller });
+    run.later(20 + 59);
+    assert_eq!(run.state.review.as_ref().unwrap().round, 1);
+    run.later(1);
+    assert_eq!(run.state.review.as_ref().unwrap().round, 2, "after that it is overdue as ever");
+}
+
+#[test]
 fn a_held_voters_very_call_decides_the_round_it_was_asked_in() {
     let mut run = Run::reviewing(&Setup::git());
     run.feed(&held("op1", "Pause")).later(5000).feed(&Event::BudgetResumed { op_key: "op1".into() });
