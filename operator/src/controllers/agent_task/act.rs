@@ -123,14 +123,30 @@ async fn record(seen: &Seen, plan: &Plan, ctx: &Context) -> Result<(), Error> {
         for (row, uid) in &plan.adopt {
             know(&mut tx, row, *uid).await?;
         }
+        let mut lost = Vec::new();
         for fact in &plan.facts {
-            facts::insert(&mut tx, fact).await?;
+            if facts::insert(&mut tx, fact).await? {
+                lost.extend(lost_pod(&fact.fact));
+            }
         }
-        tx.commit().await
+        tx.commit().await.map(|()| lost)
     };
-    work.await.map_err(|e: sqlx::Error| {
+    let lost = work.await.map_err(|e: sqlx::Error| {
         Error::database(format!("tell of the pods of task {}", seen.task.name_any()), &e)
-    })
+    })?;
+    for pod in lost {
+        let message = format!("pod {} was lost: {}; another one is made", pod.name, pod.message);
+        ctx.events.send(&*seen.task, true, &pod.reason, &message).await;
+    }
+    Ok(())
+}
+
+/// A pod that was taken away before its end: an event of its own, since no condition lasts long enough to show it.
+fn lost_pod(fact: &Fact) -> Option<&PodOutcome> {
+    match fact {
+        Fact::Pod(pod) if pod.phase == PodPhase::Lost => Some(pod),
+        _ => None,
+    }
 }
 
 /// The pod's uid goes to its row before anything else: it is how services know the pod's caller.

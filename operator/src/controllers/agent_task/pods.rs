@@ -57,19 +57,24 @@ fn failed(status: &PodStatus) -> PodSeen {
 /// Why the node or the cluster took the pod away, if it did.
 fn lost_reason(status: &PodStatus) -> Option<&'static str> {
     let disrupted =
-        status.conditions.iter().flatten().any(|c| c.type_ == "DisruptionTarget" && c.status == "True");
+        status.conditions.iter().flatten().find(|c| c.type_ == "DisruptionTarget" && c.status == "True");
     match status.reason.as_deref().unwrap_or_default() {
         "Evicted" | "Preempting" | "Preempted" => Some(reason::POD_EVICTED),
         "NodeLost" | "NodeShutdown" | "Shutdown" | "Terminated" | "NodeAffinity" => Some(reason::NODE_LOST),
         why if why.starts_with("OutOf") || why.ends_with("AdmissionError") => Some(reason::POD_EVICTED),
-        _ if disrupted => Some(reason::POD_EVICTED),
-        _ => None,
+        _ => match disrupted?.reason.as_deref() {
+            // Taken off a node that does not report, or that is gone.
+            Some("DeletionByTaintManager" | "DeletionByPodGC") => Some(reason::NODE_LOST),
+            _ => Some(reason::POD_EVICTED),
+        },
     }
 }
 
 fn deleted(status: &PodStatus) -> PodSeen {
     let why = lost_reason(status).unwrap_or(reason::POD_EVICTED);
-    seen(PodPhase::Lost, why, "the pod is being deleted", None)
+    let told = status.conditions.iter().flatten().find(|c| c.type_ == "DisruptionTarget");
+    let words = told.and_then(|c| c.message.as_deref()).unwrap_or("somebody deleted it");
+    seen(PodPhase::Lost, why, &format!("the pod is being deleted ({words})"), None)
 }
 
 /// The pod is not there any more and had not ended.

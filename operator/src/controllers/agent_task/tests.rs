@@ -366,6 +366,13 @@ fn pod_statuses_become_phases_and_documented_reasons() {
         (json!({"phase": "Failed", "reason": "NodeShutdown"}), PodPhase::Lost, "NodeLost", None),
         (json!({"phase": "Failed", "reason": "OutOfcpu"}), PodPhase::Lost, "PodEvicted", None),
         (disrupted, PodPhase::Lost, "PodEvicted", None),
+        (
+            json!({"phase": "Failed", "conditions": [{"type": "DisruptionTarget", "status": "True",
+                "reason": "DeletionByTaintManager"}]}),
+            PodPhase::Lost,
+            "NodeLost",
+            None,
+        ),
     ] {
         let seen = read(&pod(POD, &status));
         assert_eq!((seen.phase, seen.reason.as_str(), seen.exit_code), (phase, reason, exit), "{status}");

@@ -1,9 +1,9 @@
 //! How soon a changed status is worth a write. Pure.
 
 use golden_crds::AgentTaskStatus;
-use golden_crds::conditions::agent_task::{APPROVAL_PENDING, ESCALATION_PENDING};
+use golden_crds::conditions::agent_task::{APPROVAL_PENDING, ESCALATION_PENDING, RETRYING};
 use golden_crds::conditions::{
-    ADMITTED, APPROVED, BUDGET_AVAILABLE, COMPLETE, FAILED, STALLED, find, is_true,
+    ADMITTED, APPROVED, BUDGET_AVAILABLE, COMPLETE, FAILED, RECONCILING, STALLED, find, is_true,
 };
 use std::time::Duration;
 
@@ -37,6 +37,7 @@ pub(crate) fn urgency(before: &AgentTaskStatus, after: &AgentTaskStatus) -> Urge
     if status(before, ADMITTED) != status(after, ADMITTED)
         || lacks_money(before) != lacks_money(after)
         || before.observed_generation != after.observed_generation
+        || retries(before) != retries(after)
     {
         return Urgency::Lasting(MOMENT);
     }
@@ -48,6 +49,11 @@ pub(crate) fn urgency(before: &AgentTaskStatus, after: &AgentTaskStatus) -> Urge
 
 fn lacks_money(status: &AgentTaskStatus) -> bool {
     find(&status.conditions, BUDGET_AVAILABLE).is_some_and(|c| c.status == "False")
+}
+
+/// Whether a lost pod is being replaced. Rare, and over soon: it would never be seen at the pace of progress.
+fn retries(status: &AgentTaskStatus) -> bool {
+    find(&status.conditions, RECONCILING).is_some_and(|c| c.reason == RETRYING)
 }
 
 /// What a person is asked, if anything: the digest.
