@@ -45,6 +45,10 @@ pub(crate) enum Extra {
     Reader,
 }
 
+/// Somebody holds the table that golden-api reads for every record.
+const LOCKED: &str = "SELECT l.pid FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+    WHERE c.relname = 'install' AND l.mode = 'AccessExclusiveLock' AND l.granted";
+
 /// Runs it; says each step.
 pub(crate) fn run(
     world: &World,
@@ -151,7 +155,9 @@ impl Props {
                 wait_for("the task to be admitted", Duration::from_mins(1), || drill.stage(world))?;
                 let lock = "BEGIN; LOCK TABLE install IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(15); COMMIT";
                 props.children.push(world.psql_meanwhile(lock)?);
-                std::thread::sleep(Duration::from_millis(500));
+                wait_for("the lock that keeps readers waiting", Duration::from_secs(10), || {
+                    Ok(world.sql(LOCKED)?.first().map(|_| ()))
+                })?;
                 props.children.push(reader(world, drill)?);
             }
         }
