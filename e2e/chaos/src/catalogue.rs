@@ -54,8 +54,7 @@ const fn delete(name: &'static str, about: &'static str, what: What) -> Scenario
 }
 
 /// What `cargo xtask test` plays: quick ones, and those that met most.
-pub(crate) const SHORT: [&str; 5] =
-    ["kill-orchestrator", "kill-sidecar", "kill-postgres", "delete-tasks", "delete-namespace"];
+pub(crate) const SHORT: [&str; 4] = ["kill-orchestrator", "kill-sidecar", "kill-postgres", "delete-tasks"];
 
 /// Kills first, since what they leave in doubt is settled while the rest runs.
 pub const SCENARIOS: [Scenario; 23] = [
