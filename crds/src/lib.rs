@@ -19,6 +19,7 @@ pub mod governance_policy;
 pub mod labels;
 pub mod model_provider;
 pub mod prompt_revision;
+pub mod reference;
 mod rules;
 pub mod sandbox_run;
 mod schema;

@@ -31,10 +31,13 @@ pub use types::{
     READY, RECONCILING, STALLED,
 };
 
-/// One documented reason.
+/// The condition types with their documentation.
+pub use types::ALL as TYPES;
+
+/// One documented reason, or one documented condition type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// The value of `reason` in a condition, for example `TeamNotFound`.
+    /// The value of `reason` (or `type`) in a condition, for example `TeamNotFound`.
     pub name: &'static str,
     /// What it means and what to do.
     pub doc: &'static str,

@@ -33,7 +33,7 @@ enum Command {
     Cluster(cluster::Action),
     /// Build the container images and load them into the local Kubernetes, or save them for another
     Images(images::Args),
-    /// Write the files made from the types: the CustomResourceDefinitions
+    /// Write the files made from the types: the CustomResourceDefinitions and the API reference
     Crdgen(crdgen::Args),
 }
 

@@ -7,11 +7,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A folder that holds generated files and nothing else.
+/// A folder that holds generated files.
 pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     /// Name and content of each.
     pub(crate) files: Vec<(String, String)>,
+    /// Nothing else is in it, so that any other file is of a kind that is no more.
+    pub(crate) alone: bool,
 }
 
 /// What was found or done.
@@ -93,6 +95,9 @@ impl Folder {
 
     /// Files of kinds that are no more.
     fn stale(&self) -> Result<Vec<PathBuf>, Error> {
+        if !self.alone {
+            return Ok(Vec::new());
+        }
         let known: BTreeSet<&str> = self.files.iter().map(|(name, _)| name.as_str()).collect();
         let mut stale = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(|e| io("read", &self.path, e))? {

@@ -31,7 +31,11 @@ fn main() -> ExitCode {
 
 fn run(check: bool) -> Result<Outcome, files::Error> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let folders = [Folder { path: root.join("charts/golden-crds/files"), files: golden_crds::generate()? }];
+    let (kinds, api) = (golden_crds::generate()?, golden_crds::reference::page()?);
+    let folders = [
+        Folder { path: root.join("charts/golden-crds/files"), files: kinds, alone: true },
+        Folder { path: root.join("docs"), files: vec![("api.md".into(), api)], alone: false },
+    ];
     if check { files::check(&folders) } else { files::write(&folders) }
 }
 
