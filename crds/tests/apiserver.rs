@@ -128,6 +128,7 @@ async fn the_apiserver_accepts_and_refuses_as_the_cases_say() {
     check_null_is_absent(&server, &mut wrong).await;
     check_status_is_apart(&server, &mut wrong).await;
     check_columns_and_selectors(&server, &mut wrong).await;
+    check_examples_and_pages(&server, &mut wrong).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -161,6 +162,27 @@ async fn check_unknown_fields(server: &Server, wrong: &mut Vec<String>) {
             wrong.push(format!("{}: an unknown field: {faults:?}", file.kind));
         }
     }
+}
+
+/// What people copy from `examples/` and `docs/` is accepted as it stands, also by kubectl's strict mode.
+async fn check_examples_and_pages(server: &Server, wrong: &mut Vec<String>) {
+    for (file, mut object) in common::pages::objects() {
+        let kind = kind_of(&object);
+        if object["metadata"]["namespace"].is_string() {
+            object["metadata"]["namespace"] = json!("default");
+        }
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let params = PatchParams { dry_run: true, ..PatchParams::apply("test").validation_strict() };
+        let answer = server.api(&kind).patch(&name, &params, &Patch::Apply(&object)).await;
+        let faults = faults(answer);
+        if !faults.is_empty() {
+            wrong.push(format!("{file}: {kind} {name}: {faults:?}"));
+        }
+    }
+}
+
+fn kind_of(object: &Value) -> String {
+    object["kind"].as_str().unwrap_or_default().to_owned()
 }
 
 /// To a rule a null field would be there: a Budget whose limit is null must not pass for one with a limit.

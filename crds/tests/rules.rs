@@ -11,7 +11,6 @@ use common::found::{FoundRule, rules};
 use common::{definitions, kind, schema};
 use kube::core::cel::{CompiledSchema, Validator, compile_schema};
 use serde_json::Value;
-use std::path::Path;
 
 struct Kind {
     crd: Value,
@@ -258,32 +257,12 @@ fn conditions_are_maps_by_type_with_bounds_on_every_kind() {
 }
 
 #[test]
-fn examples_break_no_rule_and_no_bound() {
+fn examples_and_what_the_pages_show_break_no_rule_and_no_bound() {
     let kinds = kinds();
-    let mut seen = 0;
-    for path in manifests(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")) {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let documents: Vec<Value> =
-            serde_saphyr::from_multiple(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        for object in documents {
-            let Some(k) = kinds.iter().find(|k| object["kind"] == k.file.kind.as_str()) else { continue };
-            seen += 1;
-            let (rules, bounds) = k.faults(&object, None);
-            assert!(rules.is_empty() && bounds.is_empty(), "{}: {rules:?} {bounds:?}", path.display());
-        }
+    for (file, object) in common::pages::objects() {
+        let k = kinds.iter().find(|k| object["kind"] == k.file.kind.as_str());
+        let k = k.unwrap_or_else(|| panic!("{file}: there is no kind {}", object["kind"]));
+        let (rules, bounds) = k.faults(&object, None);
+        assert!(rules.is_empty() && bounds.is_empty(), "{file}: {rules:?} {bounds:?}");
     }
-    assert!(seen > 3, "only {seen} examples were found");
-}
-
-fn manifests(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(manifests(&path));
-        } else if path.extension().is_some_and(|e| e == "yaml") {
-            found.push(path);
-        }
-    }
-    found
 }

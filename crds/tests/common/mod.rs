@@ -5,6 +5,7 @@
 pub mod bounds;
 pub mod cases;
 pub mod found;
+pub mod pages;
 
 use serde_json::Value;
 
