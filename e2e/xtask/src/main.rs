@@ -47,3 +47,29 @@ fn main() -> anyhow::Result<()> {
         Command::Crdgen(args) => crdgen::run(&args),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Arguments;
+    use clap::Parser as _;
+    use std::path::Path;
+
+    #[test]
+    fn every_command_the_pages_show_exists_with_its_flags() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut count = 0;
+        for page in ["README.md", "docs/quick-start.md"] {
+            let text = std::fs::read_to_string(root.join(page)).unwrap();
+            for line in text.lines().filter_map(|line| Some(line.split_once("cargo xtask ")?.1)) {
+                // In a sentence, or before a remark.
+                let command = line.split(['`', '#', '|']).next().unwrap_or_default();
+                count += 1;
+                let words = ["cargo xtask"].into_iter().chain(command.split_whitespace());
+                if let Err(error) = Arguments::try_parse_from(words) {
+                    panic!("{page}: cargo xtask {line}: {error}");
+                }
+            }
+        }
+        assert!(count > 8, "only {count} commands were found");
+    }
+}
