@@ -3,6 +3,7 @@
 //! The demo and the end-to-end tests share these stories, so that what is shown is what is tested.
 
 pub mod clock;
+pub mod faults;
 pub mod figures;
 pub mod install;
 pub mod memory;

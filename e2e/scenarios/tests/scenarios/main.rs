@@ -5,6 +5,7 @@
 
 mod s1_stories;
 mod s2_access;
+mod s2_commands;
 mod s3_bad_input;
 mod s5_figures;
 mod s6_weaker_isolation;
