@@ -323,9 +323,10 @@ fn progress(task: &Task, s: &State) -> Why {
     }
     // Until the next pod runs: a pause alone is too short to be seen.
     let lost = s.tries.lost > 0 && s.tries.failures == 0;
-    let starting = s.pod.as_ref().map_or(s.tries.retry_at.is_some(), |p| {
-        lost && matches!(p.phase, None | Some(PodPhase::Created))
-    });
+    let starting = s
+        .pod
+        .as_ref()
+        .map_or(s.tries.retry_at.is_some(), |p| lost && matches!(p.phase, None | Some(PodPhase::Created)));
     let retrying = s.tries.trouble.as_ref().filter(|_| starting);
     if let (Stage::Preparing | Stage::Producing, Some(why)) = (s.stage, retrying) {
         return Why::new(

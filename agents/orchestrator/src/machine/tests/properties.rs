@@ -20,6 +20,15 @@ fn suited(stage: Stage, choice: u8) -> u8 {
     }
 }
 
+const PHASES: [PodPhase; 6] = [
+    PodPhase::Created,
+    PodPhase::Running,
+    PodPhase::Blocked,
+    PodPhase::Succeeded,
+    PodPhase::Failed,
+    PodPhase::Lost,
+];
+
 /// A fact that may or may not fit the present.
 fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
     let state = &run.state;
@@ -31,20 +40,12 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
         ["Approved", "ChangesRequested", "Tie", "Vetoed", "QuorumMissing", "GuardFailed", "Undecided"];
     let person = ["alice", "bob", "carol"][usize::from(n) % 3];
     let answer = ["Approve", "Deny", "Option"][usize::from(n / 3) % 3];
-    let phase = [
-        PodPhase::Created,
-        PodPhase::Running,
-        PodPhase::Blocked,
-        PodPhase::Succeeded,
-        PodPhase::Failed,
-        PodPhase::Lost,
-    ];
     let choice = suited(state.stage, choice);
     let event = match choice {
         0 => Event::SlotGranted,
         1 if pod => run.fetched(),
         2 if pod => {
-            run.pod(phase[usize::from(n) % 6], "NodeLost", (n.is_multiple_of(2)).then_some(i32::from(n % 3)))
+            run.pod(PHASES[usize::from(n) % 6], "NodeLost", (n.is_multiple_of(2)).then_some(i32::from(n % 3)))
         }
         3..=5 => run.result(&tree, i32::from(n.is_multiple_of(7))),
         6..=9 => run.guard(&guard?, verdict),
