@@ -74,7 +74,7 @@ fn a_new_team_gets_four_services_and_its_finalizer_first() {
     assert!(plan.add_finalizer);
     assert_eq!(plan.deployments.len(), 4);
     let rest = plan.rest.unwrap();
-    assert_eq!((rest.accounts.len(), rest.services.len(), rest.no_budgets.len()), (2, 4, 4));
+    assert_eq!((rest.accounts.len(), rest.services.len(), rest.no_budgets.len()), (3, 4, 4));
 }
 
 #[test]
