@@ -2,15 +2,19 @@
 //!
 //! Small on purpose, since it is rewritten with every step: texts are bounded, bytes are in the artifact store.
 
-use golden_consensus::{DecisionRecord, OutcomeKind as ReviewOutcome, Tally};
+mod judgement;
+mod work;
+
 use golden_crds::agent_task::TaskLimits;
 use golden_crds::agent_team::AgentSpec;
-use golden_governance::NeededApproval;
-use golden_platform::wire::{Dependency, DesiredKind, GuardOutcome, JobResult, PersonDecision, PodPhase};
+use golden_platform::wire::{Dependency, JobResult, PersonDecision};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
+
+pub use judgement::{Approval, Choice, Delivered, Delivery, Escalation, GuardSlot, Review};
+pub use work::{Base, Ended, Finish, PodSlot, Produced, Tries};
 
 /// The state of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -162,211 +166,6 @@ impl Why {
     pub fn new(reason: &str, message: impl Into<String>) -> Self {
         Self { reason: reason.to_owned(), message: message.into() }
     }
-}
-
-/// What the work started from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Base {
-    pub tree: String,
-    /// Absent for an inline source.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
-}
-
-/// Pods made for the same piece of work: an attempt, a fetch or a delivery.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Tries {
-    pub kind: DesiredKind,
-    pub attempt: u32,
-    /// Pods asked for so far; the number of the newest.
-    pub made: u32,
-    /// Pods lost through no fault of the work.
-    pub lost: u32,
-    /// Ends that may go better another time.
-    pub failures: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<Why>,
-}
-
-/// The pod that is wanted now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PodSlot {
-    pub kind: DesiredKind,
-    pub name: String,
-    pub attempt: u32,
-    pub r#try: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phase: Option<PodPhase>,
-    /// Why it cannot start for now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub blocked: Option<Why>,
-    /// It ended, and its result is waited for a little.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Ended>,
-}
-
-/// The end of a pod.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Ended {
-    pub at: Timestamp,
-    pub reason: String,
-    pub message: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-}
-
-/// How an attempt's agent ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Finish {
-    pub exit_code: i32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub produced: Option<Produced>,
-    /// Why it is no result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Why>,
-    pub summary: String,
-}
-
-/// A result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Produced {
-    pub tree: String,
-    pub patch: String,
-    pub changed: u32,
-    /// Approvals by people that this change needs.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub needed: Vec<NeededApproval>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub guard_trees: BTreeMap<String, String>,
-}
-
-/// One guard on the present result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GuardSlot {
-    /// Runs asked for so far; 0 before the first.
-    pub runs: u32,
-    /// The newest run's name.
-    pub run_name: String,
-    /// The tree it examines.
-    pub tree: String,
-    /// When an unanswered request is given up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub patience: Option<Timestamp>,
-    /// When to ask again, after a run that could not be judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_at: Option<Timestamp>,
-    /// Why the last run could not be judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<Why>,
-    /// The fact, with verdict `Passed` or `Failed`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<GuardOutcome>,
-}
-
-impl GuardSlot {
-    pub fn passed(&self) -> bool {
-        self.outcome.as_ref().is_some_and(|o| o.verdict == "Passed")
-    }
-
-    pub fn failed(&self) -> bool {
-        self.outcome.as_ref().is_some_and(|o| o.verdict == "Failed")
-    }
-}
-
-/// The review of the present result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Review {
-    pub round: u32,
-    pub digest: String,
-    pub closes_at: Timestamp,
-    /// Since when the clock stands still, since a voter's call waits for money or for its model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paused_at: Option<Timestamp>,
-    /// The peers' decision, until it is acted on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision: Option<DecisionRecord>,
-    /// What it came to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<ReviewOutcome>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tally: Option<Tally>,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-}
-
-/// A question to a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Escalation {
-    pub id: Uuid,
-    pub reason: String,
-    pub message: String,
-    pub digest: String,
-    pub options: Vec<String>,
-    pub deadline: Timestamp,
-    pub default_option: String,
-    /// What the next attempt would read, should one be made.
-    pub feedback: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub choice: Option<Choice>,
-}
-
-/// The answer to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Choice {
-    pub option: String,
-    /// Absent when nobody answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
-
-/// On what the acceptance of a digest rests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Approval {
-    pub digest: String,
-    /// `PeersApproved` or `EscalationApproved`.
-    pub basis: String,
-    /// People whose approval counted.
-    pub approvers: Vec<String>,
-    /// Whether the policy asked for any.
-    pub asked: bool,
-}
-
-/// The approved result on its way out, and where it arrived.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Delivery {
-    pub digest: String,
-    /// The commit's date: fixed, so that a repeated delivery makes the same commit.
-    pub approved_at: Timestamp,
-    /// Head of the record when the digest was approved: the commit names it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub record: String,
-    /// When a delivery whose task was deleted is given up, since nobody is left to make its pod.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub give_up: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delivered: Option<Delivered>,
-}
-
-/// Where the result arrived.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delivered {
-    pub branch: String,
-    pub commit: String,
 }
 
 /// A call that waits for money.

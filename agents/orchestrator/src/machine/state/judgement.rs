@@ -1,0 +1,130 @@
+//! How a result is judged and what becomes of it: guards, review, people, delivery.
+
+use super::Why;
+use golden_consensus::{DecisionRecord, OutcomeKind as ReviewOutcome, Tally};
+use golden_platform::wire::GuardOutcome;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// One guard on the present result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardSlot {
+    /// Runs asked for so far; 0 before the first.
+    pub runs: u32,
+    /// The newest run's name.
+    pub run_name: String,
+    /// The tree it examines.
+    pub tree: String,
+    /// When an unanswered request is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<Timestamp>,
+    /// When to ask again, after a run that could not be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// Why the last run could not be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Why>,
+    /// The fact, with verdict `Passed` or `Failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<GuardOutcome>,
+}
+
+impl GuardSlot {
+    pub fn passed(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|o| o.verdict == "Passed")
+    }
+
+    pub fn failed(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|o| o.verdict == "Failed")
+    }
+}
+
+/// The review of the present result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Review {
+    pub round: u32,
+    pub digest: String,
+    pub closes_at: Timestamp,
+    /// Since when the clock stands still, since a voter's call waits for money or for its model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<Timestamp>,
+    /// The peers' decision, until it is acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionRecord>,
+    /// What it came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<ReviewOutcome>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Tally>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// A question to a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Escalation {
+    pub id: Uuid,
+    pub reason: String,
+    pub message: String,
+    pub digest: String,
+    pub options: Vec<String>,
+    pub deadline: Timestamp,
+    pub default_option: String,
+    /// What the next attempt would read, should one be made.
+    pub feedback: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
+}
+
+/// The answer to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    pub option: String,
+    /// Absent when nobody answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// On what the acceptance of a digest rests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    pub digest: String,
+    /// `PeersApproved` or `EscalationApproved`.
+    pub basis: String,
+    /// People whose approval counted.
+    pub approvers: Vec<String>,
+    /// Whether the policy asked for any.
+    pub asked: bool,
+}
+
+/// The approved result on its way out, and where it arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    pub digest: String,
+    /// The commit's date: fixed, so that a repeated delivery makes the same commit.
+    pub approved_at: Timestamp,
+    /// Head of the record when the digest was approved: the commit names it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub record: String,
+    /// When a delivery whose task was deleted is given up, since nobody is left to make its pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub give_up: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<Delivered>,
+}
+
+/// Where the result arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivered {
+    pub branch: String,
+    pub commit: String,
+}

@@ -1,0 +1,201 @@
+//! What was observed, and the desired pods that it is about.
+
+use golden_crds::agent_task::{DesiredState, TaskLimits};
+use golden_crds::agent_team::AgentSpec;
+use golden_crds::{AgentTaskSpec, AgentTeamSpec};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// An observation about a task. `object_uid` and `fact_key` make it unique: writing it again changes nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewFact {
+    pub team_uid: Uuid,
+    pub task_uid: Uuid,
+    pub object_uid: Uuid,
+    pub fact_key: String,
+    pub fact: Fact,
+}
+
+/// What was observed. Stored as `facts.kind` and `facts.body`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "body", rename_all_fields = "camelCase")]
+pub enum Fact {
+    /// Operator; key `admitted`: the task may begin.
+    Admitted(Box<Admission>),
+    /// Operator; key `spec/<generation>`: what may change in a spec has changed.
+    SpecChanged { generation: i64, desired_state: DesiredState, limits: Option<TaskLimits> },
+    /// Operator; key `deleted`: the object vanished.
+    Deleted,
+    /// Operator; object = the Decision's uid, key `decision`: a person's answer, admitted by the apiserver.
+    Decided(PersonDecision),
+    /// Operator; object = the pod's uid, key `pod/<phase>`.
+    Pod(PodOutcome),
+    /// Orchestrator's HTTP interface; object = the pod's uid, key `result`.
+    AttemptResult(AttemptResult),
+    /// Orchestrator's HTTP interface; object = the pod's uid, key `job-result`.
+    JobResult(JobResult),
+    /// Sandbox; key `guard/<attempt>/<guard>`.
+    Guard(GuardOutcome),
+    /// Peer-hub; key `review/<attempt>/<round>`: `decision` is a serialized consensus decision.
+    Review { attempt: u32, round: u32, digest: String, decision: Value },
+    /// Supervisor; key `escalation/<id>`: nobody answered in time.
+    EscalationDefaulted { escalation_id: Uuid, option: String },
+    /// Gateway; key `held/<op key>`: a call waits for money.
+    BudgetHeld {
+        op_key: String,
+        missing_micro_usd: i64,
+        missing_tokens: i64,
+        account: String,
+        on_exhausted: String,
+    },
+    /// Gateway; key `resumed/<op key>`: that call goes on.
+    BudgetResumed { op_key: String },
+    /// Gateway; key `stuck/<caller>/<n>`: calls of this caller come to nothing for now, and will be made again.
+    /// `reason` is a documented one of AgentTask.
+    CallStuck { caller: String, attempt: u32, reason: String, message: String },
+    /// Gateway; key `unstuck/<caller>/<n>`: a call of this caller was answered again.
+    CallUnstuck { caller: String },
+}
+
+/// Everything a task needs from the cluster, fixed when it is admitted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Admission {
+    pub namespace: String,
+    pub name: String,
+    pub generation: i64,
+    pub labels: BTreeMap<String, String>,
+    pub submitted_by: String,
+    pub spec: AgentTaskSpec,
+    pub team_name: String,
+    pub team: AgentTeamSpec,
+    /// A serialized `golden_governance::MergedPolicy`.
+    pub policy: Value,
+    /// `role:<role>` for the team's roles, `voter:<role>` for the policy's voters.
+    pub models: BTreeMap<String, ModelBinding>,
+    /// Tasks that must be Complete first, resolved to uids once.
+    pub depends_on: Vec<Dependency>,
+}
+
+/// The model of a role, resolved to where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelBinding {
+    pub namespace: String,
+    pub provider: String,
+    pub model: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dependency {
+    pub name: String,
+    pub uid: Uuid,
+}
+
+/// A Decision object as admitted: `decided_by` is authenticated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PersonDecision {
+    pub decision_uid: Uuid,
+    pub name: String,
+    pub decided_by: String,
+    /// `Approve`, `Deny` or `Option`.
+    pub verdict: String,
+    pub option: Option<String>,
+    pub note: Option<String>,
+    pub digest: String,
+}
+
+/// What became of a desired pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodOutcome {
+    pub kind: DesiredKind,
+    pub name: String,
+    pub pod_uid: Uuid,
+    pub attempt: u32,
+    pub r#try: u32,
+    pub phase: PodPhase,
+    /// Kubernetes' reason, or ours (a constant of `golden_crds::conditions`).
+    pub reason: String,
+    pub message: String,
+    pub exit_code: Option<i32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PodPhase {
+    Created,
+    Running,
+    /// Cannot start for now (image, node): shown, not yet an end.
+    Blocked,
+    Succeeded,
+    Failed,
+    /// Evicted, deleted, node gone: a new try, not a new attempt.
+    Lost,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DesiredKind {
+    AttemptPod,
+    FetchPod,
+    DeliveryPod,
+}
+
+/// A row of `desired.spec`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DesiredPod {
+    pub kind: DesiredKind,
+    pub role: Option<String>,
+    /// Absent: the built-in agent in Golden's own image.
+    pub agent: Option<AgentSpec>,
+    pub runtime_class_name: Option<String>,
+    pub model: Option<String>,
+    pub active_deadline_seconds: i64,
+}
+
+/// What an attempt's sidecar delivers at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptResult {
+    pub attempt: u32,
+    pub r#try: u32,
+    pub tree: Option<String>,
+    pub agent_exit_code: i32,
+    /// The agent's own last words, bounded to 4 KiB.
+    pub summary: String,
+    /// Digest of the transcript, if the agent left one.
+    pub transcript: Option<String>,
+}
+
+/// What a fetch or delivery pod reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all_fields = "camelCase", tag = "result")]
+pub enum JobResult {
+    Fetched { commit: String, tree: String },
+    Delivered { branch: String, commit: String },
+    Failed { reason: String, message: String, retryable: bool },
+}
+
+/// The outcome of one guard on one tree.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardOutcome {
+    pub attempt: u32,
+    pub guard: String,
+    /// `Passed`, `Failed`, or `Inconclusive` when the run itself could not be made (never a verdict).
+    pub verdict: String,
+    pub tree: String,
+    pub sandbox_run: String,
+    pub run_uid: Uuid,
+    pub exit_code: Option<i32>,
+    pub reason: String,
+    /// The telling part of the output, at most 4 KiB.
+    pub excerpt: String,
+    pub output_digest: Option<String>,
+    pub image_id: Option<String>,
+    pub isolation: String,
+}

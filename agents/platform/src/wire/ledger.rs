@@ -1,0 +1,68 @@
+//! Calls of the ledger.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Ledger: `POST /v1/reserve`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReserveRequest {
+    pub op_key: String,
+    pub request_hash: String,
+    pub team_uid: Uuid,
+    pub task_uid: Uuid,
+    pub try_uid: Option<Uuid>,
+    pub attempt: u32,
+    pub role: String,
+    pub provider: String,
+    pub model: String,
+    pub prompt_digest: String,
+    pub cost_micro_usd: i64,
+    pub tokens: i64,
+}
+
+/// The ledger's answer to a reserve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all_fields = "camelCase", tag = "outcome")]
+pub enum ReserveAnswer {
+    /// Reserved now or before, under this key and request; `state` tells how far that call already is.
+    Granted { state: String },
+    /// Nothing was reserved: `account` lacks the money.
+    Exhausted {
+        account: String,
+        account_uid: Uuid,
+        missing_micro_usd: i64,
+        missing_tokens: i64,
+        on_exhausted: String,
+    },
+    /// The key was used with another request.
+    OtherRequest,
+    /// The task has no account: it was not admitted, or is gone.
+    NoAccount,
+}
+
+/// Ledger: `POST /v1/dispatch`, `POST /v1/release`, and `POST /v1/abandon` (nobody will see the end of this call:
+/// its bound counts as spent, as Unknown, until the usage is found).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpRequest {
+    pub op_key: String,
+}
+
+/// Ledger: `POST /v1/settle`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettleRequest {
+    pub op_key: String,
+    pub cost_micro_usd: i64,
+    pub input_tokens: i64,
+    pub output_tokens: i64,
+    pub latency_ms: i64,
+}
+
+/// The ledger's answer to dispatch, release and settle: the state the call now has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpAnswer {
+    pub state: String,
+}

@@ -1,0 +1,82 @@
+//! What services ask of each other over JetStream.
+
+use super::{GuardOutcome, ModelBinding};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The envelope of every message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope {
+    pub v: u32,
+    pub id: String,
+    pub team: Uuid,
+    pub task: Uuid,
+    pub attempt: u32,
+    pub r#try: u32,
+    #[serde(flatten)]
+    pub message: Message,
+}
+
+/// What is asked of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "body")]
+pub enum Message {
+    /// To peer-hub.
+    ReviewRequested(Box<ReviewRequest>),
+    /// To sandbox.
+    GuardRequested(Box<GuardRequest>),
+    /// To supervisor.
+    EscalationRaised(Box<EscalationRaised>),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReviewRequest {
+    pub namespace: String,
+    pub task_name: String,
+    pub round: u32,
+    pub goal: String,
+    /// The judged tree.
+    pub digest: String,
+    pub base: String,
+    pub patch: String,
+    /// A serialized `golden_crds::governance_policy::ReviewRules`.
+    pub rules: Value,
+    pub guards: Vec<GuardOutcome>,
+    pub models: BTreeMap<String, ModelBinding>,
+    /// RFC 3339.
+    pub closes_at: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardRequest {
+    pub namespace: String,
+    pub task_name: String,
+    /// Deterministic name of the SandboxRun.
+    pub run_name: String,
+    pub guard: golden_crds::agent_task::GuardSpec,
+    pub required: bool,
+    /// The tree to examine: restorePaths are already reset to the base.
+    pub tree: String,
+    pub runtime_class_name: String,
+    pub max_timeout_seconds: Option<i64>,
+    pub max_memory_bytes: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EscalationRaised {
+    pub escalation_id: Uuid,
+    pub reason: String,
+    pub evidence: Value,
+    pub options: Vec<String>,
+    pub owner: String,
+    pub digest: String,
+    /// RFC 3339.
+    pub deadline: String,
+    pub default_option: String,
+}

@@ -1,0 +1,18 @@
+//! The shapes that cross a process boundary: facts, desired pods, messages, and the bodies of internal HTTP calls.
+//!
+//! One place, so that writer and reader cannot differ. Additive changes only: services serve version N and N−1.
+
+mod facts;
+mod ledger;
+mod messages;
+mod pods;
+mod view;
+
+pub use facts::{
+    Admission, AttemptResult, Dependency, DesiredKind, DesiredPod, Fact, GuardOutcome, JobResult,
+    ModelBinding, NewFact, PersonDecision, PodOutcome, PodPhase,
+};
+pub use ledger::{OpAnswer, OpRequest, ReserveAnswer, ReserveRequest, SettleRequest};
+pub use messages::{Envelope, EscalationRaised, GuardRequest, Message, ReviewRequest};
+pub use pods::{ArtifactStored, Credential, JobContext, TryContext};
+pub use view::{TaskView, ViewCondition};
