@@ -31,4 +31,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     mv "$draft" "$PGDATA"
 fi
 
+# A new pod's fsGroup opens the volume to the group, and the server refuses such a folder.
+chmod 0700 "$PGDATA"
+
 exec "$bin/postgres" -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/run/postgresql "$@"
