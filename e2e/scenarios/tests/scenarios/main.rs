@@ -7,6 +7,7 @@ mod s1_stories;
 mod s2_access;
 mod s2_commands;
 mod s3_bad_input;
+mod s4_outages;
 mod s5_figures;
 mod s6_weaker_isolation;
 mod support;

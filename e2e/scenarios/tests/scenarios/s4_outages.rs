@@ -1,0 +1,105 @@
+//! What fails around a task: stores, the model, a pod. It is said, and the task goes on by itself once that is over.
+
+use crate::support::tools;
+use golden_scenarios::faults::{
+    EVENT, delete, drill, inline, running_pod, wait_condition, wait_event, wait_stalled,
+};
+use golden_scenarios::install::NAMESPACE as GOLDEN;
+use golden_scenarios::stories::{self, NAMESPACE};
+use golden_scenarios::tools::{Tools, wait_for};
+use serde_json::json;
+use std::time::Duration;
+
+const TASKS: [&str; 4] = ["no-model", "evicted", "no-messaging", "no-cache"];
+
+fn remove(tools: &Tools) {
+    let tasks = TASKS.map(|name| ("agenttask", name));
+    delete(tools, NAMESPACE, &tasks).expect("what an earlier run left is removed");
+}
+
+fn submit(tools: &Tools, name: &str, words: &str) {
+    tools.apply(&drill(name, "core", &inline(), words).to_string(), &[]).expect("a task is accepted");
+}
+
+fn scale(tools: &Tools, namespace: &str, what: &str, replicas: u8) {
+    let to = format!("--replicas={replicas}");
+    tools.kubectl(&["-n", namespace, "scale", what, &to, "--timeout=60s"]).expect("scaled");
+}
+
+fn back(tools: &Tools, namespace: &str, what: &str) {
+    scale(tools, namespace, what, 1);
+    tools.kubectl(&["-n", namespace, "rollout", "status", what, "--timeout=120s"]).expect("it is back");
+}
+
+fn see(result: anyhow::Result<()>) {
+    result.unwrap_or_else(|e| panic!("{e:#}"));
+}
+
+/// The eviction API, as a drain of the node uses it.
+fn evict(tools: &Tools, pod: &str) {
+    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction",
+        "metadata": {"name": pod, "namespace": NAMESPACE}});
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), eviction.to_string()).expect("written");
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction");
+    tools
+        .kubectl(&["create", "--raw", &path, "-f", &file.path().display().to_string()])
+        .expect("the eviction is granted");
+}
+
+#[test]
+fn a_model_that_is_away_and_an_evicted_pod_are_said_and_cost_no_attempt() {
+    let tools = tools();
+    remove(&tools);
+    submit(&tools, "evicted", "The developer thinks a while.");
+    let pod = running_pod(&tools, "evicted").expect("its agent works");
+    evict(&tools, &pod);
+    see(wait_event(&tools, "evicted", "PodEvicted", EVENT));
+    see(wait_condition(&tools, "evicted", ("Reconciling", "True", "Retrying"), &["pod", "lost"]));
+    see(stories::wait_complete(&tools, "evicted"));
+
+    scale(&tools, "golden-demo", "deployment/golden-model", 0);
+    submit(&tools, "no-model", "");
+    let seen = wait_stalled(&tools, "no-model", "ModelUnreachable", &["golden-system/shared", "check"]);
+    back(&tools, "golden-demo", "deployment/golden-model");
+    see(seen);
+    for name in ["evicted", "no-model"] {
+        see(stories::wait_complete(&tools, name));
+        let attempt = &stories::task(&tools, name).expect("the task")["status"]["attempt"];
+        assert_eq!(*attempt, 1, "{name}: an outage is no fault of the attempt");
+    }
+    remove(&tools);
+}
+
+#[test]
+fn a_store_that_is_away_is_said_and_nothing_is_lost() {
+    let tools = tools();
+    remove(&tools);
+    // Nothing of a task rests in Redis, so that its outage is none of a task.
+    scale(&tools, GOLDEN, "statefulset/golden-redis", 0);
+    submit(&tools, "no-cache", "");
+    let complete = stories::wait_complete(&tools, "no-cache");
+    back(&tools, GOLDEN, "statefulset/golden-redis");
+    see(complete);
+
+    // Sources and results rest in NATS.
+    scale(&tools, GOLDEN, "statefulset/golden-nats", 0);
+    submit(&tools, "no-messaging", "");
+    let seen = any_stalled(&tools, "no-messaging", &["ArtifactStoreUnreachable", "MessagingUnreachable"]);
+    back(&tools, GOLDEN, "statefulset/golden-nats");
+    see(seen);
+    see(stories::wait_complete(&tools, "no-messaging"));
+    remove(&tools);
+}
+
+/// One of these: which store call comes first is chance.
+fn any_stalled(tools: &Tools, name: &str, reasons: &[&str]) -> anyhow::Result<()> {
+    let reason = wait_for(&format!("{name} to be stalled for {reasons:?}"), Duration::from_secs(90), || {
+        let task = stories::task(tools, name)?;
+        let conditions = task["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let stalled = conditions.iter().find(|c| c["type"] == "Stalled" && c["status"] == "True");
+        let why = stalled.and_then(|c| c["reason"].as_str()).unwrap_or_default();
+        Ok(reasons.iter().find(|r| **r == why).map(|r| (*r).to_owned()))
+    })?;
+    wait_event(tools, name, &reason, EVENT)
+}
