@@ -138,7 +138,7 @@ pub(super) fn rules(schema: &Value) -> Vec<Rule> {
 fn rules_below(path: &str, schema: &Value, out: &mut Vec<Rule>) {
     for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
         out.push(Rule {
-            path: format!("{path}{}", text(&rule["fieldPath"])),
+            path: format!("{path}{}", text(&rule["fieldPath"])).trim_start_matches('.').to_owned(),
             message: text(&rule["message"]),
             expression: text(&rule["rule"]),
         });
