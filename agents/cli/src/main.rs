@@ -2,12 +2,19 @@
 
 mod person;
 mod services;
+#[cfg(test)]
+mod tests;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// What stands below the list of commands.
+const HELP: &str = "\
+Every command acts with the rights of your kubeconfig. Named kubectl-golden on the PATH, `kubectl golden …` is the same.
+Other objects than tasks are applied with kubectl: `kubectl get golden -A` lists them all.";
+
 #[derive(Parser)]
-#[command(name = "golden", version, about = "Governed teams of language-model agents on Kubernetes")]
+#[command(name = "golden", version, about = "Governed teams of language-model agents on Kubernetes", after_help = HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

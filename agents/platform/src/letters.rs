@@ -32,7 +32,7 @@ pub struct Letter {
 
 #[derive(Debug, thiserror::Error)]
 pub enum LetterError {
-    #[error("this team has no dead letter {0}; list them first")]
+    #[error("this team has no dead letter {0}; see `golden dlq list`")]
     Unknown(i64),
     #[error("dead letter {id} is {state} already; only a held one can be replayed or discarded")]
     NotHeld { id: i64, state: String },

@@ -37,10 +37,7 @@ impl Desk {
         if caller.is(&self.namespace, CALLER) {
             return Ok(());
         }
-        Err(Error::forbidden(format!(
-            "{} may not handle dead letters: golden-api alone does, for people",
-            caller.username
-        )))
+        Err(Error::forbidden(format!("{} may not handle dead letters; use `golden dlq`", caller.username)))
     }
 }
 

@@ -178,7 +178,7 @@ reasons! {
     DELIVERY_REFUSED = "DeliveryRefused";
     /// The tree to deliver does not have the approved digest. Nothing was delivered.
     DELIVERY_DIGEST_MISMATCH = "DeliveryDigestMismatch";
-    /// A message of the task could not be processed and is kept as a dead letter, with its reason.
+    /// A message of the task could not be processed and is kept in the dead-letter queue (`golden dlq`).
     DEAD_LETTERED = "DeadLettered";
 
     // Complete

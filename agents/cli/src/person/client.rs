@@ -18,13 +18,13 @@ const STEWARD: &str = "golden-steward";
 /// Where the cluster is and which namespace is meant.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Connection {
-    /// Namespace of the task; the context's own when absent.
+    /// Namespace to look in; the context's own when absent.
     #[arg(short, long)]
     namespace: Option<String>,
     /// Context of the kubeconfig; the current one when absent.
     #[arg(long)]
     context: Option<String>,
-    /// User to impersonate, as with kubectl.
+    /// User to act as, as with kubectl; needs the right to impersonate.
     #[arg(long = "as", value_name = "USER")]
     impersonate: Option<String>,
     /// Namespace Golden is installed in.

@@ -14,6 +14,7 @@ pub(crate) enum DlqCommand {
         /// Also those that were replayed or discarded.
         #[arg(long)]
         all: bool,
+        /// A table for people, or JSON for programs.
         #[arg(short, long, value_enum, default_value_t)]
         output: Format,
     },
@@ -33,6 +34,7 @@ pub(crate) struct One {
     /// Number of the dead letter, from `golden dlq list`.
     #[arg(value_parser = clap::value_parser!(i64).range(1..))]
     id: i64,
+    /// A table for people, or JSON for programs.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
 }

@@ -27,6 +27,7 @@ const KINDS: [&str; 8] = [
 pub(crate) struct Args {
     #[command(flatten)]
     connection: Connection,
+    /// A table for people, or JSON for programs.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
 }

@@ -12,6 +12,7 @@ pub(crate) struct Args {
     /// Also those that were answered, expired or withdrawn.
     #[arg(long)]
     all: bool,
+    /// A table for people, or JSON for programs.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
 }

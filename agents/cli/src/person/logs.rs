@@ -23,6 +23,7 @@ pub(crate) struct Args {
     /// Only this attempt.
     #[arg(long)]
     attempt: Option<u64>,
+    /// A table for people, or JSON for programs.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
 }

@@ -46,7 +46,7 @@ pub(crate) enum PersonCommand {
     /// Look at messages that could not be processed; send them again or discard them.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
-    /// Check an installation and say what to mend.
+    /// Check an installation and say what to mend; exit code 1 if something must be.
     Doctor(doctor::Args),
     /// Export and verify records.
     #[command(subcommand)]

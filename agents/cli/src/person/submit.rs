@@ -15,10 +15,10 @@ const MAX_MANIFEST: u64 = 2 * 1024 * 1024;
 pub(crate) struct Args {
     #[command(flatten)]
     connection: Connection,
-    /// Manifest of one AgentTask; `-` reads standard input.
+    /// Manifest of one AgentTask, YAML or JSON; `-` reads standard input.
     #[arg(short, long)]
     filename: String,
-    /// Follow the task until it ends.
+    /// Follow the task until it ends; exit code 1 if it fails.
     #[arg(short, long)]
     watch: bool,
 }

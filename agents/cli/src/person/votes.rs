@@ -11,6 +11,7 @@ pub(crate) struct Args {
     connection: Connection,
     /// Name of the AgentTask.
     name: String,
+    /// A table for people, or JSON for programs.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
 }

@@ -1,0 +1,48 @@
+use super::Arguments;
+use clap::Parser as _;
+use std::path::Path;
+
+#[test]
+fn every_command_the_pages_show_exists_with_its_flags() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut pages = vec![root.join("README.md")];
+    pages.extend(std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    let mut count = 0;
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|e| e == "md")) {
+        for line in console(&std::fs::read_to_string(page).unwrap()) {
+            count += 1;
+            if let Err(error) = Arguments::try_parse_from(words(&line)) {
+                panic!("{}: {line}: {error}", page.display());
+            }
+        }
+    }
+    assert!(count > 8, "only {count} commands were found");
+}
+
+/// The commands of `golden` in the page's console blocks.
+fn console(page: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut lines = Vec::new();
+    for line in page.lines() {
+        if let Some(kind) = line.strip_prefix("```") {
+            inside = kind == "console";
+        } else if inside && line.starts_with("golden ") {
+            let line = line.split(" #").next().unwrap_or_default();
+            lines.push(line.split(" > ").next().unwrap_or_default().to_owned());
+        }
+    }
+    lines
+}
+
+/// As a shell splits them, as far as the pages need it: what stands in double quotes is one word.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in line.split('"').enumerate() {
+        if at % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
