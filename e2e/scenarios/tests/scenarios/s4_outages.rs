@@ -10,7 +10,7 @@ use golden_scenarios::tools::{Tools, wait_for};
 use serde_json::json;
 use std::time::Duration;
 
-const TASKS: [&str; 4] = ["no-model", "evicted", "no-messaging", "no-cache"];
+const TASKS: [&str; 5] = ["no-model", "evicted", "no-database", "no-messaging", "no-cache"];
 
 fn remove(tools: &Tools) {
     let tasks = TASKS.map(|name| ("agenttask", name));
@@ -89,6 +89,16 @@ fn a_store_that_is_away_is_said_and_nothing_is_lost() {
     back(&tools, GOLDEN, "statefulset/golden-nats");
     see(seen);
     see(stories::wait_complete(&tools, "no-messaging"));
+
+    // Left alone, the server waits for its clients to go.
+    scale(&tools, GOLDEN, "statefulset/golden-postgres", 0);
+    let now = ["-n", GOLDEN, "delete", "pod", "golden-postgres-0", "--grace-period=1", "--ignore-not-found"];
+    tools.kubectl(&now).expect("it goes at once");
+    submit(&tools, "no-database", "");
+    let seen = any_stalled(&tools, "no-database", &["DatabaseUnreachable"]);
+    back(&tools, GOLDEN, "statefulset/golden-postgres");
+    see(seen);
+    see(stories::wait_complete(&tools, "no-database"));
     remove(&tools);
 }
 
