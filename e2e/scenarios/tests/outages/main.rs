@@ -1,0 +1,6 @@
+//! Outages that take minutes to be noticed, so they are played by a command of their own and not in each test run.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expected by failing")]
+
+mod lost_node;
+#[path = "../scenarios/support.rs"]
+mod support;
