@@ -1,8 +1,8 @@
 //! `cargo xtask chaos`: kills and deletions on a cluster with Golden in it.
 
 use crate::build::{self, Scope};
-use crate::demo;
-use crate::lane::Outcome;
+use crate::lane::{self, Outcome};
+use crate::{demo, scenarios};
 use anyhow::{Result, bail};
 use golden_chaos::{Options, SCENARIOS, World};
 use golden_scenarios::clock::Clock;
@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// Values of the chart that only drills want: the end of a call that nobody saw is settled after a minute.
 const VALUES: [&str; 1] = ["ledger.dispatchedSeconds=60"];
+
+/// The name for the outages among the runs.
+const OUTAGES: &str = "outages";
 
 /// Which faults, and in which order.
 #[derive(Debug, clap::Args)]
@@ -46,12 +49,17 @@ enum Output {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let options = Options { seed: args.seed, runs: args.runs, names: args.names.clone(), short: args.short };
+    let (outages, names): (Vec<_>, Vec<_>) = args.names.iter().cloned().partition(|name| name == OUTAGES);
+    let all = args.names.is_empty() && !args.short;
+    let outages = all || !outages.is_empty();
+    let drills = all || args.short || !names.is_empty();
+    let options = Options { seed: args.seed, runs: args.runs, names, short: args.short };
     let choice = options.choice()?;
     if args.list {
         for scenario in choice {
             println!("{:<20} {}", scenario.name, scenario.about);
         }
+        println!("{OUTAGES:<20} what takes minutes each: a node that is lost");
         return Ok(());
     }
     let mut clock = Clock::start();
@@ -60,15 +68,25 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.installed {
         prepare(&tools, &images, &clock)?;
     }
-    let report = play(&tools, &options, &clock)?;
-    match args.output {
-        Output::Table => print!("\n{}", report.table()),
-        Output::Json => println!("{}", serde_json::to_string(&report)?),
+    let mut failed = if outages { play_outages(&tools)? } else { 0 };
+    if drills {
+        let report = play(&tools, &options, &clock)?;
+        failed += report.failed() as u64;
+        match args.output {
+            Output::Table => print!("\n{}", report.table()),
+            Output::Json => println!("{}", serde_json::to_string(&report)?),
+        }
     }
-    if report.failed() > 0 {
-        bail!("{} of {} runs failed", report.failed(), report.runs.len());
+    if failed > 0 {
+        bail!("{failed} failed");
     }
     Ok(())
+}
+
+/// How many failed of those that need the examples' team and minutes each.
+fn play_outages(tools: &Tools) -> Result<u64> {
+    install::platform(tools, &Model::Recorded)?;
+    Ok(lane::tests(OUTAGES, &mut scenarios::tests(tools, OUTAGES)).failed)
 }
 
 /// The local cluster as it is.
@@ -80,7 +98,7 @@ fn installed() -> Result<(Tools, Images)> {
         golden: binaries.golden.clone(),
         kubeconfig: Some(golden_cluster::admin_kubeconfig()?),
         context: None,
-        audit_log: None,
+        audit_log: Some(golden_cluster::audit_log()?),
         registry: None,
     };
     Ok((tools, build::names(&binaries)?))

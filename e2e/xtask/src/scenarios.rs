@@ -20,7 +20,7 @@ pub(crate) fn lanes(keep: bool) -> Vec<Outcome> {
         Ok(())
     })];
     if let Some((tools, images)) = &installed {
-        lanes.push(lane::tests("scenarios", &mut tests(tools)));
+        lanes.push(lane::tests("scenarios", &mut tests(tools, "scenarios")));
         lanes.push(crate::chaos::lane(tools, images));
     }
     if !keep {
@@ -29,10 +29,11 @@ pub(crate) fn lanes(keep: bool) -> Vec<Outcome> {
     lanes
 }
 
-fn tests(tools: &Tools) -> Command {
+/// One test binary of the scenarios, told which cluster is meant.
+pub(crate) fn tests(tools: &Tools, binary: &str) -> Command {
     let mut command = cargo();
     command
-        .args(["test", "-p", "golden-scenarios", "--test", "scenarios", "--", "--test-threads=1"])
+        .args(["test", "-p", "golden-scenarios", "--test", binary, "--", "--test-threads=1"])
         .env("GOLDEN_TEST_KUBECTL", &tools.kubectl)
         .env("GOLDEN_TEST_HELM", &tools.helm)
         .env("GOLDEN_TEST_BINARY", &tools.golden);
