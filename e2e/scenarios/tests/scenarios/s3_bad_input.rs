@@ -190,7 +190,9 @@ fn cases() -> Vec<Case> {
         },
         Case {
             name: "image-missing",
-            spec: json!({"guards": [{"name": "late", "image": LATE_IMAGE, "command": ["python3", "-c", "pass"]}]}),
+            // Its image is waited for until the run's deadline, which follows from its timeout.
+            spec: json!({"guards": [{"name": "late", "image": LATE_IMAGE, "command": ["python3", "-c", "pass"],
+                "timeoutSeconds": 10}]}),
             condition: "Stalled",
             reason: "ImagePullFailed",
             words: &["late-guard"],
@@ -228,7 +230,7 @@ fn remove(tools: &Tools) {
 
 /// The condition, as soon as it has the reason.
 fn told(tools: &Tools, case: &Case) -> Value {
-    wait_for(&format!("{} to say {}", case.name, case.reason), Duration::from_mins(2), || {
+    wait_for(&format!("{} to say {}", case.name, case.reason), Duration::from_mins(3), || {
         let task = tools.get(&["-n", NAMESPACE, "agenttask", case.name])?;
         let conditions = task["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let found = conditions.iter().find(|c| c["type"] == case.condition && c["reason"] == case.reason);
