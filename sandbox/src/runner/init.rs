@@ -18,13 +18,16 @@ use std::process::{Command, ExitCode};
 const FILE_BYTES: u64 = 1 << 30;
 const OPEN_FILES: u64 = 4096;
 /// Processes beyond the run's own limit: gVisor counts those of the whole pod by user. The runner ends a command
-/// that stays above its own limit.
+/// that stays above its own limit; where the user is shared with other pods, it alone does, and the pod's own bound.
 const PROCESS_HEADROOM: u64 = 32;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[arg(long)]
     pub pids: u64,
+    /// The user is not the run's alone: the kernel's count of its processes is the whole node's.
+    #[arg(long)]
+    pub shared_user: bool,
     #[arg(last = true, required = true)]
     pub command: Vec<OsString>,
 }
@@ -33,7 +36,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let Ok(mut pipe) = take_stdin() else { return ExitCode::FAILURE };
     isolate::own_proc();
     isolate::hide();
-    if let Err(e) = limit(args.pids) {
+    if let Err(e) = limit(args) {
         return refuse(&mut pipe, ISOLATION_UNAVAILABLE, format!("limits cannot be set: {e}"));
     }
     let [program, arguments @ ..] = args.command.as_slice() else { return ExitCode::FAILURE };
@@ -62,10 +65,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn limit(pids: u64) -> nix::Result<()> {
+fn limit(args: &Args) -> nix::Result<()> {
     nix::sys::prctl::set_no_new_privs()?;
+    let processes = if args.shared_user { u64::MAX } else { args.pids + PROCESS_HEADROOM };
     for (resource, most) in [
-        (Resource::RLIMIT_NPROC, pids + PROCESS_HEADROOM),
+        (Resource::RLIMIT_NPROC, processes),
         (Resource::RLIMIT_FSIZE, FILE_BYTES),
         (Resource::RLIMIT_NOFILE, OPEN_FILES),
         (Resource::RLIMIT_CORE, 0),

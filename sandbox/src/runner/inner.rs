@@ -23,26 +23,34 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if let Err(e) = nix::unistd::setsid() {
         return refuse(&mut pipe, ISOLATION_UNAVAILABLE, format!("a session of its own cannot be made: {e}"));
     }
+    let mut filtered = false;
     match isolate::enter() {
         Ok(()) => isolate::keep_mount_right(),
         // Nothing has been entered: the filter stands in.
         Err(fault @ isolate::Fault::Unshare(_)) => match filter::close_network() {
-            Ok(()) => tell(&mut pipe, &Note::Filtered),
+            Ok(()) => {
+                filtered = true;
+                tell(&mut pipe, &Note::Filtered);
+            }
             Err(also) => return refuse(&mut pipe, ISOLATION_UNAVAILABLE, format!("{fault}; {also}")),
         },
         Err(fault) => return refuse(&mut pipe, ISOLATION_UNAVAILABLE, fault.to_string()),
     }
     isolate::hide();
-    match init(args, &pipe) {
+    match init(args, filtered, &pipe) {
         Ok(code) => code,
         Err(e) => refuse(&mut pipe, CONTAINER_START_FAILED, format!("the inner init cannot be started: {e}")),
     }
 }
 
 /// Runs the init to its end and ends as it does.
-fn init(args: &Args, pipe: &File) -> std::io::Result<ExitCode> {
+fn init(args: &Args, filtered: bool, pipe: &File) -> std::io::Result<ExitCode> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["runner", "init", &format!("--pids={}", args.pids), "--"]).args(&args.command);
+    command.args(["runner", "init", &format!("--pids={}", args.pids)]);
+    if filtered {
+        command.arg("--shared-user");
+    }
+    command.arg("--").args(&args.command);
     let mut child = command.stdin(pipe.try_clone()?).spawn()?;
     let code = child.wait()?.code().and_then(|code| u8::try_from(code).ok());
     // Killed, and its namespace with it: it has not said how the command ended, so that counts as killed too.

@@ -234,6 +234,15 @@ fn without_user_namespaces_the_network_is_closed_by_a_filter() {
 }
 
 #[test]
+fn a_fork_bomb_is_ended_also_where_the_user_is_shared() {
+    let place = Place::new().with(&["--timeout-seconds=20", "--pids=40"]);
+    let bomb = "for i in $(seq 200); do sleep 30 & done; wait";
+    place.command(Path::new("unshare"), &["--user", RUNNER], &["bash", "-c", bomb]).status().unwrap();
+    let report = place.read();
+    assert_eq!((report.reason.as_str(), report.filtered), ("TooManyProcesses", true), "{report:?}");
+}
+
+#[test]
 fn a_filter_holds_for_children_and_cannot_be_lifted() {
     let place = Place::new();
     let connect = "exec 3<>/dev/tcp/127.0.0.1/9";
