@@ -54,7 +54,13 @@ fn install(server: &ApiServer) -> Result<()> {
             .apply(RUN_POD)
             .is_err_and(|e| format!("{e:#}").contains("Golden alone"))
             .then_some(()))
+    })?;
+    // And one that stamps tasks needs their schema, which it learns of a little later than the kinds are served.
+    let task = root().join("examples/tasks/adr-queue.yaml").display().to_string();
+    wait_for("tasks to be stamped", Duration::from_secs(30), || {
+        kubectl.run(&["apply", "--server-side", "--dry-run=server", "-f", &task]).map(Some)
     })
+    .map(drop)
 }
 
 fn render(chart: &str) -> Result<String> {
