@@ -12,6 +12,7 @@ use crate::world::{World, text};
 use anyhow::{Result, bail};
 use golden_scenarios::install::NAMESPACE;
 use golden_scenarios::tools::wait_for;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// Until the objects are gone from the apiserver.
@@ -112,8 +113,13 @@ fn team_is_gone(world: &World, home: &Home) -> Result<Option<()>> {
     let label = format!("{TEAM_UID}={}", home.team_uid);
     let left =
         world.list(&["deployments,services,poddisruptionbudgets,pods", "-n", NAMESPACE, "-l", &label])?;
-    let mut faults: Vec<String> =
-        left.iter().map(|o| format!("{} {}", text(&o["kind"]), text(&o["metadata"]["name"]))).collect();
+    // Ended pods of a task that is still there are the task's, and keep their logs for an hour.
+    let ended = |o: &Value| ["Succeeded", "Failed"].contains(&text(&o["status"]["phase"]));
+    let mut faults: Vec<String> = left
+        .iter()
+        .filter(|o| text(&o["kind"]) != "Pod" || !ended(o))
+        .map(|o| format!("{} {}", text(&o["kind"]), text(&o["metadata"]["name"])))
+        .collect();
     let team: String = home.team_uid.chars().filter(|c| *c != '-').collect();
     for stream in world.streams()?.iter().filter(|s| text(&s["name"]).contains(&team)) {
         let marked =
