@@ -15,6 +15,13 @@ pub const SECRET_HOSTS: &str = "goldenarch.dev/hosts";
 /// Standard label: the part of Golden that manages the object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
+/// Service account of a team's namespace whose token opens the namespace to its readers (docs/decisions/0004).
+pub const READER_ACCOUNT: &str = "golden-reader";
+/// The one whose token lets its bearer act there: replay and discard dead letters.
+pub const STEWARD_ACCOUNT: &str = "golden-steward";
+/// Service account of Golden's own namespace whose token opens every namespace, also those that are gone.
+pub const AUDITOR_ACCOUNT: &str = "golden-auditor";
+
 /// The name of a child: `‹name, ≤ 30›-‹uid, 8›‹suffix›`, so that a recreated parent never meets its past.
 pub fn child_name(name: &str, uid: &str, suffix: &str) -> String {
     let head: String = name.chars().take(30).collect();

@@ -9,5 +9,5 @@ mod queries;
 mod routes;
 mod service;
 
-pub use routes::{AUDITOR, READER, STEWARD, Sources};
+pub use routes::Sources;
 pub use service::{Args, app, run};

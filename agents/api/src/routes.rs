@@ -6,6 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use golden_crds::labels::{AUDITOR_ACCOUNT as AUDITOR, READER_ACCOUNT as READER, STEWARD_ACCOUNT as STEWARD};
 use golden_platform::artifacts::Store;
 use golden_platform::auth::Caller;
 use golden_platform::http::Error;
@@ -14,13 +15,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
-
-/// The service account whose token opens a namespace to its readers.
-pub const READER: &str = "golden-reader";
-/// The service account of Golden's own namespace whose token opens every namespace, also those that are gone.
-pub const AUDITOR: &str = "golden-auditor";
-/// The one whose token lets its bearer act there: replay and discard dead letters.
-pub const STEWARD: &str = "golden-steward";
 
 /// What the routes read from.
 #[derive(Clone)]

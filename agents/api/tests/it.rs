@@ -4,8 +4,9 @@
 
 use axum::Router;
 use axum::body::Body;
-use golden_api::{READER, STEWARD, Sources, app};
+use golden_api::{Sources, app};
 use golden_cluster::services::{Nats, Postgres};
+use golden_crds::labels::{READER_ACCOUNT as READER, STEWARD_ACCOUNT as STEWARD};
 use golden_platform::artifacts::Store;
 use golden_platform::auth::{Authenticator, Caller, Fixed};
 use golden_platform::dead_letters::{self, DeadLetter};

@@ -48,15 +48,8 @@ pub(crate) async fn reserve(
     client: &mut Client,
 ) -> Result<Funds, CallError> {
     let request = request(identity, provider, plan, keys);
-    let mut hold = Hold {
-        key: String::new(),
-        counted: None,
-        account: Uuid::nil(),
-        // Listens before it asks: money that comes in between is heard.
-        money: gateway.money.subscribe(),
-        pinged: Instant::now(),
-        looked: Instant::now(),
-    };
+    // Listens before it asks: money that comes in between is heard.
+    let mut hold = Hold::new(gateway.money.subscribe());
     loop {
         let begun = Instant::now();
         let answer = gateway.ledger.reserve(&request).await;
@@ -169,6 +162,11 @@ async fn moved(money: &mut Receiver<Uuid>, account: Uuid) {
 }
 
 impl Hold {
+    fn new(money: Receiver<Uuid>) -> Self {
+        let now = Instant::now();
+        Self { key: String::new(), counted: None, account: Uuid::nil(), money, pinged: now, looked: now }
+    }
+
     /// Tells the orchestrator.
     async fn begin(&mut self, gateway: &Gateway, identity: &Identity, fact: Fact) {
         tracing::info!(task = %identity.task_uid, role = identity.role, "a budget is exhausted");

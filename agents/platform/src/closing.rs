@@ -6,6 +6,7 @@
 //! the ledger ends them with their leases, those of calls under way at their upper bound.
 
 use crate::facts::notify;
+use crate::records;
 use crate::subjects::NOTIFY_TASKS;
 use crate::wire::{Admission, TaskView, ViewCondition};
 use golden_crds::agent_task::RecordStatus;
@@ -86,7 +87,7 @@ async fn end_some(conn: &mut PgConnection, team: Uuid, now: Timestamp) -> Result
     .await?;
     for (task, state, view) in &open {
         let (entry, state, view) = ended(state, view, now)?;
-        write_entry(conn, team, *task, &entry).await?;
+        records::append(conn, team, *task, &entry).await?;
         sqlx::query(
             "UPDATE tasks SET state = $2, view = $3, stage = 'Failed', outcome = 'Failed', version = version + 1,
                               wake_at = NULL, ended_at = $4::timestamptz
@@ -149,34 +150,11 @@ async fn end_unbegun(conn: &mut PgConnection, team: Uuid, now: Timestamp) -> Res
         .rows_affected();
         // Else the orchestrator was faster, and it is among the open ones next time.
         if inserted == 1 {
-            write_entry(conn, team, *task, &entry).await?;
+            records::append(conn, team, *task, &entry).await?;
             notify(conn, NOTIFY_TASKS, *task).await?;
         }
     }
     Ok(found.len())
-}
-
-async fn write_entry(
-    conn: &mut PgConnection,
-    team: Uuid,
-    task: Uuid,
-    entry: &golden_record::Entry,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO task_events (task_uid, seq, team_uid, at, kind, body, prev, hash)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(task)
-    .bind(i64::try_from(entry.seq).unwrap_or(i64::MAX))
-    .bind(team)
-    .bind(&entry.at)
-    .bind(&entry.kind)
-    .bind(&entry.body)
-    .bind(&entry.prev)
-    .bind(&entry.hash)
-    .execute(conn)
-    .await
-    .map(drop)
 }
 
 /// The state of a task of which nothing but its admission is known.

@@ -17,6 +17,7 @@ pub mod http;
 pub mod ledger_accounts;
 pub mod letters;
 pub mod nats;
+pub mod records;
 pub mod shutdown;
 pub mod sse;
 pub mod streams;

@@ -7,10 +7,6 @@ use kube::api::ObjectMeta;
 
 /// What task and run pods run as.
 pub(crate) const RUN: &str = "golden-run";
-/// Whose token people read run data with (docs/decisions/0004).
-pub(crate) const READER: &str = "golden-reader";
-/// Whose token people act with there: replay and discard dead letters.
-pub(crate) const STEWARD: &str = "golden-steward";
 
 /// One of them.
 pub(crate) fn service_account(namespace: &str, name: &str) -> ServiceAccount {

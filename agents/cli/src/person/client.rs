@@ -1,6 +1,7 @@
 //! How commands reach the cluster and, through the apiserver's proxy, golden-api.
 
 use anyhow::{Context as _, bail};
+use golden_crds::labels::{AUDITOR_ACCOUNT as AUDITOR, READER_ACCOUNT as READER, STEWARD_ACCOUNT as STEWARD};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
@@ -9,11 +10,6 @@ use kube::{Api, Client, Config};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::OnceCell;
-
-/// Accounts whose tokens say what their bearer may do (docs/decisions/0004): read a namespace, read all, act in one.
-const READER: &str = "golden-reader";
-const AUDITOR: &str = "golden-auditor";
-const STEWARD: &str = "golden-steward";
 
 /// Where the cluster is and which namespace is meant.
 #[derive(Clone, Debug, clap::Args)]

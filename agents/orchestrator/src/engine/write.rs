@@ -4,6 +4,7 @@ use super::drive::Engine;
 use super::error::{Error, written};
 use super::faults::Point;
 use crate::machine::{Command, DesiredRow, State, Task, view};
+use golden_platform::records;
 use golden_platform::wire::{Admission, DesiredKind, Envelope, EscalationRaised, Message, TaskView};
 use golden_platform::{facts, subjects};
 use jiff::Timestamp;
@@ -112,20 +113,7 @@ impl Engine {
         task: &Task,
         entry: &golden_record::Entry,
     ) -> Result<(), Error> {
-        sqlx::query(
-            "INSERT INTO task_events (task_uid, seq, team_uid, at, kind, body, prev, hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(task.uid)
-        .bind(i64::try_from(entry.seq).unwrap_or(i64::MAX))
-        .bind(task.team_uid)
-        .bind(&entry.at)
-        .bind(&entry.kind)
-        .bind(&entry.body)
-        .bind(&entry.prev)
-        .bind(&entry.hash)
-        .execute(conn)
-        .await?;
+        records::append(conn, task.team_uid, task.uid, entry).await?;
         self.faults.pass(Point::EntryWritten)
     }
 

@@ -3,9 +3,10 @@
 use super::observe::Seen;
 use crate::build::network_policy::default_deny;
 use crate::build::service::{Owner, Service, deployment, disruption_budget, service};
-use crate::build::service_account::{READER, RUN, STEWARD, service_account};
+use crate::build::service_account::{RUN, service_account};
 use crate::effects::covers;
 use crate::settings::Settings;
+use golden_crds::labels::{READER_ACCOUNT, STEWARD_ACCOUNT};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -63,7 +64,9 @@ fn rest(seen: &Seen, owner: Owner<'_>, settings: &Settings) -> Rest {
         }
     }
     Rest {
-        accounts: [RUN, READER, STEWARD].map(|name| service_account(owner.namespace, name)).to_vec(),
+        accounts: [RUN, READER_ACCOUNT, STEWARD_ACCOUNT]
+            .map(|name| service_account(owner.namespace, name))
+            .to_vec(),
         network_policy: default_deny(owner.namespace, &settings.namespace),
         services: Service::ALL.map(|s| service(s, owner, settings)).to_vec(),
         budgets,
