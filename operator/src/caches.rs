@@ -3,6 +3,7 @@
 //! Objects are cut down before they are kept (managed fields, files given inline); what was cut is read from the
 //! apiserver where it is needed, once per task.
 
+use crate::unreadable::Unreadable;
 use golden_crds::{
     AgentTask, AgentTeam, Budget, Decision, GovernancePolicy, ModelProvider, PromptRevision, SandboxRun,
 };
@@ -33,6 +34,8 @@ pub(crate) struct Caches {
     pub(crate) deployments: Store<Deployment>,
     pub(crate) namespaces: Store<PartialObjectMeta<Namespace>>,
     pub(crate) runtime_classes: Store<PartialObjectMeta<RuntimeClass>>,
+    /// What the watches of our kinds could not read.
+    pub(crate) unreadable: Unreadable,
 }
 
 /// The write sides, for the watches.
@@ -78,6 +81,7 @@ pub(crate) fn caches() -> (Caches, Writers) {
         deployments,
         namespaces,
         runtime_classes,
+        unreadable: Unreadable::default(),
     };
     let writers = Writers {
         tasks: tasks_w,
@@ -131,6 +135,11 @@ impl Caches {
     /// Pods with this label.
     pub(crate) fn pods_with(&self, label: &str, value: &str) -> Vec<Arc<Pod>> {
         self.pods.state_filter(|p| label_of(p, label) == Some(value))
+    }
+
+    /// SandboxRuns with this label.
+    pub(crate) fn runs_with(&self, label: &str, value: &str) -> Vec<Arc<SandboxRun>> {
+        self.runs.state_filter(|r| label_of(r, label) == Some(value))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Objects that cannot be read (written by an older or newer version) never block the others.
 //!
-//! The watch reads through `DeserializeGuard`; a bad object is told of once per version and left out. One that was
+//! The watch reads through `DeserializeGuard`; a bad object is noted (`crate::unreadable`) and left out. One that was
 //! readable before is taken out of the cache, as if nobody watched it: whether it was deleted is a question that
 //! is asked of the apiserver and never of the cache.
 
+use crate::whole::Whole;
 use kube::Resource;
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
@@ -12,15 +13,15 @@ use kube::runtime::watcher::Event;
 
 /// Takes the guard off one event. `None`: nothing is to be cached.
 pub(crate) fn unguard<K>(
-    event: Event<DeserializeGuard<K>>,
+    event: Event<DeserializeGuard<Whole<K>>>,
     cache: &Store<K>,
     mut bad: impl FnMut(&InvalidObject),
 ) -> Option<Event<K>>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    let mut read = |guard: DeserializeGuard<K>| match guard.0 {
-        Ok(object) => Ok(object),
+    let mut read = |guard: DeserializeGuard<Whole<K>>| match guard.0 {
+        Ok(Whole(object)) => Ok(object),
         Err(invalid) => {
             bad(&invalid);
             Err(cached(cache, &invalid))
@@ -34,10 +35,9 @@ where
             Ok(object) => Some(Event::Apply(object)),
             Err(known) => known.map(Event::Delete),
         },
-        Event::Delete(guard) => match read(guard) {
-            Ok(object) => Some(Event::Delete(object)),
-            Err(known) => known.map(Event::Delete),
-        },
+        // What is gone need not be told of.
+        Event::Delete(DeserializeGuard(Ok(Whole(object)))) => Some(Event::Delete(object)),
+        Event::Delete(DeserializeGuard(Err(invalid))) => cached(cache, &invalid).map(Event::Delete),
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
     use kube::runtime::reflector::store;
     use serde_json::json;
 
-    fn read(spec: &serde_json::Value) -> DeserializeGuard<Decision> {
+    fn read(spec: &serde_json::Value) -> DeserializeGuard<Whole<Decision>> {
         serde_json::from_value(json!({
             "apiVersion": "goldenarch.dev/v1alpha1", "kind": "Decision",
             "metadata": {"name": "d", "namespace": "n"}, "spec": spec,

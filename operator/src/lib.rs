@@ -27,7 +27,9 @@ mod settings;
 mod sweep;
 mod synced;
 mod throttle;
+mod unreadable;
 mod watch;
+mod whole;
 
 pub use error::Error;
 pub use run::{run, run_until};

@@ -4,7 +4,7 @@ use crate::caches::{Caches, label_of};
 use crate::queue::{Queue, Requests, queue};
 use crate::watch::Change;
 use futures::channel::mpsc;
-use golden_crds::conditions::{ADMITTED, COMPLETE, FAILED, is_true};
+use golden_crds::conditions::{ADMITTED, COMPLETE, FAILED, STALLED, is_true};
 use golden_crds::labels::{TASK_UID, TEAM_UID};
 use golden_crds::{
     AgentTask, AgentTeam, Budget, Decision, GovernancePolicy, ModelProvider, PromptRevision, SandboxRun,
@@ -147,6 +147,15 @@ impl Queues {
             self.tasks.ask(ObjectRef::from_obj(&*task));
         } else if let Some(team) = label_of(pod, TEAM_UID).and_then(|uid| caches.team_by_uid(uid)) {
             self.teams.ask(ObjectRef::from_obj(&*team));
+        }
+    }
+
+    /// A run changed: itself; one that cannot go on is told of by its task.
+    pub(crate) fn run(&self, caches: &Caches, run: &SandboxRun) {
+        self.runs.ask(ObjectRef::from_obj(run));
+        let stalled = run.status.as_ref().is_some_and(|s| is_true(&s.conditions, STALLED));
+        if let Some(task) = label_of(run, TASK_UID).filter(|_| stalled).and_then(|u| caches.task_by_uid(u)) {
+            self.tasks.ask(ObjectRef::from_obj(&*task));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::queues::{Ends, queues};
 use crate::settings::{Args, Settings};
 use crate::synced::Synced;
 use crate::watch::{WATCHES, Wiring, pumps};
-use crate::{notices, sweep};
+use crate::{notices, sweep, unreadable};
 use anyhow::{Context as _, bail};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -77,14 +77,8 @@ pub async fn run_until(args: Args, client: Client, stop: CancellationToken) -> a
     let work = async {
         crds_exist(&client, &stop).await?;
         migrate(&args.database_owner_url, &gates, &stop).await?;
-        let wiring = Arc::new(Wiring {
-            client,
-            namespace: settings.namespace,
-            caches: cached,
-            queues,
-            events,
-            synced,
-        });
+        let wiring =
+            Arc::new(Wiring { client, namespace: settings.namespace, caches: cached, queues, synced });
         operate(ctx, ends, pumps(&wiring, writers), work_url, election, &stop).await
     };
     let result = work.await;
@@ -252,6 +246,7 @@ fn controllers(ctx: &Arc<Context>, ends: Ends, stop: &CancellationToken) -> BoxF
         sweeping.synced.wait().await;
         sweep::run(sweeping, vanished, token).await;
     };
+    let teller = unreadable::run(x(), stop.clone());
     let all = [
         serve("modelprovider", x(), caches.providers.clone(), ends.providers, c::model_provider::reconcile)
             .boxed(),
@@ -272,7 +267,7 @@ fn controllers(ctx: &Arc<Context>, ends: Ends, stop: &CancellationToken) -> BoxF
             .boxed(),
     ];
     async move {
-        tokio::join!(sweeper, futures::future::join_all(all));
+        tokio::join!(sweeper, teller, futures::future::join_all(all));
     }
     .boxed()
 }

@@ -1,21 +1,21 @@
 //! Fills the caches and turns what happens to an object into requests for the objects it concerns.
 
 use crate::caches::{Caches, Writers, cut, cut_revision, cut_task, label_of};
-use crate::events::Events;
 use crate::guarded::unguard;
 use crate::queues::Queues;
 use crate::synced::Synced;
+use crate::unreadable::Unreadable;
+use crate::whole::Whole;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
-use golden_crds::conditions::shared::INVALID_SPEC;
 use golden_crds::labels::{COMPONENT, TEAM_UID};
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Client, Resource};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -35,7 +35,6 @@ pub(crate) struct Wiring {
     pub(crate) namespace: String,
     pub(crate) caches: Caches,
     pub(crate) queues: Queues,
-    pub(crate) events: Events,
     pub(crate) synced: Synced,
 }
 
@@ -53,7 +52,7 @@ pub(crate) fn pumps(wiring: &Arc<Wiring>, w: Writers) -> Vec<BoxFuture<'static, 
         guarded(wiring, w.providers, cut, |w, o, _| w.queues.provider(&w.caches, o)),
         guarded(wiring, w.decisions, cut, |w, o, _| w.queues.decisions.ask(ObjectRef::from_obj(o))),
         guarded(wiring, w.revisions, cut_revision, |w, o, _| w.queues.revisions.ask(ObjectRef::from_obj(o))),
-        guarded(wiring, w.runs, cut, |w, o, _| w.queues.runs.ask(ObjectRef::from_obj(o))),
+        guarded(wiring, w.runs, cut, |w, o, _| w.queues.run(&w.caches, o)),
         plain(wiring, Api::all(wiring.client.clone()), all().labels(COMPONENT), w.pods, |w, o, _| {
             w.queues.pod(&w.caches, o);
         }),
@@ -84,12 +83,15 @@ fn guarded<K>(
     touched: fn(&Wiring, &K, Change),
 ) -> BoxFuture<'static, ()>
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + Debug + Send + Sync + 'static,
 {
-    let api: Api<DeserializeGuard<K>> = Api::all(wiring.client.clone());
-    let (reader, teller) = (writer.as_reader(), Arc::clone(wiring));
+    let api: Api<DeserializeGuard<Whole<K>>> = Api::all(wiring.client.clone());
+    let (reader, unreadable) = (writer.as_reader(), wiring.caches.unreadable.clone());
     let events = watch(api, watcher::Config::default()).default_backoff().filter_map(move |event| {
-        let event = event.map(|event| unguard(event, &reader, |bad| unreadable::<K>(&teller, bad)));
+        let event = event.map(|event| {
+            readable(&event, &unreadable);
+            unguard(event, &reader, |bad| unreadable.note::<K>(bad))
+        });
         futures::future::ready(event.transpose().map(|e| e.map(|e| e.modify(cut))))
     });
     pump(Arc::clone(wiring), events, writer, touched).boxed()
@@ -165,25 +167,19 @@ fn relisted<K: Resource<DynamicType = ()>>(
     }
 }
 
-/// Tells of an object that cannot be read: log and event; its own status cannot be written without reading it.
-fn unreadable<K: Resource<DynamicType = ()>>(
-    wiring: &Arc<Wiring>,
-    bad: &kube::core::error_boundary::InvalidObject,
-) {
-    let (name, namespace) = (bad.metadata.name.clone(), bad.metadata.namespace.clone());
-    let message = format!(
-        "this object cannot be read by this version of Golden and is left alone: {}. Correct it or delete it",
-        bad.error
-    );
-    tracing::warn!(kind = %K::kind(&()), ?name, ?namespace, error = bad.error, "an object cannot be read");
-    let reference = ObjectReference {
-        api_version: Some(K::api_version(&()).into_owned()),
-        kind: Some(K::kind(&()).into_owned()),
-        name,
-        namespace,
-        uid: bad.metadata.uid.clone(),
-        ..ObjectReference::default()
-    };
-    let events = wiring.events.clone();
-    tokio::spawn(async move { events.send_to(&reference, true, INVALID_SPEC, &message).await });
+/// What is readable or gone is no longer unreadable. One that still is, is noted afterwards.
+fn readable<K>(event: &Event<DeserializeGuard<Whole<K>>>, unreadable: &Unreadable)
+where
+    K: Resource<DynamicType = ()>,
+{
+    match event {
+        Event::Init => unreadable.list_begins::<K>(),
+        Event::InitDone => unreadable.list_ends::<K>(),
+        Event::Apply(guard) | Event::InitApply(guard) => {
+            if let Ok(Whole(object)) = &guard.0 {
+                unreadable.forget::<K>(object.meta());
+            }
+        }
+        Event::Delete(guard) => unreadable.forget::<K>(guard.meta()),
+    }
 }

@@ -4,7 +4,7 @@
 use super::reasons;
 pub use super::shared;
 pub use super::shared::{
-    ARTIFACT_STORE_UNREACHABLE, CACHE_UNREACHABLE, CHILD_NAME_TAKEN, CHILD_REFUSED, CONTAINER_START_FAILED,
+    ARTIFACT_STORE_UNREACHABLE, CHILD_NAME_TAKEN, CHILD_REFUSED, CONTAINER_START_FAILED,
     DATABASE_UNREACHABLE, DELETING, IMAGE_PULL_FAILED, INTERNAL_ERROR, INVALID_SPEC, LEDGER_UNREACHABLE,
     MESSAGING_UNREACHABLE, NODE_LOST, POD_EVICTED, POD_UNSCHEDULABLE, RUNTIME_CLASS_NOT_FOUND,
     SECRET_HOST_NOT_ALLOWED, SECRET_MALFORMED, SECRET_NOT_ANNOTATED, SECRET_NOT_FOUND, UNSERVED_FIELD,
@@ -59,8 +59,6 @@ reasons! {
     // BudgetAvailable
     /// The next call can be paid.
     BUDGET_AVAILABLE = "BudgetAvailable";
-    /// The policy lets tasks run without a Budget, and none selects this one.
-    BUDGET_NOT_REQUIRED = "BudgetNotRequired";
     /// A Budget cannot pay the next call. The message says which, and how much is missing. Raise its limit:
     /// the held call then goes on.
     BUDGET_EXHAUSTED = "BudgetExhausted";

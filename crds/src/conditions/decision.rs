@@ -25,6 +25,4 @@ reasons! {
     ALREADY_DECIDED = "AlreadyDecided";
     /// `spec.option` is none of the options the escalation offers.
     OPTION_NOT_OFFERED = "OptionNotOffered";
-    /// `spec.decidedBy` is not the authenticated caller.
-    IDENTITY_MISMATCH = "IdentityMismatch";
 }

@@ -14,12 +14,6 @@ reasons! {
     PROGRESSING = "Progressing";
     /// Models without a price cannot be called. The message names them. Write the price, also when it is 0.
     MODEL_UNPRICED = "ModelUnpriced";
-    /// The endpoint does not answer.
-    ENDPOINT_UNREACHABLE = "EndpointUnreachable";
-    /// The endpoint refuses the key.
-    KEY_REFUSED = "KeyRefused";
-    /// Calls failed too often and are held back; one is let through after a while to see whether it works again.
-    BREAKER_OPEN = "BreakerOpen";
     /// `allowedNamespaces` is set on a provider outside Golden's namespace, where it has no effect.
     NOT_SHAREABLE = "NotShareable";
 }

@@ -43,8 +43,6 @@ reasons! {
     PENDING = "Pending";
     /// The command is running, within its isolation and limits.
     RUNNING = "Running";
-    /// Outputs are being uploaded.
-    UPLOADING = "Uploading";
     /// The run was cancelled, since its task was.
     CANCELLED = "Cancelled";
 }

@@ -13,8 +13,6 @@ reasons! {
     SECRET_HOST_NOT_ALLOWED = "SecretHostNotAllowed";
     /// Postgres does not answer. Work waits and goes on by itself when it is back.
     DATABASE_UNREACHABLE = "DatabaseUnreachable";
-    /// Redis does not answer. Work waits and goes on by itself when it is back.
-    CACHE_UNREACHABLE = "CacheUnreachable";
     /// NATS does not answer. Work waits and goes on by itself when it is back.
     MESSAGING_UNREACHABLE = "MessagingUnreachable";
     /// The artifact store does not answer. Work waits and goes on by itself when it is back.

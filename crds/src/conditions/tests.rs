@@ -41,6 +41,42 @@ fn every_reason_is_camel_case_documented_and_unique_in_its_kind() {
     }
 }
 
+/// A documented reason that nothing sets would be waited for in vain.
+#[test]
+fn every_reason_is_set_somewhere() {
+    fn sources(folder: &std::path::Path, all: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && !["target", "tests"].contains(&name.as_str()) {
+                sources(&path, all);
+            } else if path.extension().is_some_and(|e| e == "rs") && name != "tests.rs" {
+                all.push_str(&std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut code = String::new();
+    for folder in ["operator/src", "agents", "sandbox/src"] {
+        sources(&root.join(folder), &mut code);
+    }
+    let constant = |name: &str| {
+        let upper = name.char_indices().flat_map(|(i, c)| {
+            let gap = (i > 0 && c.is_ascii_uppercase()).then_some('_');
+            gap.into_iter().chain([c.to_ascii_uppercase()])
+        });
+        upper.collect::<String>()
+    };
+    let words: std::collections::HashSet<&str> =
+        code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    for (module, reasons) in all().into_iter().filter(|(module, _)| *module != "types") {
+        for reason in reasons {
+            let set = words.contains(reason.name) || words.contains(constant(reason.name).as_str());
+            assert!(set, "{module}: nothing sets {}", reason.name);
+        }
+    }
+}
+
 #[test]
 fn transition_time_changes_only_with_the_status() {
     let mut c = Vec::new();

@@ -1,9 +1,9 @@
 //! Faults of the world around the operator, each in a world of its own.
 
-use crate::objects::{admitted, home, make_available, of_task, of_team, orchestrate, team, uid, view};
+use crate::objects::{admitted, home, make_available, of_task, of_team, orchestrate, task, team, uid, view};
 use crate::world::{GOLDEN, SOON, World};
 use golden_crds::conditions::{READY, STALLED};
-use golden_crds::{AgentTask, AgentTeam};
+use golden_crds::{AgentTask, AgentTeam, GovernancePolicy};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
@@ -149,6 +149,61 @@ async fn an_object_that_cannot_be_read_blocks_no_other() {
         .await
         .unwrap();
     assert!(events.iter().any(|e| e.reason.as_deref() == Some("InvalidSpec")), "{events:?}");
+    operator.stop.cancel();
+    operator.task.await.unwrap().unwrap();
+}
+
+/// As after a rollback: the kinds are newer than the operator, and a policy uses what only they know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_with_a_field_that_is_not_served_blocks_tasks_and_says_so() {
+    let world = World::start("unserved").await;
+    let operator = world.operator("one").await;
+    let home = home(&world, "skew").await;
+    let crds: kube::Api<
+        k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    > = kube::Api::all(world.client.clone());
+    let newer = json!([{"op": "add",
+        "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/quarantine",
+        "value": {"type": "boolean"}}]);
+    let patch: Patch<()> = Patch::Json(serde_json::from_value(newer).unwrap());
+    crds.patch("governancepolicies.goldenarch.dev", &PatchParams::default(), &patch).await.unwrap();
+    let resource = kube::core::ApiResource::erase::<GovernancePolicy>(&());
+    let api: kube::Api<kube::core::DynamicObject> = kube::Api::all_with(world.client.clone(), &resource);
+    let policy = json!({"apiVersion": "goldenarch.dev/v1alpha1", "kind": "GovernancePolicy",
+        "metadata": {"name": "newer"}, "spec": {"quarantine": true}});
+    let start = Instant::now();
+    let mut made =
+        api.create(&kube::api::PostParams::default(), &serde_json::from_value(policy.clone()).unwrap()).await;
+    // The newer schema is served a moment after it is written; until then the field is left out.
+    while made.as_ref().is_ok_and(|p| p.data["spec"].get("quarantine").is_none()) {
+        assert!(start.elapsed() < SOON);
+        api.delete("newer", &kube::api::DeleteParams::default()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        made = api
+            .create(&kube::api::PostParams::default(), &serde_json::from_value(policy.clone()).unwrap())
+            .await;
+    }
+    made.unwrap();
+    let stalled = |p: &kube::core::DynamicObject| {
+        let conditions = p.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.into_iter().find(|c| c["type"] == "Stalled")
+    };
+    let told = loop {
+        if let Some(told) = stalled(&api.get("newer").await.unwrap()) {
+            break told;
+        }
+        assert!(start.elapsed() < SOON * 2, "the policy's conditions say nothing");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    assert_eq!(told["reason"], "UnservedField");
+    assert!(told["message"].as_str().unwrap().contains("spec.quarantine"), "{told}");
+
+    world.apply(&task(&home, "waits", "core")).await;
+    let refused = |t: &AgentTask| of_task(t, "Admitted") == "False/PolicyNotReady";
+    world.until::<AgentTask>(&home, "waits", SOON, refused).await;
+    api.delete("newer", &kube::api::DeleteParams::default()).await.unwrap();
+    let admitted = |t: &AgentTask| of_task(t, "Admitted") == "True/Admitted";
+    world.until::<AgentTask>(&home, "waits", Duration::from_mins(1), admitted).await;
     operator.stop.cancel();
     operator.task.await.unwrap().unwrap();
 }

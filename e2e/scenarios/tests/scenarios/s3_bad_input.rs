@@ -192,9 +192,8 @@ fn cases() -> Vec<Case> {
         Case {
             name: "image-missing",
             spec: json!({"guards": [{"name": "late", "image": LATE_IMAGE, "command": ["python3", "-c", "pass"]}]}),
-            // Told at once by the guard's run; by the task, once a run was given up.
             condition: "Stalled",
-            reason: "ImageError",
+            reason: "ImagePullFailed",
             words: &["late-guard"],
             // Mended on the node, below.
             mend: vec![],
@@ -228,24 +227,14 @@ fn remove(tools: &Tools) {
     let _ = images::untag(LATE_IMAGE);
 }
 
-/// The object that must tell of it: the task, or the run of its guard.
-fn teller(tools: &Tools, case: &Case) -> anyhow::Result<Value> {
-    if case.reason != "ImageError" {
-        return tools.get(&["-n", NAMESPACE, "agenttask", case.name]);
-    }
-    let runs = tools.get(&["-n", NAMESPACE, "sandboxruns"])?;
-    let of_case = |run: &&Value| run["metadata"]["name"].as_str().is_some_and(|n| n.starts_with(case.name));
-    runs["items"].as_array().into_iter().flatten().find(of_case).cloned().context("the guard has no run yet")
-}
-
-/// Who tells, and the condition, as soon as it has the reason.
-fn told(tools: &Tools, case: &Case) -> (Value, Value) {
+/// The condition, as soon as it has the reason.
+fn told(tools: &Tools, case: &Case) -> Value {
     wait_for(&format!("{} to say {}", case.name, case.reason), Duration::from_mins(3), || {
-        let told = teller(tools, case)?;
-        let conditions = told["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let task = tools.get(&["-n", NAMESPACE, "agenttask", case.name])?;
+        let conditions = task["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let found = conditions.iter().find(|c| c["type"] == case.condition && c["reason"] == case.reason);
         match found {
-            Some(found) => Ok(Some((told["metadata"]["name"].clone(), found.clone()))),
+            Some(found) => Ok(Some(found.clone())),
             None => anyhow::bail!("{conditions:?}"),
         }
     })
@@ -253,8 +242,7 @@ fn told(tools: &Tools, case: &Case) -> (Value, Value) {
 }
 
 /// Events of that reason; repeated ones are counted on one object, not many.
-fn events(tools: &Tools, name: &Value, reason: &str) -> usize {
-    let name = name.as_str().unwrap_or_default();
+fn events(tools: &Tools, name: &str, reason: &str) -> usize {
     let fields = format!("--field-selector=involvedObject.name={name},reason={reason}");
     let events = tools.get(&["-n", NAMESPACE, "events", &fields]).expect("events");
     events["items"].as_array().map_or(0, Vec::len)
@@ -272,13 +260,13 @@ fn each_mistake_is_told_and_mending_it_is_enough() {
         tools.apply(&task(case).to_string(), &[]).expect("the mistake is none of a single object");
     }
     for case in &cases {
-        let (teller, condition) = told(&tools, case);
+        let condition = told(&tools, case);
         let message = condition["message"].as_str().unwrap_or_default();
         println!("{:<20} {} {}: {message}", case.name, case.condition, case.reason);
         for word in case.words {
             assert!(message.contains(word), "{}: no {word:?} in {message:?}", case.name);
         }
-        let seen = events(&tools, &teller, case.reason);
+        let seen = events(&tools, case.name, case.reason);
         assert!((1..=2).contains(&seen), "{}: {seen} events of reason {}", case.name, case.reason);
     }
     println!("{}", tools.kubectl(&["-n", NAMESPACE, "get", "agenttasks", "-o", "wide"]).expect("a table"));

@@ -26,10 +26,19 @@ pub(crate) struct Inputs {
     pub(crate) golden: String,
     pub(crate) default_model: ModelRef,
     pub(crate) runtime_classes: BTreeSet<String>,
+    /// A policy or a budget of the namespace that this version cannot take, in words.
+    pub(crate) unreadable: Unreadable,
     /// A fault of a git Secret.
     pub(crate) secret: Option<Fault>,
     /// The namespace's tasks: name to uid and dependencies.
     pub(crate) tasks: BTreeMap<String, (Option<Uuid>, Vec<String>)>,
+}
+
+/// What might concern the task and cannot be read, in words.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unreadable {
+    pub(crate) policy: Option<String>,
+    pub(crate) budget: Option<String>,
 }
 
 /// Gathers; None if the task went meanwhile.
@@ -42,6 +51,10 @@ pub(crate) async fn gather(task: &AgentTask, uid: Uuid, ctx: &Context) -> Result
     let caches = &ctx.caches;
     Ok(Some(Inputs {
         secret: git_secrets(&whole, &namespace, ctx).await?,
+        unreadable: Unreadable {
+            policy: caches.unreadable.first::<GovernancePolicy>(None),
+            budget: caches.unreadable.first::<Budget>(Some(&namespace)),
+        },
         uid,
         namespace_labels: caches.namespace_labels(&namespace),
         team: caches.team(&namespace, &whole.spec.team_ref.name),

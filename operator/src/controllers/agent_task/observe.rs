@@ -6,8 +6,10 @@ use super::rows::{Rows, read};
 use crate::context::Context;
 use crate::effects::bounded;
 use crate::error::Error;
+use golden_crds::conditions::{COMPLETE, FAILED, STALLED, find, is_true};
+use golden_crds::conditions::{agent_task as task_reasons, sandbox_run};
 use golden_crds::labels::TASK_UID;
-use golden_crds::{AgentTask, AgentTeam};
+use golden_crds::{AgentTask, AgentTeam, SandboxRun};
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
@@ -20,10 +22,52 @@ pub(crate) struct Seen {
     pub(crate) uid: Uuid,
     pub(crate) rows: Rows,
     pub(crate) pods: Vec<Arc<Pod>>,
+    /// Its guards' runs that cannot go on.
+    pub(crate) stalled: Vec<StalledRun>,
+    /// NATS, where sources and results rest, does not answer.
+    pub(crate) messaging_away: bool,
     /// The admitted team, while it exists.
     pub(crate) team: Option<Arc<AgentTeam>>,
     /// Set while the task is not admitted.
     pub(crate) inputs: Option<Inputs>,
+}
+
+/// A run of a guard that waits for something to be mended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StalledRun {
+    pub(crate) name: String,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+/// A run's reason, in the task's own documented words.
+fn task_reason(of_run: &str) -> &'static str {
+    const SAME: [&str; 7] = [
+        task_reasons::ISOLATION_UNAVAILABLE,
+        task_reasons::POD_UNSCHEDULABLE,
+        task_reasons::CONTAINER_START_FAILED,
+        task_reasons::CHILD_REFUSED,
+        task_reasons::CHILD_NAME_TAKEN,
+        task_reasons::NODE_LOST,
+        task_reasons::ARTIFACT_STORE_UNREACHABLE,
+    ];
+    if of_run == sandbox_run::IMAGE_ERROR {
+        return task_reasons::IMAGE_PULL_FAILED;
+    }
+    SAME.into_iter().find(|same| *same == of_run).unwrap_or(task_reasons::GUARD_NOT_RUN)
+}
+
+impl StalledRun {
+    pub(super) fn of(run: &SandboxRun) -> Option<Self> {
+        let conditions = &run.status.as_ref()?.conditions;
+        let stalled = find(conditions, STALLED).filter(|c| c.status == "True")?;
+        let over = is_true(conditions, COMPLETE) || is_true(conditions, FAILED);
+        (!over && run.metadata.deletion_timestamp.is_none()).then(|| Self {
+            name: run.name_any(),
+            reason: task_reason(&stalled.reason),
+            message: stalled.message.clone(),
+        })
+    }
 }
 
 impl Seen {
@@ -61,7 +105,17 @@ pub(crate) async fn observe(task: &Arc<AgentTask>, ctx: &Context) -> Result<Seen
         Some(_) => None,
         None => gather(task, parsed, ctx).await?,
     };
-    Ok(Seen { team: team(task, &rows, ctx).await?, task: Arc::clone(task), uid: parsed, rows, pods, inputs })
+    let stalled = ctx.caches.runs_with(TASK_UID, &uid).iter().filter_map(|r| StalledRun::of(r)).collect();
+    Ok(Seen {
+        team: team(task, &rows, ctx).await?,
+        task: Arc::clone(task),
+        uid: parsed,
+        rows,
+        pods,
+        stalled,
+        messaging_away: golden_platform::nats::ping(&ctx.jetstream.client()).is_err(),
+        inputs,
+    })
 }
 
 /// Pods that were made and are not cached: the cache may lag, and a pod taken for lost costs a try.

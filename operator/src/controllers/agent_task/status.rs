@@ -52,6 +52,18 @@ pub(crate) fn status(seen: &Seen, plan: &Plan, acted: Option<&Acted>, now: Times
             generation,
             now,
         );
+    } else if let Some(run) = seen.stalled.first()
+        && !is_true(&status.conditions, STALLED)
+    {
+        // Known here long before the run is given up and the orchestrator hears of it.
+        let message = format!("guard run {}: {}", run.name, run.message);
+        let conditions = &mut status.conditions;
+        set_run_state(conditions, RunState::Stalled, run.reason, &message, generation, now);
+    } else if seen.messaging_away && !is_true(&status.conditions, STALLED) {
+        let message = "NATS does not answer, so that no source is read and no result kept; work goes on by itself \
+                       when it is back";
+        let (conditions, why) = (&mut status.conditions, reason::MESSAGING_UNREACHABLE);
+        set_run_state(conditions, RunState::Stalled, why, message, generation, now);
     }
     status
 }

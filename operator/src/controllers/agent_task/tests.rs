@@ -1,6 +1,6 @@
 use super::act::{Acted, refusal};
-use super::inputs::Inputs;
-use super::observe::Seen;
+use super::inputs::{Inputs, Unreadable};
+use super::observe::{Seen, StalledRun};
 use super::plan::{Plan, plan};
 use super::pods::read;
 use super::rows::{Admitted, Desired, Rows};
@@ -85,6 +85,7 @@ fn inputs() -> Inputs {
         golden: "golden-system".into(),
         default_model: ModelRef { provider: "default".into(), model: "m".into() },
         runtime_classes: ["gvisor".to_owned()].into(),
+        unreadable: Unreadable::default(),
         secret: None,
         tasks: std::collections::BTreeMap::new(),
     }
@@ -253,6 +254,8 @@ fn seen(rows: Vec<Desired>, pods: Vec<Pod>) -> Seen {
             ..Rows::default()
         },
         pods: pods.into_iter().map(Arc::new).collect(),
+        stalled: vec![],
+        messaging_away: false,
         team: Some(Arc::new(team())),
         inputs: None,
     }
@@ -428,6 +431,47 @@ fn the_status_follows_the_view_and_generic_tools_read_it() {
     assert!(is_true(&done.conditions, COMPLETE));
     assert!(find(&done.conditions, "Reconciling").is_none());
     assert_eq!(kstatus(&done.conditions, 1, done.observed_generation, false), KStatus::Current);
+}
+
+#[test]
+fn a_policy_or_budget_that_cannot_be_read_may_be_the_one_that_forbids() {
+    let mut blocked = inputs();
+    blocked.unreadable.budget = Some("Budget b cannot be used: spec.x".into());
+    assert_eq!(why(&blocked).unwrap_err(), "BudgetNotReady");
+    blocked.unreadable.policy = Some("GovernancePolicy p cannot be used: spec.x".into());
+    assert_eq!(why(&blocked).unwrap_err(), "PolicyNotReady");
+}
+
+#[test]
+fn a_guards_run_that_cannot_go_on_is_told_by_the_task_until_it_can() {
+    let run = |conditions: Value| {
+        let object = json!({"apiVersion": "goldenarch.dev/v1alpha1", "kind": "SandboxRun",
+            "metadata": {"name": "fix-g", "namespace": "team"},
+            "spec": {"image": "i", "command": ["c"]}, "status": {"conditions": conditions}});
+        StalledRun::of(&serde_json::from_value(object).unwrap())
+    };
+    let condition = |type_: &str, reason: &str| {
+        json!({"type": type_, "status": "True", "reason": reason, "message": "no such image",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    };
+    assert_eq!(run(json!([condition("Reconciling", "Pending")])), None);
+    assert_eq!(run(json!([condition("Stalled", "ImageError"), condition("Failed", "ImageError")])), None);
+    let mut seen = with_view(&WORKING);
+    seen.stalled.extend(run(json!([condition("Stalled", "ImageError")])));
+    let stalled = status(&seen, &Plan::default(), None, at(1));
+    let told = find(&stalled.conditions, "Stalled").unwrap();
+    assert_eq!(
+        (told.reason.as_str(), told.message.as_str()),
+        ("ImagePullFailed", "guard run fix-g: no such image")
+    );
+    seen.stalled.clear();
+    seen.messaging_away = true;
+    let away = status(&seen, &Plan::default(), None, at(1));
+    assert_eq!(find(&away.conditions, "Stalled").unwrap().reason, "MessagingUnreachable");
+    seen.messaging_away = false;
+    Arc::make_mut(&mut seen.task).status = Some(stalled);
+    let mended = status(&seen, &Plan::default(), None, at(2));
+    assert!(find(&mended.conditions, "Stalled").is_none());
 }
 
 #[test]

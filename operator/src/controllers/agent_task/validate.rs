@@ -98,6 +98,11 @@ pub(crate) fn account(inputs: &Inputs, team_uid: Uuid) -> TaskAccount {
 }
 
 fn policy(inputs: &Inputs) -> Result<MergedPolicy, Fault> {
+    // It may be the one that forbids what the others allow.
+    if let Some(unreadable) = &inputs.unreadable.policy {
+        let message = format!("{unreadable}; whether it concerns this task cannot be known until then");
+        return Err(fault(reason::POLICY_NOT_READY, message));
+    }
     let named: Vec<(String, &golden_crds::GovernancePolicySpec)> = inputs
         .policies
         .iter()
@@ -194,6 +199,10 @@ fn models(
 /// The accounts of every selecting budget and its parents. All callers lock in this order (depth, then uid), so
 /// that two paths never lock against each other.
 fn path(inputs: &Inputs, policy: &MergedPolicy) -> Result<Vec<Uuid>, Fault> {
+    if let Some(unreadable) = &inputs.unreadable.budget {
+        let message = format!("{unreadable}; whether it pays for this task cannot be known until then");
+        return Err(fault(reason::BUDGET_NOT_READY, message));
+    }
     let selecting = selecting(&namespace(inputs), inputs.task.labels(), &inputs.budgets);
     if selecting.is_empty() && policy.require_budget.value {
         return Err(fault(

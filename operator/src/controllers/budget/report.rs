@@ -1,16 +1,18 @@
 //! The status. Amounts alone are written at most every ten seconds: a busy team settles many calls.
 
 use super::{MANAGER, Seen};
+use crate::budgets::shown;
 use crate::context::Context;
 use crate::effects::write_status;
 use crate::error::Error;
 use crate::money::dollars;
-use golden_crds::BudgetStatus;
 use golden_crds::conditions::budget as reason;
-use golden_crds::conditions::{Lifecycle, set_lifecycle};
+use golden_crds::conditions::{Lifecycle, READY, find, set_lifecycle};
+use golden_crds::{Budget, BudgetStatus};
 use golden_platform::ledger_accounts::Balance;
 use jiff::Timestamp;
 use kube::{Api, ResourceExt};
+use std::sync::Arc;
 use std::time::Duration;
 
 const AMOUNTS: Duration = Duration::from_secs(10);
@@ -32,8 +34,7 @@ pub(crate) async fn report(
     if only_amounts && !ctx.budgets_written.due(&uid, 0, AMOUNTS) {
         return Ok(Some(AMOUNTS));
     }
-    let api: Api<golden_crds::Budget> =
-        Api::namespaced(ctx.client.clone(), &seen.budget.namespace().unwrap_or_default());
+    let api: Api<Budget> = Api::namespaced(ctx.client.clone(), &seen.budget.namespace().unwrap_or_default());
     write_status(&api, &ctx.caches.budgets, MANAGER, &*seen.budget, &status).await?;
     ctx.budgets_written.done(&uid, 0);
     ctx.events.transitions(&*seen.budget, &before.conditions, &status.conditions).await;
@@ -52,14 +53,30 @@ pub(super) fn status(seen: &Seen, acted: &Result<Option<Balance>, Error>, now: T
             None => (Lifecycle::Progressing, reason::PROGRESSING, error.to_string()),
         },
         (_, Ok(None)) => (Lifecycle::Progressing, reason::PROGRESSING, "the account is being made".into()),
-        (_, Ok(Some(balance))) => {
+        (Ok(chain), Ok(Some(balance))) => {
             amounts(&mut status, balance);
-            let (why, message) = standing(balance);
-            (Lifecycle::Ready, why, message)
+            unready_parent(chain).unwrap_or_else(|| {
+                let (why, message) = standing(balance);
+                (Lifecycle::Ready, why, message)
+            })
         }
     };
     set_lifecycle(&mut status.conditions, state, why, &message, generation, now);
     status
+}
+
+/// A parent that is not Ready pays for no new task.
+fn unready_parent(chain: &[Arc<Budget>]) -> Option<(Lifecycle, &'static str, String)> {
+    let of = |b: &Budget| find(&b.status.as_ref()?.conditions, READY).cloned();
+    let told = chain.iter().skip(1).map(|parent| (parent, of(parent)));
+    let (parent, ready) =
+        told.into_iter().find(|(_, ready)| ready.as_ref().is_none_or(|c| c.status != "True"))?;
+    let Some(c) = ready else {
+        let message = format!("the account of parent {} is being made", shown(parent));
+        return Some((Lifecycle::Progressing, reason::PARENT_NOT_READY, message));
+    };
+    let message = format!("parent {} is not ready: {}: {}", shown(parent), c.reason, c.message);
+    Some((Lifecycle::Stalled, reason::PARENT_NOT_READY, message))
 }
 
 fn amounts(status: &mut BudgetStatus, balance: &Balance) {

@@ -50,6 +50,30 @@ fn a_broken_chain_changes_no_account_and_stalls() {
 }
 
 #[test]
+fn a_budget_is_ready_when_its_parents_are() {
+    let child = budget("a", "x", &json!({"parentRef": {"name": "root"}}));
+    let root = |status: serde_json::Value| {
+        let mut root = (*budget("a", "root", &json!({}))).clone();
+        root.status = serde_json::from_value(json!({"conditions": status})).unwrap();
+        Arc::new(root)
+    };
+    let ready = |status: &str, reason: &str| {
+        json!([{"type": "Ready", "status": status, "reason": reason, "message": "m",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"}])
+    };
+    for (of_root, want, stalled) in [
+        (json!([]), "ParentNotReady", false),
+        (ready("False", "ParentCycle"), "ParentNotReady", true),
+        (ready("True", "Active"), "Active", false),
+    ] {
+        let seen = seen(&child, &[root(of_root), child.clone()]);
+        let shown = status(&seen, &Ok(Some(balance(10, 0, 0, 0))), Timestamp::UNIX_EPOCH);
+        assert_eq!(find(&shown.conditions, READY).unwrap().reason, want);
+        assert_eq!(is_true(&shown.conditions, STALLED), stalled);
+    }
+}
+
+#[test]
 fn standing_tells_left_nothing_left_and_overdrawn_apart() {
     let one = budget("a", "x", &json!({}));
     for (balance, why, available) in [
