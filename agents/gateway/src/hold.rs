@@ -110,6 +110,7 @@ fn request(identity: &Identity, provider: &str, plan: &Plan, keys: &Keys) -> Res
         model: identity.binding.model.clone(),
         prompt_digest: plan.prompt_digest.clone(),
         cost_micro_usd: plan.bound.cost.0,
+        dispatch: false,
         tokens: plan.bound.tokens,
     }
 }

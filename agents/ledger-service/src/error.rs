@@ -1,24 +1,40 @@
 //! Why the ledger refused or failed.
 
+use std::sync::Arc;
+
 use golden_ledger::{AmountError, IllegalTransition};
 use golden_platform::{Class, Classify};
+use uuid::Uuid;
 
-#[derive(Debug, thiserror::Error)]
+/// Cheap to clone: one fault of the database is told to every caller of its batch.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     #[error("{field} {why}")]
     Invalid { field: &'static str, why: &'static str },
     #[error("there is no reservation {0}; reserve first")]
     UnknownKey(String),
     #[error("pod {0} is not the newest try of its task; its calls are not paid any more")]
-    StaleTry(uuid::Uuid),
+    StaleTry(Uuid),
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
     #[error(transparent)]
     Amount(#[from] AmountError),
+    #[error("account {0} of the reservation was not found; nothing was changed, ask again")]
+    AccountMissing(Uuid),
+    #[error("an account is held by another transaction; nothing was changed, ask again")]
+    Busy,
     #[error("reservation {0} has state {1:?}, which this version does not know")]
     UnknownState(String, String),
+    #[error("the ledger is stopping; ask again")]
+    Stopped,
     #[error("the ledger's database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(Arc<sqlx::Error>),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
 }
 
 impl Classify for Error {
@@ -26,6 +42,8 @@ impl Classify for Error {
         match self {
             Self::Invalid { .. } | Self::UnknownKey(_) | Self::Amount(_) => Class::Invalid,
             Self::StaleTry(_) | Self::Illegal(_) => Class::Conflict,
+            Self::AccountMissing(_) | Self::Busy => Class::Transient,
+            Self::Stopped => Class::Dependency,
             Self::UnknownState(..) => Class::Bug,
             Self::Database(e) => e.class(),
         }
@@ -40,8 +58,11 @@ impl From<Error> for golden_platform::http::Error {
             Error::UnknownKey(_) => Self::not_found(message),
             Error::StaleTry(_) => Self::new(http::StatusCode::CONFLICT, "StaleTry", message),
             Error::Illegal(_) => Self::new(http::StatusCode::CONFLICT, "IllegalTransition", message),
+            Error::AccountMissing(_) | Error::Busy | Error::Stopped => {
+                Self::new(http::StatusCode::SERVICE_UNAVAILABLE, "Unavailable", message)
+            }
             Error::UnknownState(..) => Self::internal(message),
-            Error::Database(e) => e.into(),
+            Error::Database(e) => Self::of_database(&e),
         }
     }
 }

@@ -11,7 +11,7 @@ const EVERY: Duration = Duration::from_secs(5);
 const BATCH: i64 = 200;
 
 /// Ends what is overdue: Reserved goes back, Dispatched counts as spent at its bound. Returns how many ended.
-/// Several ledgers may do this at once: each end is its own transaction, which looks again.
+/// Several ledgers may do this at once: each end looks again, under the lock.
 pub async fn expire(ledger: &Ledger) -> Result<usize, Error> {
     let overdue: Vec<String> = sqlx::query_scalar(
         "SELECT op_key FROM reservations
@@ -20,10 +20,12 @@ pub async fn expire(ledger: &Ledger) -> Result<usize, Error> {
     .bind(BATCH)
     .fetch_all(&ledger.pool)
     .await?;
-    for op_key in &overdue {
+    let ends = overdue.iter().map(|op_key| async move {
         let answer = ledger.lease_ended(op_key).await?;
         tracing::warn!(op_key, state = answer.state, "a call was not heard of any more; its lease ended");
-    }
+        Ok::<(), Error>(())
+    });
+    futures::future::try_join_all(ends).await?;
     Ok(overdue.len())
 }
 

@@ -1,10 +1,11 @@
 //! The ledger: no call of a model without money reserved for it first.
 //!
-//! One Postgres transaction per call. Accounts of a path are locked from root to leaf, then the reservation, and
-//! the pure rules of `golden-ledger` decide; the table's constraints hold the same invariant once more. Every
-//! call may be repeated: the operation key has one reservation, and what happened already is answered, not done
-//! again. Redis is not asked; docs/decisions says why.
+//! Calls that come together share one Postgres transaction ([`engine`]): accounts are locked, then the reservations, and
+//! the pure rules of `golden-ledger` decide one call after the other; the table's constraints hold the same invariant
+//! once more. Every call may be repeated: the operation key has one reservation, and what happened already is
+//! answered, not done again. Redis is not asked; docs/decisions says why.
 
+mod engine;
 mod error;
 mod leases;
 mod ledger;

@@ -1,6 +1,6 @@
 //! Rows, and the pure values they stand for.
 
-use golden_ledger::{Account, Amount, Effect, Limit, MicroUsd, Reservation, State};
+use golden_ledger::{Account, Amount, Limit, MicroUsd, Reservation, State};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -37,6 +37,29 @@ impl AccountRow {
         }
     }
 
+    /// An account with nothing spent.
+    #[cfg(test)]
+    pub(crate) fn with_limit(account_uid: Uuid, limit_cost: Option<i64>) -> Self {
+        Self {
+            account_uid,
+            kind: "Budget".into(),
+            namespace: "shop".into(),
+            name: "monthly".into(),
+            on_exhausted: "Pause".into(),
+            limit_cost,
+            limit_tokens: None,
+            spent_cost: 0,
+            reserved_cost: 0,
+            spent_tokens: 0,
+            reserved_tokens: 0,
+            overage_cost: 0,
+            overage_tokens: 0,
+            committed_cost_at_edit: 0,
+            committed_tokens_at_edit: 0,
+            deleted: false,
+        }
+    }
+
     /// For people: `Budget shop/monthly`, or the limit of a task itself.
     pub(crate) fn shown(&self) -> String {
         let kind = if self.kind == "Task" { "AgentTask" } else { &self.kind };
@@ -44,82 +67,67 @@ impl AccountRow {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct SeenRow {
-    path: Vec<Uuid>,
-    #[sqlx(flatten)]
-    account: AccountRow,
-}
-
-/// A task's path and its accounts as they are now, without a lock: enough to say no, never to say yes. Empty if
-/// the task has no account at all.
-pub(crate) async fn see_path(
+/// These accounts as they are, without a lock.
+pub(crate) async fn see_accounts(
     conn: &mut PgConnection,
-    task_uid: Uuid,
-) -> Result<(Vec<Uuid>, Vec<AccountRow>), sqlx::Error> {
-    let seen: Vec<SeenRow> = sqlx::query_as(
-        "SELECT t.path, account_uid, kind, namespace, name, on_exhausted, limit_cost, limit_tokens, spent_cost,
+    uids: &[Uuid],
+) -> Result<Vec<AccountRow>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT account_uid, kind, namespace, name, on_exhausted, limit_cost, limit_tokens, spent_cost,
                 reserved_cost, spent_tokens, reserved_tokens, overage_cost, overage_tokens,
                 committed_cost_at_edit, committed_tokens_at_edit, deleted_at IS NOT NULL AS deleted
-         FROM task_accounts t JOIN accounts ON account_uid = ANY(t.path)
-         WHERE task_uid = $1 ORDER BY array_position(t.path, account_uid)",
+         FROM accounts WHERE account_uid = ANY($1)",
     )
-    .bind(task_uid)
+    .bind(uids)
     .fetch_all(conn)
-    .await?;
-    let path = seen.first().map(|s| s.path.clone()).unwrap_or_default();
-    Ok((path, seen.into_iter().map(|s| s.account).collect()))
+    .await
 }
 
-/// The accounts of a path, root first, all locked. They are locked in the order of their uids, whatever the path's own
-/// order is: paths are made of selectors, two may share accounts in opposite orders, and one order for all is what
-/// cannot deadlock. (The lock is taken after sorting: Postgres locks rows as they leave the sort.)
-pub(crate) async fn lock_path(
+/// Those of these accounts that nobody else holds, locked.
+pub(crate) async fn lock_free_accounts(
     conn: &mut PgConnection,
-    path: &[Uuid],
+    uids: &[Uuid],
 ) -> Result<Vec<AccountRow>, sqlx::Error> {
-    let mut rows: Vec<AccountRow> = sqlx::query_as(
+    if uids.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_as(
+        "SELECT account_uid, kind, namespace, name, on_exhausted, limit_cost, limit_tokens, spent_cost,
+                reserved_cost, spent_tokens, reserved_tokens, overage_cost, overage_tokens,
+                committed_cost_at_edit, committed_tokens_at_edit, deleted_at IS NOT NULL AS deleted
+         FROM accounts WHERE account_uid = ANY($1)
+         ORDER BY account_uid FOR UPDATE SKIP LOCKED",
+    )
+    .bind(uids)
+    .fetch_all(conn)
+    .await
+}
+
+/// These accounts, all locked, in the order of their uids: paths are made of selectors, two may share accounts in
+/// opposite orders, and one order for all is what cannot deadlock. (The lock is taken after sorting: Postgres locks
+/// rows as they leave the sort.)
+pub(crate) async fn lock_accounts(
+    conn: &mut PgConnection,
+    uids: &[Uuid],
+) -> Result<Vec<AccountRow>, sqlx::Error> {
+    if uids.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_as(
         "SELECT account_uid, kind, namespace, name, on_exhausted, limit_cost, limit_tokens, spent_cost,
                 reserved_cost, spent_tokens, reserved_tokens, overage_cost, overage_tokens,
                 committed_cost_at_edit, committed_tokens_at_edit, deleted_at IS NOT NULL AS deleted
          FROM accounts WHERE account_uid = ANY($1)
          ORDER BY account_uid FOR UPDATE",
     )
-    .bind(path)
+    .bind(uids)
     .fetch_all(conn)
-    .await?;
-    rows.sort_by_key(|row| path.iter().position(|uid| *uid == row.account_uid));
-    Ok(rows)
-}
-
-/// Adds an effect to every account of a locked path.
-pub(crate) async fn apply(
-    conn: &mut PgConnection,
-    path: &[Uuid],
-    effect: &Effect,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE accounts SET
-             reserved_cost = reserved_cost + $2, reserved_tokens = reserved_tokens + $3,
-             spent_cost = spent_cost + $4, spent_tokens = spent_tokens + $5,
-             overage_cost = overage_cost + $6, overage_tokens = overage_tokens + $7
-         WHERE account_uid = ANY($1)",
-    )
-    .bind(path)
-    .bind(effect.reserved.cost.0)
-    .bind(effect.reserved.tokens)
-    .bind(effect.spent.cost.0)
-    .bind(effect.spent.tokens)
-    .bind(effect.overage.cost.0)
-    .bind(effect.overage.tokens)
-    .execute(conn)
     .await
-    .map(drop)
 }
 
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct ReservationRow {
-    op_key: String,
+    pub(crate) op_key: String,
     pub(crate) request_hash: String,
     state: String,
     cost: i64,
@@ -136,27 +144,16 @@ impl ReservationRow {
     }
 }
 
-/// A reservation as it is, unlocked: its key, request and path never change.
-pub(crate) async fn find(
+/// Those of these keys that have a reservation, locked in the order of their keys. Their accounts are locked before.
+pub(crate) async fn lock_reservations(
     conn: &mut PgConnection,
-    op_key: &str,
-) -> Result<Option<ReservationRow>, sqlx::Error> {
+    op_keys: &[&str],
+) -> Result<Vec<ReservationRow>, sqlx::Error> {
     sqlx::query_as(
         "SELECT op_key, request_hash, state, cost, tokens, path, lease_until < now() AS overdue
-         FROM reservations WHERE op_key = $1",
+         FROM reservations WHERE op_key = ANY($1) ORDER BY op_key FOR UPDATE",
     )
-    .bind(op_key)
-    .fetch_optional(conn)
-    .await
-}
-
-/// A reservation, locked. Its accounts, if they are needed, are locked before.
-pub(crate) async fn lock(conn: &mut PgConnection, op_key: &str) -> Result<ReservationRow, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT op_key, request_hash, state, cost, tokens, path, lease_until < now() AS overdue
-         FROM reservations WHERE op_key = $1 FOR UPDATE",
-    )
-    .bind(op_key)
-    .fetch_one(conn)
+    .bind(op_keys)
+    .fetch_all(conn)
     .await
 }

@@ -183,3 +183,46 @@ async fn a_call_that_cannot_be_paid_waits_for_no_lock() {
     assert!(matches!(answer, ReserveAnswer::Exhausted { missing_micro_usd: 1, .. }), "{answer:?}");
     busy.rollback().await.unwrap();
 }
+
+#[tokio::test]
+async fn one_busy_account_holds_up_only_who_needs_it() {
+    let world = World::new().await;
+    let (held, free) = (
+        world.budget(Uuid::new_v4(), None, Some(10)).await,
+        world.budget(Uuid::new_v4(), None, Some(10)).await,
+    );
+    let (waits, goes_on) = (world.task(&[held], None).await, world.task(&[free], None).await);
+    let mut busy = world.pool.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM accounts WHERE account_uid = $1 FOR UPDATE")
+        .bind(held)
+        .execute(&mut *busy)
+        .await
+        .unwrap();
+    let (ledger, asked) = (world.ledger.clone(), request(world.team, waits, "waits", 1));
+    let waiting = tokio::spawn(async move { ledger.reserve(&asked).await });
+    for n in 0..5 {
+        let key = format!("k{n}");
+        let asking = world.reserve(goes_on, &key, 1);
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(5), asking).await.expect("held up");
+        assert_eq!(answer, granted("Reserved"));
+    }
+    assert!(!waiting.is_finished());
+    busy.rollback().await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), granted("Reserved"));
+    assert_eq!((world.money(held).await, world.money(free).await), ((0, 1, 0), (0, 5, 0)));
+}
+
+#[tokio::test]
+async fn a_grant_that_goes_upstream_at_once_is_dispatched_in_one_step() {
+    let world = World::new().await;
+    let root = world.budget(Uuid::new_v4(), None, Some(10)).await;
+    let task = world.task(&[root], None).await;
+    let mut both = request(world.team, task, "a", 4);
+    both.dispatch = true;
+    for _ in 0..2 {
+        assert_eq!(world.ledger.reserve(&both).await.unwrap(), granted("Dispatched"));
+    }
+    assert!(world.ledger.release("a").await.is_err(), "the money may be spent");
+    world.ledger.settle(&settlement("a", 3)).await.unwrap();
+    assert_eq!(world.money(root).await, (3, 0, 0));
+}

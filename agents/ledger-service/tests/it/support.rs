@@ -113,6 +113,7 @@ pub(crate) fn request(team: Uuid, task: Uuid, key: &str, cost: i64) -> ReserveRe
         prompt_digest: "sha256:p".into(),
         cost_micro_usd: cost,
         tokens: cost,
+        dispatch: false,
     }
 }
 

@@ -77,9 +77,9 @@ impl IntoResponse for Error {
     }
 }
 
-/// The caller learns whether to repeat; what the database said is for the log.
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
+impl Error {
+    /// The caller learns whether to repeat; what the database said is for the log.
+    pub fn of_database(error: &sqlx::Error) -> Self {
         match error.class() {
             Class::Dependency | Class::Transient | Class::Conflict => {
                 tracing::warn!(error = %error, "database");
@@ -90,5 +90,11 @@ impl From<sqlx::Error> for Error {
                 Self::internal("the database refused a statement; see this service's log")
             }
         }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::of_database(&error)
     }
 }

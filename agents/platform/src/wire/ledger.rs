@@ -19,6 +19,9 @@ pub struct ReserveRequest {
     pub prompt_digest: String,
     pub cost_micro_usd: i64,
     pub tokens: i64,
+    /// The call goes upstream at once: the grant is Dispatched, in one durable step instead of two.
+    #[serde(default)]
+    pub dispatch: bool,
 }
 
 /// The ledger's answer to a reserve.

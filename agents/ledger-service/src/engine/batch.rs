@@ -1,0 +1,378 @@
+//! Many requests, decided one after the other over what the database holds. Pure.
+//!
+//! Every decision sees what those before it in the batch did, as if each had committed alone. What changed comes out
+//! as rows to insert, rows to update and the accounts' differences.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use golden_ledger::{
+    Account, Amount, Effect, Event, Refusal, Reservation, State, bind_request, reserve, transition,
+};
+use golden_platform::wire::{ReserveAnswer, ReserveRequest};
+use uuid::Uuid;
+
+use super::job::{Ask, Move, Report, Said};
+use super::queue::{Behind, Queue};
+use crate::Error;
+use crate::rows::AccountRow;
+
+/// The accounts of a task, root first, its own last.
+pub(super) type Path = Arc<[Uuid]>;
+
+/// A reservation, as it is after what was decided so far.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) request_hash: String,
+    pub(super) reservation: Reservation,
+    pub(super) path: Path,
+    pub(super) overdue: bool,
+    pub(super) report: Option<Report>,
+    /// Decided in this batch; the request it was made by.
+    pub(super) new: Option<Box<ReserveRequest>>,
+    /// Moved on in this batch.
+    pub(super) moved: bool,
+}
+
+/// An account, before the batch and after what was decided so far.
+#[derive(Debug)]
+pub(super) struct Held {
+    row: AccountRow,
+    before: Account,
+    pub(super) after: Account,
+}
+
+impl Held {
+    pub(super) fn new(row: AccountRow) -> Self {
+        let account = row.account();
+        Self { row, before: account, after: account }
+    }
+
+    /// What is to be added to the row.
+    pub(super) fn difference(&self) -> Result<Effect, Error> {
+        let (before, after) = (&self.before, &self.after);
+        Ok(Effect {
+            reserved: after.reserved.minus(before.reserved)?,
+            spent: after.spent.minus(before.spent)?,
+            overage: after.overage.minus(before.overage)?,
+        })
+    }
+}
+
+/// What the database holds of everything the batch concerns, locked.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) accounts: BTreeMap<Uuid, Held>,
+    /// By task.
+    pub(super) paths: HashMap<Uuid, Path>,
+    /// By operation key.
+    pub(super) reservations: BTreeMap<String, Kept>,
+    /// Pods that are not the newest try of their task.
+    pub(super) stale: HashSet<Uuid>,
+    /// Accounts that somebody else holds: they are as they were a moment ago, enough to say no and never to say yes.
+    pub(super) busy: HashSet<Uuid>,
+    /// Accounts that have money back, or spent it: whoever waits for one looks again.
+    pub(super) told: BTreeSet<Uuid>,
+}
+
+impl Batch {
+    /// Decides one request. `None`: it needs an account that is busy.
+    pub(super) fn decide(
+        &mut self,
+        ask: &Ask,
+        queue: &mut Queue,
+        now: Instant,
+    ) -> Option<Result<Said, Error>> {
+        let decided = match ask {
+            Ask::Reserve(request) => self.reserve(request, queue, now).map(Said::Reserve),
+            Ask::Move { op_key, wanted } => self.transit(op_key, *wanted).map(Said::Moved),
+        };
+        match decided {
+            Err(Error::Busy) => None,
+            decided => Some(decided),
+        }
+    }
+
+    fn reserve(
+        &mut self,
+        request: &ReserveRequest,
+        queue: &mut Queue,
+        now: Instant,
+    ) -> Result<ReserveAnswer, Error> {
+        if let Some(known) = self.reservations.get(&request.op_key) {
+            if bind_request(&known.request_hash, &request.request_hash).is_err() {
+                return Ok(ReserveAnswer::OtherRequest);
+            }
+            return Ok(ReserveAnswer::Granted { state: known.reservation.state.as_str().to_owned() });
+        }
+        if let Some(pod) = request.try_uid.filter(|pod| self.stale.contains(pod)) {
+            return Err(Error::StaleTry(pod));
+        }
+        let amount = Amount::new(request.cost_micro_usd, request.tokens);
+        let Some(path) = self.paths.get(&request.task_uid).cloned() else {
+            return Ok(ReserveAnswer::NoAccount);
+        };
+        let effect = match self.funds(&path, amount)? {
+            Ok(effect) => effect,
+            Err(refused) => {
+                if matches!(&refused, ReserveAnswer::Exhausted { on_exhausted, .. } if on_exhausted != "Fail")
+                {
+                    queue.wait(&request.op_key, &path, amount, now);
+                }
+                return Ok(refused);
+            }
+        };
+        if path.iter().any(|uid| self.busy.contains(uid)) {
+            return Err(Error::Busy);
+        }
+        if let Some(behind) = queue.behind(&request.op_key, &path, amount, &self.accounts, now) {
+            queue.wait(&request.op_key, &path, amount, now);
+            return Ok(self.later(&behind));
+        }
+        queue.leave(&request.op_key);
+        self.apply(&path, &effect)?;
+        let state = if request.dispatch { State::Dispatched } else { State::Reserved };
+        let kept = Kept {
+            request_hash: request.request_hash.clone(),
+            reservation: Reservation { state, amount, actual: None },
+            path,
+            overdue: false,
+            report: None,
+            new: Some(Box::new(request.clone())),
+            moved: false,
+        };
+        self.reservations.insert(request.op_key.clone(), kept);
+        Ok(ReserveAnswer::Granted { state: state.as_str().to_owned() })
+    }
+
+    /// The answer to a call that could be paid and is not next. It waits whatever the account says of an exhausted one:
+    /// there is money, and it is its turn soon.
+    fn later(&self, behind: &Behind) -> ReserveAnswer {
+        let account = self.accounts.get(&behind.account);
+        ReserveAnswer::Exhausted {
+            account: account.map_or_else(String::new, |held| held.row.shown()),
+            account_uid: behind.account,
+            missing_micro_usd: behind.shortfall.missing.cost.0,
+            missing_tokens: behind.shortfall.missing.tokens,
+            on_exhausted: "Pause".to_owned(),
+        }
+    }
+
+    /// The effect on every account, or the answer that one of them cannot pay.
+    fn funds(&self, path: &[Uuid], amount: Amount) -> Result<Result<Effect, ReserveAnswer>, Error> {
+        let held: Vec<&Held> = path.iter().filter_map(|uid| self.accounts.get(uid)).collect();
+        // An account that is missing or closed cannot say no, so it must not be passed over.
+        if path.is_empty() || held.len() != path.len() || held.iter().any(|h| h.row.deleted) {
+            return Ok(Err(ReserveAnswer::NoAccount));
+        }
+        let balances: Vec<Account> = held.iter().map(|h| h.after).collect();
+        let lacking = match reserve(&balances, amount) {
+            Ok(effect) => return Ok(Ok(effect)),
+            Err(Refusal::NoAccount) => return Ok(Err(ReserveAnswer::NoAccount)),
+            Err(Refusal::Amount(e)) => return Err(e.into()),
+            Err(Refusal::Exhausted(lacking)) => lacking,
+        };
+        // One that makes the task fail is told before one that makes it wait; then the largest lack.
+        let told = lacking.iter().filter_map(|s| Some((s, &held.get(s.index)?.row)));
+        let told = told.min_by_key(|(_, account)| account.on_exhausted != "Fail");
+        Ok(Err(told.map_or(ReserveAnswer::NoAccount, |(shortfall, account)| ReserveAnswer::Exhausted {
+            account: account.shown(),
+            account_uid: account.account_uid,
+            missing_micro_usd: shortfall.missing.cost.0,
+            missing_tokens: shortfall.missing.tokens,
+            on_exhausted: account.on_exhausted.clone(),
+        })))
+    }
+
+    fn transit(&mut self, op_key: &str, wanted: Move) -> Result<State, Error> {
+        let Some(kept) = self.reservations.get(op_key) else {
+            return Err(Error::UnknownKey(op_key.chars().take(80).collect()));
+        };
+        if wanted.only_overdue && !kept.overdue {
+            return Ok(kept.reservation.state);
+        }
+        let step = transition(&kept.reservation, wanted.event)?;
+        if step.duplicate {
+            return Ok(step.reservation.state);
+        }
+        let path = Arc::clone(&kept.path);
+        self.apply(&path, &step.effect)?;
+        if !matches!(wanted.event, Event::Dispatch) {
+            self.told.extend(path.iter());
+        }
+        if let Some(kept) = self.reservations.get_mut(op_key) {
+            kept.reservation = step.reservation;
+            kept.report = wanted.report;
+            // A dispatch begins a new lease.
+            kept.overdue = false;
+            kept.moved = true;
+        }
+        Ok(step.reservation.state)
+    }
+
+    /// On every account of the path, or on none.
+    fn apply(&mut self, path: &[Uuid], effect: &Effect) -> Result<(), Error> {
+        if *effect == Effect::default() {
+            return Ok(());
+        }
+        let mut after = Vec::with_capacity(path.len());
+        for uid in path {
+            if self.busy.contains(uid) {
+                return Err(Error::Busy);
+            }
+            let held = self.accounts.get(uid).ok_or(Error::AccountMissing(*uid))?;
+            after.push((*uid, held.after.apply(effect)?));
+        }
+        for (uid, account) in after {
+            if let Some(held) = self.accounts.get_mut(&uid) {
+                held.after = account;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golden_ledger::MicroUsd;
+
+    const TASK: Uuid = Uuid::from_u128(7);
+    const ROOT: Uuid = Uuid::from_u128(1);
+
+    fn batch(limit: i64) -> Batch {
+        let path: Path = Arc::from([ROOT, TASK]);
+        let account = |uid, limit| Held::new(AccountRow::with_limit(uid, limit));
+        Batch {
+            accounts: [(ROOT, account(ROOT, Some(limit))), (TASK, account(TASK, None))].into(),
+            paths: [(TASK, path)].into(),
+            ..Batch::default()
+        }
+    }
+
+    /// What a request that is not put off comes to.
+    impl Batch {
+        fn now(&mut self, ask: &Ask) -> Result<Said, Error> {
+            self.with(ask, &mut Queue::default())
+        }
+
+        fn with(&mut self, ask: &Ask, queue: &mut Queue) -> Result<Said, Error> {
+            self.decide(ask, queue, Instant::now()).unwrap()
+        }
+
+        fn is_put_off(&mut self, ask: &Ask) -> bool {
+            self.decide(ask, &mut Queue::default(), Instant::now()).is_none()
+        }
+    }
+
+    fn request(key: &str, cost: i64) -> ReserveRequest {
+        ReserveRequest {
+            op_key: key.into(),
+            request_hash: format!("sha256:{key}"),
+            team_uid: Uuid::nil(),
+            task_uid: TASK,
+            try_uid: None,
+            attempt: 1,
+            role: "developer".into(),
+            provider: "p".into(),
+            model: "m".into(),
+            prompt_digest: "d".into(),
+            cost_micro_usd: cost,
+            tokens: 0,
+            dispatch: false,
+        }
+    }
+
+    fn ask(key: &str, cost: i64) -> Ask {
+        Ask::Reserve(Box::new(request(key, cost)))
+    }
+
+    fn settle(key: &str, cost: i64) -> Ask {
+        let event = Event::Settle { actual: Amount::new(cost, 0) };
+        Ask::Move { op_key: key.into(), wanted: Move::of(event) }
+    }
+
+    fn state(said: Result<Said, Error>) -> String {
+        match said.unwrap() {
+            Said::Moved(state) => state.as_str().into(),
+            Said::Reserve(ReserveAnswer::Granted { state }) => state,
+            Said::Reserve(other) => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_request_sees_what_those_before_it_did() {
+        let mut batch = batch(100);
+        assert_eq!(state(batch.now(&ask("a", 60))), "Reserved");
+        assert!(state(batch.now(&ask("b", 60))).starts_with("Exhausted"), "the first took it");
+        assert_eq!(state(batch.now(&ask("a", 60))), "Reserved", "a duplicate takes nothing");
+        let dispatch = Ask::Move { op_key: "a".into(), wanted: Move::of(Event::Dispatch) };
+        assert_eq!(state(batch.now(&dispatch)), "Dispatched");
+        assert_eq!(state(batch.now(&settle("a", 10))), "Settled");
+        assert_eq!(state(batch.now(&ask("b", 60))), "Reserved", "the rest came back");
+        let root = &batch.accounts[&ROOT];
+        assert_eq!(root.after.spent.cost, MicroUsd(10));
+        assert_eq!(root.difference().unwrap().reserved.cost, MicroUsd(60));
+        assert_eq!(batch.told.len(), 2);
+    }
+
+    #[test]
+    fn the_same_key_with_another_request_takes_nothing() {
+        let mut batch = batch(100);
+        batch.now(&ask("a", 10)).unwrap();
+        let mut other = request("a", 10);
+        other.request_hash = "sha256:other".into();
+        let said = batch.now(&Ask::Reserve(Box::new(other))).unwrap();
+        assert_eq!(said, Said::Reserve(ReserveAnswer::OtherRequest));
+        assert_eq!(batch.accounts[&ROOT].after.reserved.cost, MicroUsd(10));
+    }
+
+    #[test]
+    fn one_that_fails_changes_nothing() {
+        let mut batch = batch(i64::MAX);
+        batch.now(&ask("a", i64::MAX)).unwrap();
+        assert!(matches!(batch.now(&ask("b", 1)), Err(Error::Amount(_))), "it does not fit 64 bits");
+        assert!(matches!(batch.now(&settle("a", 1)), Err(Error::Illegal(_))), "not dispatched");
+        assert!(matches!(batch.now(&settle("none", 1)), Err(Error::UnknownKey(_))));
+        assert_eq!(batch.accounts[&ROOT].after.reserved.cost, MicroUsd(i64::MAX));
+        assert!(!batch.reservations["a"].moved);
+    }
+
+    #[test]
+    fn a_held_call_gets_the_money_that_came_back_before_a_later_one() {
+        let (mut batch, mut queue) = (batch(100), Queue::default());
+        for (key, cost) in [("a", 60), ("b", 40)] {
+            batch.now(&ask(key, cost)).unwrap();
+            let dispatch = Ask::Move { op_key: key.into(), wanted: Move::of(Event::Dispatch) };
+            batch.now(&dispatch).unwrap();
+        }
+        assert!(state(batch.with(&ask("held", 50), &mut queue)).starts_with("Exhausted"));
+        batch.now(&settle("a", 10)).unwrap();
+        assert!(state(batch.with(&ask("late", 20), &mut queue)).starts_with("Exhausted"), "it is not next");
+        assert_eq!(state(batch.with(&ask("held", 50), &mut queue)), "Reserved");
+    }
+
+    #[test]
+    fn a_busy_account_can_say_no_and_never_yes() {
+        let mut batch = batch(100);
+        batch.now(&ask("a", 60)).unwrap();
+        batch.busy.insert(ROOT);
+        assert!(state(batch.now(&ask("large", 60))).starts_with("Exhausted"));
+        assert!(batch.is_put_off(&ask("small", 1)));
+        let dispatch = Ask::Move { op_key: "a".into(), wanted: Move::of(Event::Dispatch) };
+        assert_eq!(state(batch.now(&dispatch)), "Dispatched", "which touches no account");
+        assert!(batch.is_put_off(&settle("a", 1)));
+        assert_eq!(batch.reservations["a"].reservation.state, State::Dispatched);
+    }
+
+    #[test]
+    fn granted_and_dispatched_is_one_step() {
+        let mut batch = batch(100);
+        let mut both = request("a", 60);
+        both.dispatch = true;
+        assert_eq!(state(batch.now(&Ask::Reserve(Box::new(both)))), "Dispatched");
+        let release = Ask::Move { op_key: "a".into(), wanted: Move::of(Event::Release) };
+        assert!(matches!(batch.now(&release), Err(Error::Illegal(_))), "the money may be spent");
+    }
+}
