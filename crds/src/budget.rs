@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Period", type_ = "string", json_path = ".spec.period", priority = 1),
     printcolumn(name = "Parent", type_ = "string", json_path = ".spec.parentRef.name", priority = 1),
     printcolumn(name = "Reserved", type_ = "integer", json_path = ".status.reservedMicroUSD", priority = 1),
     printcolumn(
@@ -43,9 +44,18 @@ use serde::{Deserialize, Serialize};
 pub struct BudgetSpec {
     /// Upper bounds. Can be raised and lowered at any time; lowering takes nothing back that was granted.
     pub limits: BudgetLimits,
-    /// How long the limits count. This version serves `Total` only.
+    /// How long the limits count. What calls under way have reserved is carried over when a period ends.
     #[serde(default)]
     pub period: Period,
+    /// Where days, weeks and months begin: a name of the IANA time zone database, for example `Europe/Berlin`.
+    #[schemars(length(min = 1, max = 64), regex(pattern = TIME_ZONE))]
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// Shares of a limit, in percent: reaching one is an event, once per period.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(range(min = 1, max = 100)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub alert_percents: Vec<i64>,
     /// AgentTasks of this namespace, by their labels at admission; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::label_selector")]
@@ -82,12 +92,37 @@ pub struct BudgetLimits {
     pub tokens: Option<i64>,
 }
 
+/// Letters, digits and what stands between them in names of zones.
+const TIME_ZONE: &str = "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$";
+
+fn utc() -> String {
+    "UTC".into()
+}
+
 /// How long a limit counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Period {
     /// For ever.
     #[default]
     Total,
+    /// From midnight to midnight.
+    Day,
+    /// From Monday to Monday.
+    Week,
+    /// From the first to the first.
+    Month,
+}
+
+impl Period {
+    /// The name as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Total => "Total",
+            Self::Day => "Day",
+            Self::Week => "Week",
+            Self::Month => "Month",
+        }
+    }
 }
 
 /// What happens to a call that cannot be paid.
@@ -124,6 +159,14 @@ pub struct BudgetStatus {
     #[serde(default, rename = "availableMicroUSD", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub available_micro_usd: Option<i64>,
+    /// When the present period ends, in RFC 3339; absent where the limits count for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub period_ends_at: Option<String>,
+    /// Those of `spec.alertPercents` that were reached in this period.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub alerts_reached: Vec<i64>,
     /// Settled tokens.
     #[serde(default)]
     #[schemars(range(min = 0))]

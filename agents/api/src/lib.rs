@@ -5,6 +5,7 @@
 //! draw such tokens is RBAC's business. A namespace that is gone has no such accounts: its records stay, and are opened
 //! by `golden-auditor` of Golden's own namespace.
 
+mod budgets;
 mod queries;
 mod routes;
 mod service;

@@ -1,6 +1,6 @@
 //! The routes. Each checks that the caller speaks for the namespace it asks about, then reads.
 
-use crate::queries;
+use crate::{budgets, queries};
 use async_nats::jetstream::Context;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -31,6 +31,8 @@ pub(crate) fn router(sources: Sources) -> Router {
     Router::new()
         .route("/v1/namespaces/{namespace}/tasks", get(tasks))
         .route("/v1/namespaces/{namespace}/escalations", get(escalations))
+        .route("/v1/namespaces/{namespace}/budgets", get(standings))
+        .route("/v1/namespaces/{namespace}/budgets/{name}/spend", get(spenders))
         .route("/v1/namespaces/{namespace}/dead-letters", get(dead_letters))
         .route("/v1/namespaces/{namespace}/dead-letters/{id}", get(dead_letter))
         .route("/v1/namespaces/{namespace}/dead-letters/{id}/replay", post(replay))
@@ -206,6 +208,27 @@ async fn cost(
 ) -> Result<Json<Vec<queries::CostLine>>, Error> {
     let task = find(&sources, &caller, &namespace, &name, &which).await?;
     Ok(Json(queries::cost(&sources.db, task.task_uid).await?))
+}
+
+async fn standings(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path(namespace): Path<String>,
+) -> Result<Json<Vec<budgets::Standing>>, Error> {
+    may_read(&sources, &caller, &namespace)?;
+    Ok(Json(budgets::standings(&sources.db, &namespace).await?))
+}
+
+async fn spenders(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Result<Json<Vec<budgets::Spender>>, Error> {
+    may_read(&sources, &caller, &namespace)?;
+    if !budgets::standings(&sources.db, &namespace).await?.iter().any(|budget| budget.name == name) {
+        return Err(Error::not_found(format!("no Budget {name} in {namespace}: see `golden budgets`")));
+    }
+    Ok(Json(budgets::spenders(&sources.db, &namespace, &name).await?))
 }
 
 async fn diff(

@@ -140,3 +140,81 @@ async fn letters_of_another_namespace_are_out_of_reach() {
     assert_eq!(world.call("reader", Method::GET, "dead-letters/1").await.0, StatusCode::NOT_FOUND);
     assert_eq!(world.call("steward", Method::POST, "dead-letters/1/discard").await.0, StatusCode::NOT_FOUND);
 }
+
+/// A Budget of 100 in checkout, spent by a task there and by one of billing.
+async fn spent(world: &World) -> Uuid {
+    let (root, mine, theirs) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+    for (uid, kind, namespace, name, limit) in [
+        (root, "Budget", "checkout", "all", Some(100_i64)),
+        (mine, "Task", "checkout", "fix", None),
+        (theirs, "Task", "billing", "secret", None),
+    ] {
+        sqlx::query(
+            "INSERT INTO accounts (account_uid, kind, namespace, name, limit_cost, spent_cost, reserved_cost)
+             VALUES ($1, $2, $3, $4, $5, 50, 5)",
+        )
+        .bind(uid)
+        .bind(kind)
+        .bind(namespace)
+        .bind(name)
+        .bind(limit)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    }
+    for (task, key, cost) in [(mine, "a", 10_i64), (mine, "b", 5), (theirs, "c", 35)] {
+        sqlx::query(
+            "INSERT INTO task_accounts (task_uid, team_uid, path) VALUES ($1, $2, ARRAY[$3, $1]) ON CONFLICT DO NOTHING",
+        )
+        .bind(task)
+        .bind(world.team)
+        .bind(root)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+        sqlx::query(
+            "INSERT INTO reservations (op_key, request_hash, team_uid, task_uid, attempt, role, provider, model,
+                 prompt_digest, path, state, cost, tokens, actual_cost, input_tokens, output_tokens, lease_until, ended_at)
+             VALUES ($1, 'h', $2, $3, 1, 'developer', 'p', 'm', 'd', ARRAY[$4, $3], 'Settled', $5, 1, $5, 7, 3, now(), now())",
+        )
+        .bind(key)
+        .bind(world.team)
+        .bind(task)
+        .bind(root)
+        .bind(cost)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    }
+    root
+}
+
+#[tokio::test]
+async fn budgets_tell_what_is_left_and_who_spent_it_and_hide_other_namespaces_tasks() {
+    let world = World::new().await;
+    let root = spent(&world).await;
+    let (status, budgets) = world.call("reader", Method::GET, "budgets").await;
+    assert_eq!(status, StatusCode::OK, "{budgets}");
+    assert_eq!(budgets[0]["spentMicroUSD"], 50);
+    assert_eq!(budgets.as_array().unwrap().len(), 1, "a task's own limit is none");
+    let (_, spend) = world.call("reader", Method::GET, "budgets/all/spend").await;
+    assert_eq!(
+        (&spend[0]["namespace"], &spend[0]["task"], &spend[0]["costMicroUSD"]),
+        (&json!("billing"), &Value::Null, &json!(35))
+    );
+    assert_eq!(
+        (&spend[1]["task"], &spend[1]["calls"], &spend[1]["costMicroUSD"]),
+        (&json!("fix"), &json!(2), &json!(15))
+    );
+    // A period that has ended counts as begun anew.
+    sqlx::query("UPDATE accounts SET period = 'Day', period_start = now() - interval '2 days', period_end = now() - interval '1 day' WHERE account_uid = $1")
+        .bind(root)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let (_, budgets) = world.call("reader", Method::GET, "budgets").await;
+    assert_eq!((&budgets[0]["spentMicroUSD"], &budgets[0]["reservedMicroUSD"]), (&json!(0), &json!(5)));
+    assert_eq!(world.call("reader", Method::GET, "budgets/all/spend").await.1, json!([]));
+    assert_eq!(world.call("reader", Method::GET, "budgets/none/spend").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(world.call("neighbours-reader", Method::GET, "budgets").await.0, StatusCode::FORBIDDEN);
+}

@@ -1,6 +1,8 @@
 //! Rows, and the pure values they stand for.
 
-use golden_ledger::{Account, Amount, Limit, MicroUsd, Reservation, State};
+use golden_ledger::{Account, Amount, Limit, MicroUsd, Period, Reservation, State, span, time_zone};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -24,6 +26,21 @@ pub(crate) struct AccountRow {
     committed_cost_at_edit: i64,
     committed_tokens_at_edit: i64,
     pub(crate) deleted: bool,
+    period: String,
+    time_zone: String,
+    /// Times are microseconds since 1970, by the database's clock.
+    pub(crate) period_start_us: Option<i64>,
+    period_end_us: Option<i64>,
+    now_us: i64,
+}
+
+/// A period that begins now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Begins {
+    pub(crate) start_us: i64,
+    pub(crate) end_us: i64,
+    /// The one before has ended. Otherwise there was none: what is spent goes on counting.
+    pub(crate) rolls: bool,
 }
 
 impl AccountRow {
@@ -35,6 +52,20 @@ impl AccountRow {
             overage: Amount::new(self.overage_cost, self.overage_tokens),
             committed_at_edit: Amount::new(self.committed_cost_at_edit, self.committed_tokens_at_edit),
         }
+    }
+
+    /// The period that has to be begun, if one has.
+    pub(crate) fn begins(&self) -> Option<Begins> {
+        let rolls = match self.period_end_us {
+            Some(end) if self.now_us < end => return None,
+            end => end.is_some(),
+        };
+        let period = Period::parse(&self.period)?;
+        let now = Timestamp::from_microsecond(self.now_us).ok()?;
+        // The operator lets no unknown zone through. If one is there all the same, days still have to end.
+        let zone = time_zone(&self.time_zone).unwrap_or(TimeZone::UTC);
+        let span = span(period, &zone, now)?;
+        Some(Begins { start_us: span.start.as_microsecond(), end_us: span.end.as_microsecond(), rolls })
     }
 
     /// An account with nothing spent.
@@ -57,6 +88,11 @@ impl AccountRow {
             committed_cost_at_edit: 0,
             committed_tokens_at_edit: 0,
             deleted: false,
+            period: "Total".into(),
+            time_zone: "UTC".into(),
+            period_start_us: None,
+            period_end_us: None,
+            now_us: 0,
         }
     }
 
@@ -67,20 +103,28 @@ impl AccountRow {
     }
 }
 
+/// The columns of [`AccountRow`], with a clause behind them.
+macro_rules! accounts {
+    ($clause:literal) => {
+        concat!(
+            "SELECT account_uid, kind, namespace, name, on_exhausted, limit_cost, limit_tokens, spent_cost,
+                    reserved_cost, spent_tokens, reserved_tokens, overage_cost, overage_tokens,
+                    committed_cost_at_edit, committed_tokens_at_edit, deleted_at IS NOT NULL AS deleted,
+                    period, time_zone, (extract(epoch FROM period_start) * 1000000)::bigint AS period_start_us,
+                    (extract(epoch FROM period_end) * 1000000)::bigint AS period_end_us,
+                    (extract(epoch FROM now()) * 1000000)::bigint AS now_us
+             FROM accounts WHERE account_uid = ANY($1) ",
+            $clause
+        )
+    };
+}
+
 /// These accounts as they are, without a lock.
 pub(crate) async fn see_accounts(
     conn: &mut PgConnection,
     uids: &[Uuid],
 ) -> Result<Vec<AccountRow>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT account_uid, kind, namespace, name, on_exhausted, limit_cost, limit_tokens, spent_cost,
-                reserved_cost, spent_tokens, reserved_tokens, overage_cost, overage_tokens,
-                committed_cost_at_edit, committed_tokens_at_edit, deleted_at IS NOT NULL AS deleted
-         FROM accounts WHERE account_uid = ANY($1)",
-    )
-    .bind(uids)
-    .fetch_all(conn)
-    .await
+    sqlx::query_as(accounts!("")).bind(uids).fetch_all(conn).await
 }
 
 /// Those of these accounts that nobody else holds, locked.
@@ -91,16 +135,7 @@ pub(crate) async fn lock_free_accounts(
     if uids.is_empty() {
         return Ok(Vec::new());
     }
-    sqlx::query_as(
-        "SELECT account_uid, kind, namespace, name, on_exhausted, limit_cost, limit_tokens, spent_cost,
-                reserved_cost, spent_tokens, reserved_tokens, overage_cost, overage_tokens,
-                committed_cost_at_edit, committed_tokens_at_edit, deleted_at IS NOT NULL AS deleted
-         FROM accounts WHERE account_uid = ANY($1)
-         ORDER BY account_uid FOR UPDATE SKIP LOCKED",
-    )
-    .bind(uids)
-    .fetch_all(conn)
-    .await
+    sqlx::query_as(accounts!("ORDER BY account_uid FOR UPDATE SKIP LOCKED")).bind(uids).fetch_all(conn).await
 }
 
 /// These accounts, all locked, in the order of their uids: paths are made of selectors, two may share accounts in
@@ -113,16 +148,7 @@ pub(crate) async fn lock_accounts(
     if uids.is_empty() {
         return Ok(Vec::new());
     }
-    sqlx::query_as(
-        "SELECT account_uid, kind, namespace, name, on_exhausted, limit_cost, limit_tokens, spent_cost,
-                reserved_cost, spent_tokens, reserved_tokens, overage_cost, overage_tokens,
-                committed_cost_at_edit, committed_tokens_at_edit, deleted_at IS NOT NULL AS deleted
-         FROM accounts WHERE account_uid = ANY($1)
-         ORDER BY account_uid FOR UPDATE",
-    )
-    .bind(uids)
-    .fetch_all(conn)
-    .await
+    sqlx::query_as(accounts!("ORDER BY account_uid FOR UPDATE")).bind(uids).fetch_all(conn).await
 }
 
 #[derive(Debug, sqlx::FromRow)]
@@ -134,6 +160,8 @@ pub(crate) struct ReservationRow {
     tokens: i64,
     pub(crate) path: Vec<Uuid>,
     pub(crate) overdue: bool,
+    /// In microseconds since 1970.
+    pub(crate) ended_us: Option<i64>,
 }
 
 impl ReservationRow {
@@ -150,7 +178,8 @@ pub(crate) async fn lock_reservations(
     op_keys: &[&str],
 ) -> Result<Vec<ReservationRow>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT op_key, request_hash, state, cost, tokens, path, lease_until < now() AS overdue
+        "SELECT op_key, request_hash, state, cost, tokens, path, lease_until < now() AS overdue,
+                (extract(epoch FROM ended_at) * 1000000)::bigint AS ended_us
          FROM reservations WHERE op_key = ANY($1) ORDER BY op_key FOR UPDATE",
     )
     .bind(op_keys)

@@ -13,5 +13,7 @@ mod leases;
 mod life;
 #[path = "it/limits.rs"]
 mod limits;
+#[path = "it/periods.rs"]
+mod periods;
 #[path = "it/support.rs"]
 mod support;

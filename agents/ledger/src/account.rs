@@ -108,6 +108,13 @@ impl Account {
         Ok(Self { limit, spent, overage: Amount::ZERO, committed_at_edit, reserved: self.reserved })
     }
 
+    /// The account when a period has ended: nothing is spent yet, and what calls under way have reserved is carried
+    /// over. An overage stays until a person has seen it.
+    #[must_use]
+    pub fn roll(&self) -> Self {
+        Self { spent: Amount::ZERO, committed_at_edit: self.reserved, ..*self }
+    }
+
     /// The invariant of the row, as the database's constraint has it.
     pub fn row_holds(&self) -> bool {
         let Ok(committed) = self.committed() else { return false };

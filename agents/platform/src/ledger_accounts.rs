@@ -20,6 +20,10 @@ pub struct BudgetAccount {
     /// In micro-USD.
     pub limit_cost: Option<i64>,
     pub limit_tokens: Option<i64>,
+    /// `Total`, `Day`, `Week` or `Month`.
+    pub period: String,
+    /// A name of the IANA database.
+    pub time_zone: String,
 }
 
 /// A task's own limit, as an account.
@@ -46,6 +50,8 @@ pub struct Balance {
     pub reserved_tokens: i64,
     pub overage_tokens: i64,
     pub version: i64,
+    /// The present period's end, in microseconds since 1970; none before its first call.
+    pub period_end_us: Option<i64>,
 }
 
 /// Makes a Budget's account, or takes over an edit of its limits. True if anything changed.
@@ -64,6 +70,8 @@ pub async fn upsert_task(conn: &mut PgConnection, task: &TaskAccount) -> Result<
         on_exhausted: "Pause".to_owned(),
         limit_cost: task.limit_cost,
         limit_tokens: task.limit_tokens,
+        period: "Total".to_owned(),
+        time_zone: "UTC".to_owned(),
     };
     upsert(conn, &account, "Task").await
 }
@@ -74,8 +82,8 @@ pub async fn upsert_task(conn: &mut PgConnection, task: &TaskAccount) -> Result<
 async fn upsert(conn: &mut PgConnection, account: &BudgetAccount, kind: &str) -> Result<bool, sqlx::Error> {
     let changed = sqlx::query(
         "INSERT INTO accounts AS a (account_uid, team_uid, kind, namespace, name, parent_uid, on_exhausted,
-                                    limit_cost, limit_tokens)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                                    limit_cost, limit_tokens, period, time_zone)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (account_uid) DO UPDATE SET
              parent_uid = excluded.parent_uid,
              on_exhausted = excluded.on_exhausted,
@@ -93,11 +101,21 @@ async fn upsert(conn: &mut PgConnection, account: &BudgetAccount, kind: &str) ->
                         a.committed_cost_at_edit, a.committed_tokens_at_edit
                  WHERE (a.limit_cost, a.limit_tokens) IS NOT DISTINCT FROM
                        (excluded.limit_cost, excluded.limit_tokens)) AS edited),
+             period = excluded.period,
+             time_zone = excluded.time_zone,
+             -- Another period begins with what is spent now; its first end clears that.
+             (period_start, period_end) = (SELECT * FROM (
+                 SELECT a.period_start, a.period_end
+                 WHERE (a.period, a.time_zone) = (excluded.period, excluded.time_zone)
+                 UNION ALL
+                 SELECT NULL, NULL
+                 WHERE (a.period, a.time_zone) <> (excluded.period, excluded.time_zone)) AS span),
              deleted_at = NULL,
              version = a.version + 1
-         WHERE (a.parent_uid, a.on_exhausted, a.limit_cost, a.limit_tokens, a.deleted_at) IS DISTINCT FROM
+         WHERE (a.parent_uid, a.on_exhausted, a.limit_cost, a.limit_tokens, a.period, a.time_zone, a.deleted_at)
+               IS DISTINCT FROM
                (excluded.parent_uid, excluded.on_exhausted, excluded.limit_cost, excluded.limit_tokens,
-                NULL::timestamptz)",
+                excluded.period, excluded.time_zone, NULL::timestamptz)",
     )
     .bind(account.uid)
     .bind(account.team_uid)
@@ -108,6 +126,8 @@ async fn upsert(conn: &mut PgConnection, account: &BudgetAccount, kind: &str) ->
     .bind(&account.on_exhausted)
     .bind(account.limit_cost)
     .bind(account.limit_tokens)
+    .bind(&account.period)
+    .bind(&account.time_zone)
     .execute(&mut *conn)
     .await?
     .rows_affected()
@@ -157,7 +177,8 @@ pub async fn mark_deleted(conn: &mut PgConnection, uid: Uuid) -> Result<bool, sq
 pub async fn balance(conn: &mut PgConnection, uid: Uuid) -> Result<Option<Balance>, sqlx::Error> {
     sqlx::query_as(
         "SELECT account_uid, limit_cost, limit_tokens, spent_cost, reserved_cost, overage_cost, spent_tokens,
-                reserved_tokens, overage_tokens, version
+                reserved_tokens, overage_tokens, version,
+                (extract(epoch FROM period_end) * 1000000)::bigint AS period_end_us
          FROM accounts WHERE account_uid = $1",
     )
     .bind(uid)

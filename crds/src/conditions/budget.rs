@@ -25,6 +25,10 @@ reasons! {
     PARENT_CYCLE = "ParentCycle";
     /// The chain of parents is longer than is served.
     PARENT_TOO_DEEP = "ParentTooDeep";
+    /// A share of `spec.alertPercents` is spent. An event, once per period; `status.alertsReached` keeps it.
+    ALERT_PERCENT_REACHED = "AlertPercentReached";
+    /// `spec.timeZone` is no zone that this version knows.
+    TIME_ZONE_UNKNOWN = "TimeZoneUnknown";
     /// `spec.selector` is not a usable label selector.
     SELECTOR_INVALID = "SelectorInvalid";
 }

@@ -3,6 +3,7 @@
 //! They hold no rights of their own: every answer is got with the caller's kubeconfig.
 
 mod approve;
+mod budgets;
 mod client;
 mod cost;
 mod diff;
@@ -37,6 +38,8 @@ pub(crate) enum PersonCommand {
     Logs(logs::Args),
     /// Show what a task cost, by attempt, role and model.
     Cost(cost::Args),
+    /// Show what the budgets of a namespace stand at, or who spends one.
+    Budgets(budgets::Args),
     /// Approve a task's result, or answer its escalation.
     Approve(approve::ApproveArgs),
     /// Deny a task's result, or answer its escalation with no.
@@ -67,6 +70,7 @@ impl PersonCommand {
             Self::Diff(args) => diff::run(args).await,
             Self::Logs(args) => logs::run(args).await,
             Self::Cost(args) => cost::run(args).await,
+            Self::Budgets(args) => budgets::run(args).await,
             Self::Approve(args) => approve::approve(args).await,
             Self::Deny(args) => approve::deny(args).await,
             Self::Escalations(args) => escalations::run(args).await,

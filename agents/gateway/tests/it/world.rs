@@ -133,6 +133,8 @@ impl World {
             on_exhausted: on_exhausted.into(),
             limit_cost: Some(limit),
             limit_tokens: None,
+            period: "Total".into(),
+            time_zone: "UTC".into(),
         };
         upsert_budget(&mut self.pool.acquire().await.unwrap(), &account).await.unwrap();
     }

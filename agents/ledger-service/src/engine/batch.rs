@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::job::{Ask, Move, Report, Said};
 use super::queue::{Behind, Queue};
 use crate::Error;
-use crate::rows::AccountRow;
+use crate::rows::{AccountRow, Begins};
 
 /// The accounts of a task, root first, its own last.
 pub(super) type Path = Arc<[Uuid]>;
@@ -28,6 +28,8 @@ pub(super) struct Kept {
     pub(super) reservation: Reservation,
     pub(super) path: Path,
     pub(super) overdue: bool,
+    /// When it ended, in microseconds since 1970; none in this batch.
+    pub(super) ended_us: Option<i64>,
     pub(super) report: Option<Report>,
     /// Decided in this batch; the request it was made by.
     pub(super) new: Option<Box<ReserveRequest>>,
@@ -41,12 +43,21 @@ pub(super) struct Held {
     row: AccountRow,
     before: Account,
     pub(super) after: Account,
+    /// A period that begins with this batch.
+    pub(super) begins: Option<Begins>,
 }
 
 impl Held {
     pub(super) fn new(row: AccountRow) -> Self {
-        let account = row.account();
-        Self { row, before: account, after: account }
+        let (before, begins) = (row.account(), row.begins());
+        let after = if begins.is_some_and(|b| b.rolls) { before.roll() } else { before };
+        Self { row, before, after, begins }
+    }
+
+    /// Whether something of that time was spent in an earlier period, so that its correction is none of this one.
+    fn is_past(&self, ended_us: Option<i64>) -> bool {
+        let start = self.begins.map(|b| b.start_us).or(self.row.period_start_us);
+        ended_us.zip(start).is_some_and(|(ended, start)| ended < start)
     }
 
     /// What is to be added to the row.
@@ -131,13 +142,14 @@ impl Batch {
             return Ok(self.later(&behind));
         }
         queue.leave(&request.op_key);
-        self.apply(&path, &effect)?;
+        self.apply(&path, &effect, None)?;
         let state = if request.dispatch { State::Dispatched } else { State::Reserved };
         let kept = Kept {
             request_hash: request.request_hash.clone(),
             reservation: Reservation { state, amount, actual: None },
             path,
             overdue: false,
+            ended_us: None,
             report: None,
             new: Some(Box::new(request.clone())),
             moved: false,
@@ -196,8 +208,8 @@ impl Batch {
         if step.duplicate {
             return Ok(step.reservation.state);
         }
-        let path = Arc::clone(&kept.path);
-        self.apply(&path, &step.effect)?;
+        let (path, ended_us) = (Arc::clone(&kept.path), kept.ended_us);
+        self.apply(&path, &step.effect, ended_us)?;
         if !matches!(wanted.event, Event::Dispatch) {
             self.told.extend(path.iter());
         }
@@ -211,8 +223,9 @@ impl Batch {
         Ok(step.reservation.state)
     }
 
-    /// On every account of the path, or on none.
-    fn apply(&mut self, path: &[Uuid], effect: &Effect) -> Result<(), Error> {
+    /// On every account of the path, or on none. What comes back for a call that ended in an earlier period is no money
+    /// of this one.
+    fn apply(&mut self, path: &[Uuid], effect: &Effect, ended_us: Option<i64>) -> Result<(), Error> {
         if *effect == Effect::default() {
             return Ok(());
         }
@@ -222,7 +235,9 @@ impl Batch {
                 return Err(Error::Busy);
             }
             let held = self.accounts.get(uid).ok_or(Error::AccountMissing(*uid))?;
-            after.push((*uid, held.after.apply(effect)?));
+            let past = held.is_past(ended_us);
+            let effect = if past { Effect { spent: Amount::ZERO, ..*effect } } else { *effect };
+            after.push((*uid, held.after.apply(&effect)?));
         }
         for (uid, account) in after {
             if let Some(held) = self.accounts.get_mut(&uid) {

@@ -147,6 +147,7 @@ impl Store {
                 path: Arc::from(row.path),
                 request_hash: row.request_hash,
                 overdue: row.overdue,
+                ended_us: row.ended_us,
                 report: None,
                 new: None,
                 moved: false,
@@ -253,6 +254,10 @@ impl Store {
             .bind(&accounts.overage_tokens)
             .bind(NOTIFY_ACCOUNTS)
             .bind(&told)
+            .bind(&accounts.committed_cost)
+            .bind(&accounts.committed_tokens)
+            .bind(&accounts.period_start_us)
+            .bind(&accounts.period_end_us)
             .execute(conn)
             .await?;
         Ok(())
@@ -289,10 +294,15 @@ WITH added AS (
     UPDATE accounts a SET
         reserved_cost = a.reserved_cost + d.reserved_cost, reserved_tokens = a.reserved_tokens + d.reserved_tokens,
         spent_cost = a.spent_cost + d.spent_cost, spent_tokens = a.spent_tokens + d.spent_tokens,
-        overage_cost = a.overage_cost + d.overage_cost, overage_tokens = a.overage_tokens + d.overage_tokens
+        overage_cost = a.overage_cost + d.overage_cost, overage_tokens = a.overage_tokens + d.overage_tokens,
+        committed_cost_at_edit = coalesce(d.committed_cost, a.committed_cost_at_edit),
+        committed_tokens_at_edit = coalesce(d.committed_tokens, a.committed_tokens_at_edit),
+        period_start = coalesce('epoch'::timestamptz + d.start_us * interval '1 microsecond', a.period_start),
+        period_end = coalesce('epoch'::timestamptz + d.end_us * interval '1 microsecond', a.period_end)
     FROM unnest($27::uuid[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[],
-                $33::bigint[])
-         AS d(uid, reserved_cost, reserved_tokens, spent_cost, spent_tokens, overage_cost, overage_tokens)
+                $33::bigint[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[])
+         AS d(uid, reserved_cost, reserved_tokens, spent_cost, spent_tokens, overage_cost, overage_tokens,
+              committed_cost, committed_tokens, start_us, end_us)
     WHERE a.account_uid = d.uid
 )
 SELECT pg_notify($34, account::text) FROM unnest($35::uuid[]) AS account";
@@ -400,14 +410,18 @@ struct Accounts {
     spent_tokens: Vec<i64>,
     overage_cost: Vec<i64>,
     overage_tokens: Vec<i64>,
+    committed_cost: Vec<Option<i64>>,
+    committed_tokens: Vec<Option<i64>>,
+    period_start_us: Vec<Option<i64>>,
+    period_end_us: Vec<Option<i64>>,
 }
 
 impl Accounts {
     fn of(batch: &Batch) -> Result<Self, Error> {
         let mut columns = Self::default();
-        for (uid, held) in &batch.accounts {
+        for (uid, held) in batch.accounts.iter().filter(|(uid, _)| !batch.busy.contains(uid)) {
             let difference = held.difference()?;
-            if difference == golden_ledger::Effect::default() {
+            if difference == golden_ledger::Effect::default() && held.begins.is_none() {
                 continue;
             }
             columns.uid.push(*uid);
@@ -417,6 +431,11 @@ impl Accounts {
             columns.spent_tokens.push(difference.spent.tokens);
             columns.overage_cost.push(difference.overage.cost.0);
             columns.overage_tokens.push(difference.overage.tokens);
+            let rolled = held.begins.filter(|b| b.rolls).map(|_| held.after.committed_at_edit);
+            columns.committed_cost.push(rolled.map(|amount| amount.cost.0));
+            columns.committed_tokens.push(rolled.map(|amount| amount.tokens));
+            columns.period_start_us.push(held.begins.map(|b| b.start_us));
+            columns.period_end_us.push(held.begins.map(|b| b.end_us));
         }
         Ok(columns)
     }

@@ -47,6 +47,8 @@ impl World {
             on_exhausted: "Pause".into(),
             limit_cost,
             limit_tokens: None,
+            period: "Total".into(),
+            time_zone: "UTC".into(),
         };
         upsert_budget(&mut self.pool.acquire().await.unwrap(), &account).await.unwrap();
         uid

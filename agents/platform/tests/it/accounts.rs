@@ -17,6 +17,8 @@ fn budget(limit: Option<i64>) -> BudgetAccount {
         on_exhausted: "Pause".into(),
         limit_cost: limit,
         limit_tokens: None,
+        period: "Total".into(),
+        time_zone: "UTC".into(),
     }
 }
 

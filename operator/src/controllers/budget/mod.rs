@@ -9,6 +9,7 @@ use crate::budgets::{Fault, chain};
 use crate::context::Context;
 use crate::error::Error;
 use golden_crds::Budget;
+use golden_crds::conditions::budget as reason;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use std::sync::Arc;
@@ -41,11 +42,14 @@ fn observe(budget: &Arc<Budget>, ctx: &Context) -> Seen {
     Seen { chain: chain(budget, &ctx.caches.budgets.state()), budget: Arc::clone(budget) }
 }
 
-/// The account as it should be. None while the chain of parents is broken: an account that has been made keeps its
+/// The account as it should be. None while the chain of parents is broken, or the zone unknown: an account that has been made keeps its
 /// limits and its parent, so that a broken reference never frees money.
 fn plan(seen: &Seen) -> Result<Option<golden_platform::ledger_accounts::BudgetAccount>, Error> {
     let Ok(chain) = &seen.chain else { return Ok(None) };
     let spec = &seen.budget.spec;
+    if zone_fault(&seen.budget).is_some() {
+        return Ok(None);
+    }
     let parent = chain.get(1).map(|p| uid(p)).transpose()?;
     Ok(Some(golden_platform::ledger_accounts::BudgetAccount {
         uid: uid(&seen.budget)?,
@@ -56,7 +60,15 @@ fn plan(seen: &Seen) -> Result<Option<golden_platform::ledger_accounts::BudgetAc
         on_exhausted: format!("{:?}", spec.on_exhausted),
         limit_cost: spec.limits.cost_micro_usd,
         limit_tokens: spec.limits.tokens,
+        period: spec.period.as_str().to_owned(),
+        time_zone: spec.time_zone.clone(),
     }))
+}
+
+/// A zone that nobody knows: no day of it ends.
+fn zone_fault(budget: &Budget) -> Option<Fault> {
+    let unknown = golden_ledger::time_zone(&budget.spec.time_zone).err()?;
+    Some(Fault { reason: reason::TIME_ZONE_UNKNOWN, message: format!("spec.timeZone: {unknown}") })
 }
 
 fn uid(budget: &Budget) -> Result<uuid::Uuid, Error> {

@@ -1,6 +1,6 @@
 //! The status. Amounts alone are written at most every ten seconds: a busy team settles many calls.
 
-use super::{MANAGER, Seen};
+use super::{MANAGER, Seen, zone_fault};
 use crate::budgets::shown;
 use crate::context::Context;
 use crate::effects::write_status;
@@ -29,8 +29,9 @@ pub(crate) async fn report(
         return Ok(None);
     }
     let uid = seen.budget.uid().unwrap_or_default();
-    let only_amounts =
-        status.conditions == before.conditions && status.observed_generation == before.observed_generation;
+    let only_amounts = status.conditions == before.conditions
+        && status.observed_generation == before.observed_generation
+        && status.alerts_reached == before.alerts_reached;
     if only_amounts && !ctx.budgets_written.due(&uid, 0, AMOUNTS) {
         return Ok(Some(AMOUNTS));
     }
@@ -38,6 +39,11 @@ pub(crate) async fn report(
     write_status(&api, &ctx.caches.budgets, MANAGER, &*seen.budget, &status).await?;
     ctx.budgets_written.done(&uid, 0);
     ctx.events.transitions(&*seen.budget, &before.conditions, &status.conditions).await;
+    for percent in status.alerts_reached.iter().filter(|p| !before.alerts_reached.contains(p)) {
+        let spent = status.spent.as_deref().unwrap_or_default();
+        let message = format!("{percent} % of the limit are spent: {spent}, {} tokens", status.spent_tokens);
+        ctx.events.send(&*seen.budget, true, reason::ALERT_PERCENT_REACHED, &message).await;
+    }
     Ok(None)
 }
 
@@ -46,23 +52,60 @@ pub(super) fn status(seen: &Seen, acted: &Result<Option<Balance>, Error>, now: T
     let mut status = seen.budget.status.clone().unwrap_or_default();
     let generation = seen.budget.metadata.generation;
     status.observed_generation = generation;
-    let (state, why, message) = match (&seen.chain, acted) {
-        (Err(fault), _) => (Lifecycle::Stalled, fault.reason, fault.message.clone()),
+    let broken = seen.chain.as_ref().err().cloned().or_else(|| zone_fault(&seen.budget));
+    let (state, why, message) = match (broken, acted) {
+        (Some(fault), _) => (Lifecycle::Stalled, fault.reason, fault.message),
         (_, Err(error)) => match error.store_reason() {
             Some(why) => (Lifecycle::Stalled, why, error.to_string()),
             None => (Lifecycle::Progressing, reason::PROGRESSING, error.to_string()),
         },
         (_, Ok(None)) => (Lifecycle::Progressing, reason::PROGRESSING, "the account is being made".into()),
-        (Ok(chain), Ok(Some(balance))) => {
-            amounts(&mut status, balance);
+        (None, Ok(Some(balance))) => {
+            let balance = current(balance, now);
+            amounts(&mut status, &balance);
+            period(&mut status, seen, &balance, now);
+            let chain = seen.chain.as_deref().unwrap_or_default();
             unready_parent(chain).unwrap_or_else(|| {
-                let (why, message) = standing(balance);
+                let (why, message) = standing(&balance);
                 (Lifecycle::Ready, why, message)
             })
         }
     };
     set_lifecycle(&mut status.conditions, state, why, &message, generation, now);
     status
+}
+
+/// The balance as the next call will find it: the ledger begins a new period with the first call in it.
+fn current(balance: &Balance, now: Timestamp) -> Balance {
+    let over = balance.period_end_us.is_some_and(|end| now.as_microsecond() >= end);
+    if over {
+        return Balance { spent_cost: 0, spent_tokens: 0, period_end_us: None, ..balance.clone() };
+    }
+    balance.clone()
+}
+
+/// When the period ends, and which shares of the limits it has reached.
+fn period(status: &mut BudgetStatus, seen: &Seen, balance: &Balance, now: Timestamp) {
+    let spec = &seen.budget.spec;
+    let next = || {
+        let zone = golden_ledger::time_zone(&spec.time_zone).ok()?;
+        let period = golden_ledger::Period::parse(spec.period.as_str())?;
+        Some(golden_ledger::span(period, &zone, now)?.end)
+    };
+    let ends = balance.period_end_us.and_then(|us| Timestamp::from_microsecond(us).ok()).or_else(next);
+    status.period_ends_at = ends.map(|at| at.to_string());
+    let share = |used: i64, limit: Option<i64>| match limit {
+        // Nothing is allowed, so all of it is used.
+        Some(0) => 100,
+        Some(limit) => i128::from(used) * 100 / i128::from(limit),
+        None => 0,
+    };
+    let reached =
+        share(balance.spent_cost, balance.limit_cost).max(share(balance.spent_tokens, balance.limit_tokens));
+    let mut alerts: Vec<i64> =
+        spec.alert_percents.iter().copied().filter(|percent| i128::from(*percent) <= reached).collect();
+    alerts.sort_unstable();
+    status.alerts_reached = alerts;
 }
 
 /// A parent that is not Ready pays for no new task.

@@ -27,6 +27,7 @@ fn balance(limit: i64, spent: i64, reserved: i64, overage: i64) -> Balance {
         reserved_tokens: 0,
         overage_tokens: 0,
         version: 1,
+        period_end_us: None,
     }
 }
 
@@ -47,6 +48,31 @@ fn a_broken_chain_changes_no_account_and_stalls() {
     assert_eq!(plan(&seen).unwrap(), None);
     let shown = status(&seen, &Ok(None), Timestamp::UNIX_EPOCH);
     assert_eq!(find(&shown.conditions, STALLED).unwrap().reason, "ParentNotFound");
+}
+
+#[test]
+fn a_period_shows_its_end_and_its_alerts_and_starts_anew() {
+    let spec = json!({"limits": {"costMicroUSD": 100}, "period": "Day", "timeZone": "Europe/Berlin",
+        "alertPercents": [80, 50, 100]});
+    let daily = budget("a", "x", &spec);
+    let seen = seen(&daily, std::slice::from_ref(&daily));
+    assert_eq!(plan(&seen).unwrap().unwrap().time_zone, "Europe/Berlin");
+    let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+    let end: Timestamp = "2026-11-24T23:00:00Z".parse().unwrap();
+    let spent = Balance { period_end_us: Some(end.as_microsecond()), ..balance(100, 85, 10, 0) };
+    let shown = status(&seen, &Ok(Some(spent.clone())), now);
+    assert_eq!(shown.alerts_reached, [50, 80]);
+    assert_eq!(shown.period_ends_at.as_deref(), Some("2026-11-24T23:00:00Z"));
+    assert_eq!(shown.available_micro_usd, Some(5));
+    // Nobody has called since midnight.
+    let shown = status(&seen, &Ok(Some(spent)), end);
+    assert_eq!((shown.spent_micro_usd, shown.available_micro_usd), (0, Some(90)));
+    assert_eq!(shown.period_ends_at.as_deref(), Some("2026-11-25T23:00:00Z"));
+    assert!(shown.alerts_reached.is_empty());
+    let odd = budget("a", "x", &json!({"timeZone": "Mars/Olympus"}));
+    let seen = super::tests::seen(&odd, std::slice::from_ref(&odd));
+    assert_eq!(plan(&seen).unwrap(), None);
+    assert_eq!(find(&status(&seen, &Ok(None), now).conditions, STALLED).unwrap().reason, "TimeZoneUnknown");
 }
 
 #[test]
