@@ -52,9 +52,10 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ModelProviderSpec {
-    /// How the endpoint is spoken to. This version serves `OpenAI` (Chat Completions).
+    /// How the endpoint is spoken to: `OpenAI` (Chat Completions, Responses, Embeddings) or `Anthropic` (Messages).
     pub protocol: Protocol,
-    /// Where the endpoint is, for example `https://models.example/v1`: http or https, without credentials.
+    /// Where the endpoint is, for example `https://models.example/v1`: http or https, without credentials. OpenAI's
+    /// protocols are called below it (`…/chat/completions`), Anthropic's below its `/v1`, which may be left out.
     #[serde(rename = "baseURL")]
     #[schemars(length(min = 1, max = 2048))]
     pub base_url: String,
@@ -78,12 +79,14 @@ pub struct ModelProviderSpec {
 /// How an endpoint is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Protocol {
-    /// OpenAI's Chat Completions.
+    /// OpenAI's Chat Completions, Responses and Embeddings; the key goes as a bearer token.
     OpenAI,
+    /// Anthropic's Messages; the key goes as `x-api-key`.
+    Anthropic,
 }
 
 /// One model. A model without a price is refused, never free: zero must be written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
     validation = rules::invalid(
         "maxOutputTokens",
@@ -114,6 +117,22 @@ pub struct ModelSpec {
     #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
     #[serde(default, rename = "outputMicroUSDPerMToken", skip_serializing_if = "Option::is_none")]
     pub output_micro_usd_per_mtoken: Option<i64>,
+    /// Price: millionths of a US dollar per million input tokens read from the provider's cache. As other input when
+    /// absent.
+    #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
+    #[serde(default, rename = "cachedInputMicroUSDPerMToken", skip_serializing_if = "Option::is_none")]
+    pub cached_input_micro_usd_per_mtoken: Option<i64>,
+    /// Price: millionths of a US dollar per million input tokens written to the provider's cache. When absent: 1.25
+    /// times other input with protocol `Anthropic`, as Anthropic charges; as other input with `OpenAI`, some of whose
+    /// models charge more.
+    #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
+    #[serde(default, rename = "cacheWriteMicroUSDPerMToken", skip_serializing_if = "Option::is_none")]
+    pub cache_write_micro_usd_per_mtoken: Option<i64>,
+    /// Price: the same for input that is kept there long (Anthropic: an hour, OpenAI: 12 hours). When absent: twice other input with protocol
+    /// `Anthropic`; as other input with `OpenAI`.
+    #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
+    #[serde(default, rename = "longCacheWriteMicroUSDPerMToken", skip_serializing_if = "Option::is_none")]
+    pub long_cache_write_micro_usd_per_mtoken: Option<i64>,
 }
 
 /// What Golden reports of a provider.

@@ -7,13 +7,14 @@ use crate::error::CallError;
 use crate::headers;
 use crate::hold::{Funds, Keys, reserve, unavailable};
 use crate::identity::{Identity, Troubles, earlier};
-use crate::plan::Plan;
+use crate::plan::{Plan, Request};
 use crate::providers::Endpoint;
-use crate::relay::{Charge, Relay, usage};
+use crate::relay::Charge;
 use crate::retry::{Cost, Failure};
 use crate::stuck;
-use crate::upstream::{self, Failed, chain};
+use crate::upstream::{self, Failed, Sent};
 use axum::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
 use golden_ledger::operation_key;
 use golden_platform::wire::SettleRequest;
 use std::sync::Arc;
@@ -21,26 +22,25 @@ use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-/// How long a call waits for a free slot at its provider.
-/// Well within the lease of its reservation.
-const SLOT: Duration = Duration::from_secs(30);
 /// How long a client waits for its answer to be settled before it gets it; the settlement then goes on.
 const SETTLE_WAIT: Duration = Duration::from_secs(3);
-/// Bytes of one stream; far above any output cap.
-const MAX_STREAM: usize = 64 * 1024 * 1024;
 
 /// A call, planned and authorised.
 pub(crate) struct Call {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) identity: Identity,
     pub(crate) endpoint: Endpoint,
-    pub(crate) plan: Plan,
+    pub(crate) request: Request,
+    /// With all the output that its model gives; what is paid for may have less.
+    pub(crate) plan: Arc<Plan>,
+    /// Where it goes.
+    pub(crate) url: String,
     pub(crate) headers: HeaderMap,
 }
 
 /// How a call ended, for the metrics.
 #[derive(Clone, Copy)]
-enum Outcome {
+pub(crate) enum Outcome {
     Answered,
     HungUp,
     Refused,
@@ -100,15 +100,17 @@ impl Call {
         let mut made = 0;
         loop {
             made += 1;
-            self.admit()?;
+            self.endpoint.admit()?;
             let keys =
                 Keys { operation: operation.clone(), upstream: format!("{operation}/u{made}.{nonce}") };
             let provider = &self.endpoint.provider;
-            match reserve(&self.gateway, &self.identity, provider, &self.plan, &keys, client).await? {
-                Funds::Granted => {}
+            let funds =
+                reserve(&self.gateway, &self.identity, &self.request, &self.plan, &keys, client).await?;
+            let plan = match funds {
+                Funds::Granted(plan) => plan,
                 Funds::Gone => return Ok(Outcome::HungUp),
-            }
-            let failed = match self.dispatched(&keys, client).await? {
+            };
+            let failed = match self.dispatched(&keys, &plan, client).await? {
                 Tried::Ended(outcome) => return Ok(outcome),
                 Tried::Failed(failed) => failed,
             };
@@ -128,17 +130,8 @@ impl Call {
         }
     }
 
-    fn admit(&self) -> Result<(), CallError> {
-        self.endpoint.health.admit().map_err(|refused| CallError::Upstream {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            code: "circuit_open",
-            message: format!("ModelProvider {}: {refused}", self.endpoint.provider),
-            retry_after: Some(u32::try_from(refused.retry_after.as_secs() + 1).unwrap_or(u32::MAX)),
-        })
-    }
-
     /// One paid try of the provider: dispatched, sent, relayed, settled.
-    async fn dispatched(&self, keys: &Keys, client: &mut Client) -> Result<Tried, CallError> {
+    async fn dispatched(&self, keys: &Keys, plan: &Plan, client: &mut Client) -> Result<Tried, CallError> {
         let _slot = match self.slot(client).await {
             Ok(slot) => slot,
             Err(error) => {
@@ -156,9 +149,9 @@ impl Call {
         }
         let begun = Instant::now();
         let headers = headers::to_provider(&self.headers);
-        let body = self.plan.body.clone();
+        let sent = Sent { url: &self.url, headers, body: plan.body.clone(), id: &keys.upstream };
         let sent = tokio::select! {
-            sent = upstream::send(&self.gateway.upstream, &self.endpoint, headers, body, &keys.upstream) => sent,
+            sent = upstream::send(&self.gateway.upstream, &self.endpoint, sent) => sent,
             () = client.gone() => {
                 self.settle(keys, Charge::Unknown, begun).await;
                 return Ok(Tried::Ended(Outcome::HungUp));
@@ -171,111 +164,21 @@ impl Call {
                 return Ok(Tried::Failed(failed));
             }
         };
-        let is_stream = self.plan.stream && is_events(&response);
-        let outcome = if is_stream {
-            self.stream(keys, response, begun, client).await
+        let try_ = Try { keys, plan, begun };
+        let outcome = if plan.stream && is_events(&response) {
+            self.stream(try_, response, client).await
         } else {
-            self.whole(keys, response, begun, client).await
+            self.whole(try_, response, client).await
         };
         Ok(Tried::Ended(outcome))
     }
 
     /// A free slot at the provider. `None` as error: the client hung up.
     async fn slot(&self, client: &Client) -> Result<OwnedSemaphorePermit, Option<CallError>> {
-        let slots = Arc::clone(&self.endpoint.health.slots);
         tokio::select! {
-            slot = tokio::time::timeout(SLOT, slots.acquire_owned()) => match slot {
-                Ok(Ok(slot)) => Ok(slot),
-                _ => Err(Some(CallError::Unavailable(format!(
-                    "too many calls of ModelProvider {} are under way", self.endpoint.provider
-                )))),
-            },
+            slot = self.endpoint.slot() => slot.map_err(Some),
             () = client.gone() => Err(None),
         }
-    }
-
-    /// Relays an answer that comes in one piece: settled first, so that whoever has it knows its cost is kept.
-    async fn whole(
-        &self,
-        keys: &Keys,
-        response: reqwest::Response,
-        begun: Instant,
-        client: &mut Client,
-    ) -> Outcome {
-        let (status, headers) = (response.status(), headers::to_client(response.headers()));
-        let body = tokio::select! {
-            body = upstream::answer(response) => body,
-            () = client.gone() => Err("the client hung up".to_owned()),
-        };
-        self.endpoint.health.report(body.is_ok() || client.is_gone());
-        let answer = body.as_ref().ok().and_then(|b| serde_json::from_slice(b).ok());
-        let charge = Charge::of(answer.as_ref().and_then(usage), &self.plan);
-        self.settle(keys, charge, begun).await;
-        match body {
-            Ok(body) => {
-                client.begin(status, headers).await;
-                client.send(body).await;
-                Outcome::Answered
-            }
-            Err(_) if client.is_gone() => Outcome::HungUp,
-            Err(why) => {
-                client.fail(&broken(&self.endpoint.provider, &why)).await;
-                Outcome::Refused
-            }
-        }
-    }
-
-    /// Relays a stream. Its closing event follows the settlement.
-    async fn stream(
-        &self,
-        keys: &Keys,
-        mut response: reqwest::Response,
-        begun: Instant,
-        client: &mut Client,
-    ) -> Outcome {
-        client.begin(response.status(), headers::to_client(response.headers())).await;
-        let mut relay = Relay::new(self.plan.forward_usage);
-        let ended = self.relay(&mut response, &mut relay, client).await;
-        // Closing the connection is what stops the provider.
-        drop(response);
-        self.endpoint.health.report(ended.is_ok() || client.is_gone());
-        self.settle(keys, Charge::of(relay.usage(), &self.plan), begun).await;
-        match ended {
-            Ok(()) => {
-                client.send("data: [DONE]\n\n").await;
-                Outcome::Answered
-            }
-            Err(_) if client.is_gone() => Outcome::HungUp,
-            Err(why) => {
-                client.break_off(&why).await;
-                Outcome::Refused
-            }
-        }
-    }
-
-    async fn relay(
-        &self,
-        response: &mut reqwest::Response,
-        relay: &mut Relay,
-        client: &mut Client,
-    ) -> Result<(), String> {
-        let mut received = 0;
-        while !relay.is_done() {
-            let next = tokio::select! {
-                next = response.chunk() => next.map_err(|e| chain(&e))?,
-                () = client.gone() => return Err("the client hung up".to_owned()),
-            };
-            let Some(bytes) = next else {
-                return Err("the provider's stream ended before its answer did".to_owned());
-            };
-            received += bytes.len();
-            if received > MAX_STREAM {
-                return Err(format!("the provider's stream is longer than {MAX_STREAM} bytes"));
-            }
-            let passed = relay.feed(&bytes).map_err(|e| e.to_string())?;
-            client.send(passed).await;
-        }
-        Ok(())
     }
 
     async fn failed(&self, keys: &Keys, failed: &Failed, begun: Instant) {
@@ -296,49 +199,26 @@ impl Call {
         self.settle(keys, charge, begun).await;
     }
 
-    /// Tells the client what the provider said, in its own words where they are the client's business.
+    /// Tells the client what the provider said.
     async fn pass_on(&self, failed: Failed, client: &mut Client) -> Result<Outcome, CallError> {
-        let provider = &self.endpoint.provider;
-        match failed.said {
-            Some((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, ..)) => Err(CallError::Upstream {
-                status: StatusCode::SERVICE_UNAVAILABLE,
-                code: "provider_key_refused",
-                message: format!("ModelProvider {provider} refuses its key; correct the Secret it names"),
-                retry_after: Some(15),
-            }),
-            Some((status, _, body)) if client.has_begun() => Err(CallError::Upstream {
+        let (status, headers, body) = refusal(&self.endpoint.provider, failed)?;
+        if client.has_begun() {
+            let said = String::from_utf8_lossy(&body);
+            return Err(CallError::Upstream {
                 status,
                 code: "provider_failed",
-                message: format!(
-                    "ModelProvider {provider} answered {status}: {}",
-                    String::from_utf8_lossy(&body)
-                ),
+                message: format!("ModelProvider {} answered {status}: {said}", self.endpoint.provider),
                 retry_after: None,
-            }),
-            Some((status, headers, body)) if status.is_client_error() || status.is_server_error() => {
-                let mut headers = headers::to_client(&headers);
-                headers.remove(http::header::WWW_AUTHENTICATE);
-                client.begin(status, headers).await;
-                client.send(body).await;
-                Ok(Outcome::Refused)
-            }
-            Some((status, ..)) => {
-                Err(broken(provider, &format!("it answered {status}; redirects are not followed")))
-            }
-            // Nothing was sent, so that it may be sent again without a thought.
-            None if failed.failure == Failure::NotSent => Err(CallError::Upstream {
-                status: StatusCode::SERVICE_UNAVAILABLE,
-                code: "provider_unreachable",
-                message: format!("ModelProvider {provider}: {}", failed.why),
-                retry_after: Some(1),
-            }),
-            None => Err(broken(provider, &failed.why)),
+            });
         }
+        client.begin(status, headers).await;
+        client.send(body).await;
+        Ok(Outcome::Refused)
     }
 
     /// Settles. The client waits for it a moment, so that an answer's cost is kept before the answer is read;
     /// while the ledger is away the settlement goes on by itself.
-    async fn settle(&self, keys: &Keys, charge: Charge, begun: Instant) {
+    pub(crate) async fn settle(&self, keys: &Keys, charge: Charge, begun: Instant) {
         let latency = begun.elapsed();
         self.gateway.metrics.charged(charge, latency);
         let (gateway, key) = (Arc::clone(&self.gateway), keys.upstream.clone());
@@ -369,13 +249,50 @@ impl Call {
     }
 }
 
-/// A try of the provider.
+/// One paid try of the provider.
+#[derive(Clone, Copy)]
+pub(crate) struct Try<'a> {
+    pub(crate) keys: &'a Keys,
+    /// What it was paid for.
+    pub(crate) plan: &'a Plan,
+    pub(crate) begun: Instant,
+}
+
+/// How a try went.
 enum Tried {
     Ended(Outcome),
     Failed(Failed),
 }
 
-fn broken(provider: &str, why: &str) -> CallError {
+/// What a provider that did not answer means for the client: its own words, where they are the client's business.
+pub(crate) fn refusal(provider: &str, failed: Failed) -> Result<(StatusCode, HeaderMap, Bytes), CallError> {
+    match failed.said {
+        Some((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, ..)) => Err(CallError::Upstream {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "provider_key_refused",
+            message: format!("ModelProvider {provider} refuses its key; correct the Secret it names"),
+            retry_after: Some(15),
+        }),
+        Some((status, headers, body)) if status.is_client_error() || status.is_server_error() => {
+            let mut headers = headers::to_client(&headers);
+            headers.remove(http::header::WWW_AUTHENTICATE);
+            Ok((status, headers, body))
+        }
+        Some((status, ..)) => {
+            Err(broken(provider, &format!("it answered {status}; redirects are not followed")))
+        }
+        // Nothing was sent, so that it may be sent again without a thought.
+        None if failed.failure == Failure::NotSent => Err(CallError::Upstream {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "provider_unreachable",
+            message: format!("ModelProvider {provider}: {}", failed.why),
+            retry_after: Some(1),
+        }),
+        None => Err(broken(provider, &failed.why)),
+    }
+}
+
+pub(crate) fn broken(provider: &str, why: &str) -> CallError {
     CallError::Upstream {
         status: StatusCode::BAD_GATEWAY,
         code: "provider_failed",

@@ -1,6 +1,7 @@
 //! The client's side of a call: what is sent to it, piece by piece, and whether it is still there.
 
 use crate::error::CallError;
+use crate::protocol::Protocol;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,17 +21,21 @@ enum Piece {
 
 /// The sending end.
 pub(crate) struct Client {
+    protocol: Protocol,
     pieces: mpsc::Sender<Piece>,
     begun: bool,
 }
 
 /// The receiving end, to be turned into the response.
-pub(crate) struct Answer(mpsc::Receiver<Piece>);
+pub(crate) struct Answer {
+    protocol: Protocol,
+    queue: mpsc::Receiver<Piece>,
+}
 
 /// A client and its answer.
-pub(crate) fn channel() -> (Client, Answer) {
+pub(crate) fn channel(protocol: Protocol) -> (Client, Answer) {
     let (pieces, queue) = mpsc::channel(QUEUE);
-    (Client { pieces, begun: false }, Answer(queue))
+    (Client { protocol, pieces, begun: false }, Answer { protocol, queue })
 }
 
 impl Client {
@@ -73,12 +78,17 @@ impl Client {
     /// Ends with an error: as the response where none has begun, else as an event of the stream.
     pub(crate) async fn fail(&mut self, error: &CallError) {
         if self.begun {
-            self.send(format!("data: {}\n\n", error.body())).await;
+            self.send(self.protocol.error_events(error)).await;
             return;
         }
-        let (parts, _) = error.clone().into_response().into_parts();
+        let (parts, _) = error.response(self.protocol).into_parts();
         self.begin(parts.status, parts.headers).await;
-        self.send(error.body().to_string()).await;
+        self.send(self.protocol.error(error).to_string()).await;
+    }
+
+    /// Tells a client that waits for money that its connection lives.
+    pub(crate) async fn ping(&mut self) {
+        self.send(self.protocol.ping()).await;
     }
 
     /// Breaks off.
@@ -90,10 +100,10 @@ impl Client {
 impl Answer {
     /// The response, as soon as its head is known. Dropping it, or its body, is hanging up.
     pub(crate) async fn response(mut self) -> Response {
-        match self.0.recv().await {
+        match self.queue.recv().await {
             Some(Piece::Head(status, mut headers)) => {
                 headers.remove(header::CONTENT_LENGTH);
-                let body = stream::unfold(self.0, |mut queue| async move {
+                let body = stream::unfold(self.queue, |mut queue| async move {
                     let piece = match queue.recv().await? {
                         Piece::Data(bytes) => Ok(bytes),
                         Piece::Broken(why) => Err(std::io::Error::other(why)),
@@ -103,7 +113,9 @@ impl Answer {
                 });
                 (status, headers, Body::from_stream(body)).into_response()
             }
-            _ => CallError::Unavailable("the call ended without an answer".to_owned()).into_response(),
+            _ => {
+                CallError::Unavailable("the call ended without an answer".to_owned()).response(self.protocol)
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
-//! What a caller is told, in OpenAI's shape: `{"error": {message, type, code}}`.
+//! What a caller is told, in words; its protocol gives them their shape.
 
+use crate::protocol::ClientProtocol;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
 
 /// Why a call is not answered. The text says what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,10 +15,28 @@ pub enum CallError {
     /// Not the newest try, or no longer wanted.
     #[error("{0}")]
     Superseded(String),
-    #[error("the request is not a Chat Completions request: {0}")]
+    #[error("the request cannot be read: {0}")]
     Malformed(String),
+    #[error("the request is too large: {0}")]
+    TooLarge(String),
     #[error("{field} is not served: {why}")]
     Unsupported { field: String, why: String },
+    /// The provider does not speak what the client does.
+    #[error(
+        "ModelProvider {provider} speaks {speaks}'s protocol and cannot answer {asked}; bind role {role} to a provider \
+         that speaks it, or let the agent call {instead}"
+    )]
+    OtherProtocol {
+        provider: String,
+        speaks: &'static str,
+        asked: &'static str,
+        instead: &'static str,
+        role: String,
+    },
+    #[error("ModelProvider {provider} has no model {model:?}; it has {known}")]
+    UnknownModel { provider: String, model: String, known: String },
+    #[error("{0}")]
+    NotFound(String),
     #[error("role {role} of this task has no model; the team or policy must name one")]
     NoModel { role: String },
     #[error("ModelProvider {namespace}/{name} {why}")]
@@ -52,6 +70,10 @@ impl CallError {
             Self::Forbidden(_) => (S::FORBIDDEN, "permission_error", "forbidden"),
             Self::Superseded(_) => (S::CONFLICT, "permission_error", "superseded"),
             Self::Malformed(_) => (S::BAD_REQUEST, "invalid_request_error", "malformed"),
+            Self::TooLarge(_) => (S::PAYLOAD_TOO_LARGE, "invalid_request_error", "too_large"),
+            Self::OtherProtocol { .. } => (S::BAD_REQUEST, "invalid_request_error", "other_protocol"),
+            Self::UnknownModel { .. } => (S::NOT_FOUND, "invalid_request_error", "model_not_found"),
+            Self::NotFound(_) => (S::NOT_FOUND, "invalid_request_error", "not_found"),
             Self::Unsupported { .. } => (S::BAD_REQUEST, "invalid_request_error", "unsupported"),
             Self::NoModel { .. } => (S::NOT_FOUND, "invalid_request_error", "no_model"),
             Self::Provider { .. } => (S::SERVICE_UNAVAILABLE, "provider_error", "provider_unusable"),
@@ -72,15 +94,9 @@ impl CallError {
         }
     }
 
-    pub fn body(&self) -> Value {
-        let (_, kind, code) = self.classify();
-        json!({"error": {"message": self.to_string(), "type": kind, "param": null, "code": code}})
-    }
-}
-
-impl IntoResponse for CallError {
-    fn into_response(self) -> Response {
-        let mut response = (self.classify().0, Json(self.body())).into_response();
+    /// The answer to a client of this protocol.
+    pub(crate) fn response(&self, protocol: &dyn ClientProtocol) -> Response {
+        let mut response = (self.classify().0, Json(protocol.error(self))).into_response();
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -4,12 +4,14 @@ use http::HeaderMap;
 use http::header::HeaderName;
 
 /// Never passed on to the provider: between hops, the caller's own identity, and what chooses who is billed.
-const KEPT_FROM_PROVIDER: [&str; 21] = [
+const KEPT_FROM_PROVIDER: [&str; 23] = [
     "authorization",
     "api-key",
     "x-api-key",
     "openai-organization",
     "openai-project",
+    "anthropic-workspace-id",
+    "anthropic-user-profile-id",
     "cookie",
     "host",
     "content-length",
@@ -57,9 +59,14 @@ mod tests {
     #[test]
     fn identity_stays_here_and_unknown_headers_pass() {
         let mut headers = HeaderMap::new();
-        for name in
-            ["authorization", "x-golden-task", "openai-organization", "x-forwarded-for", "x-stainless-lang"]
-        {
+        for name in [
+            "authorization",
+            "x-golden-task",
+            "openai-organization",
+            "anthropic-workspace-id",
+            "x-forwarded-for",
+            "x-stainless-lang",
+        ] {
             headers.insert(name, "v".parse().unwrap());
         }
         let passed = to_provider(&headers);

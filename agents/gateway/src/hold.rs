@@ -5,9 +5,12 @@ use crate::client::Client;
 use crate::error::CallError;
 use crate::facts::{hold_key, open_hold, tell};
 use crate::identity::{Identity, is_current};
-use crate::plan::Plan;
+use crate::plan::{Plan, Request, lowered};
+use golden_ledger::Amount;
+use golden_platform::http;
 use golden_platform::wire::{Fact, ReserveAnswer, ReserveRequest};
 use prometheus::IntGauge;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -21,6 +24,8 @@ const LEAST: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(3);
 /// How often a streaming client is told that the connection lives.
 const PING: Duration = Duration::from_secs(10);
+/// How often a call is made smaller before it waits: others take what was there a moment ago.
+const LOWERINGS: usize = 4;
 
 /// The keys of one upstream try.
 #[derive(Clone, Debug)]
@@ -33,7 +38,8 @@ pub(crate) struct Keys {
 
 /// How it went.
 pub(crate) enum Funds {
-    Granted,
+    /// The call as it is paid for: it may have less output than was asked for.
+    Granted(Arc<Plan>),
     /// The client hung up while it waited; nothing is reserved.
     Gone,
 }
@@ -42,50 +48,27 @@ pub(crate) enum Funds {
 pub(crate) async fn reserve(
     gateway: &Gateway,
     identity: &Identity,
-    provider: &str,
-    plan: &Plan,
+    request: &Request,
+    plan: &Arc<Plan>,
     keys: &Keys,
     client: &mut Client,
 ) -> Result<Funds, CallError> {
-    let request = request(identity, provider, plan, keys);
     // Listens before it asks: money that comes in between is heard.
     let mut hold = Hold::new(gateway.money.subscribe());
     loop {
-        let begun = Instant::now();
-        let answer = gateway.ledger.reserve(&request).await;
-        gateway.metrics.reserve_seconds.observe(begun.elapsed().as_secs_f64());
-        match answer {
-            Ok(ReserveAnswer::Granted { .. }) => {
+        match offer(gateway, identity, request, plan, keys).await {
+            Ok((ReserveAnswer::Granted { .. }, plan)) => {
                 hold.end(gateway, identity, &keys.operation).await;
-                return Ok(Funds::Granted);
+                return Ok(Funds::Granted(plan));
             }
-            Ok(ReserveAnswer::NoAccount) => return Err(CallError::NoAccount),
-            Ok(ReserveAnswer::OtherRequest) => {
+            Ok((ReserveAnswer::NoAccount, _)) => return Err(CallError::NoAccount),
+            Ok((ReserveAnswer::OtherRequest, _)) => {
                 return Err(CallError::Unavailable(
                     "the operation key belongs to another request".to_owned(),
                 ));
             }
-            Ok(ReserveAnswer::Exhausted {
-                account,
-                account_uid,
-                missing_micro_usd,
-                missing_tokens,
-                on_exhausted,
-            }) => {
-                hold.account = account_uid;
-                let short =
-                    CallError::Exhausted { account: account.clone(), missing_micro_usd, missing_tokens };
-                let fail = on_exhausted == "Fail";
-                if hold.counted.is_none() {
-                    let op_key = hold_key(&gateway.pool, identity, &keys.operation).await;
-                    hold.key.clone_from(&op_key);
-                    let fact =
-                        Fact::BudgetHeld { op_key, missing_micro_usd, missing_tokens, account, on_exhausted };
-                    hold.begin(gateway, identity, fact).await;
-                }
-                if fail {
-                    return Err(short);
-                }
+            Ok((exhausted @ ReserveAnswer::Exhausted { .. }, _)) => {
+                hold.exhausted(gateway, identity, &keys.operation, exhausted).await?;
             }
             // A call that waits anyway goes on waiting while the ledger is away.
             Err(error) if hold.counted.is_some() => tracing::warn!(%error, "ledger, while a call is held"),
@@ -97,7 +80,38 @@ pub(crate) async fn reserve(
     }
 }
 
-fn request(identity: &Identity, provider: &str, plan: &Plan, keys: &Keys) -> ReserveRequest {
+/// Offers the whole bound; where that cannot be paid, less output, as long as there is enough for it to be worth a
+/// call. What is told of an exhausted budget is about the whole.
+async fn offer(
+    gateway: &Gateway,
+    identity: &Identity,
+    request: &Request,
+    plan: &Arc<Plan>,
+    keys: &Keys,
+) -> Result<(ReserveAnswer, Arc<Plan>), http::CallError> {
+    let mut plan = Arc::clone(plan);
+    let mut first = None;
+    for _ in 0..=LOWERINGS {
+        let begun = Instant::now();
+        let answer = gateway.ledger.reserve(&reservation(identity, request, &plan, keys)).await;
+        gateway.metrics.reserve_seconds.observe(begun.elapsed().as_secs_f64());
+        let answer = answer?;
+        let ReserveAnswer::Exhausted { missing_micro_usd, missing_tokens, .. } = &answer else {
+            return Ok((answer, plan));
+        };
+        let less = lowered(request, &plan, Amount::new(*missing_micro_usd, *missing_tokens));
+        let told = first.get_or_insert(answer);
+        let Some(less) = less else { return Ok((told.clone(), plan)) };
+        plan = Arc::new(less);
+    }
+    match first {
+        Some(told) => Ok((told, plan)),
+        // At least one question was asked.
+        None => Ok((ReserveAnswer::NoAccount, plan)),
+    }
+}
+
+fn reservation(identity: &Identity, request: &Request, plan: &Plan, keys: &Keys) -> ReserveRequest {
     ReserveRequest {
         op_key: keys.upstream.clone(),
         request_hash: plan.request_hash.clone(),
@@ -106,8 +120,8 @@ fn request(identity: &Identity, provider: &str, plan: &Plan, keys: &Keys) -> Res
         try_uid: identity.try_uid,
         attempt: identity.attempt,
         role: identity.role.clone(),
-        provider: provider.to_owned(),
-        model: identity.binding.model.clone(),
+        provider: request.provider.clone(),
+        model: plan.model.clone(),
         prompt_digest: plan.prompt_digest.clone(),
         cost_micro_usd: plan.bound.cost.0,
         dispatch: false,
@@ -115,7 +129,7 @@ fn request(identity: &Identity, provider: &str, plan: &Plan, keys: &Keys) -> Res
     }
 }
 
-pub(crate) fn unavailable(error: &golden_platform::http::CallError) -> CallError {
+pub(crate) fn unavailable(error: &http::CallError) -> CallError {
     tracing::warn!(%error, "ledger");
     CallError::Ledger
 }
@@ -145,7 +159,8 @@ struct Hold {
     account: Uuid,
     /// Accounts on which money moved.
     money: Receiver<Uuid>,
-    pinged: Instant,
+    /// When its client was last told that the connection lives.
+    pinged: Option<Instant>,
     looked: Instant,
 }
 
@@ -165,7 +180,37 @@ async fn moved(money: &mut Receiver<Uuid>, account: Uuid) {
 impl Hold {
     fn new(money: Receiver<Uuid>) -> Self {
         let now = Instant::now();
-        Self { key: String::new(), counted: None, account: Uuid::nil(), money, pinged: now, looked: now }
+        Self { key: String::new(), counted: None, account: Uuid::nil(), money, pinged: None, looked: now }
+    }
+
+    /// Holds the call, or ends it where its budget says Fail. Told once.
+    async fn exhausted(
+        &mut self,
+        gateway: &Gateway,
+        identity: &Identity,
+        operation: &str,
+        answer: ReserveAnswer,
+    ) -> Result<(), CallError> {
+        let ReserveAnswer::Exhausted {
+            account,
+            account_uid,
+            missing_micro_usd,
+            missing_tokens,
+            on_exhausted,
+        } = answer
+        else {
+            return Ok(());
+        };
+        self.account = account_uid;
+        let short = CallError::Exhausted { account: account.clone(), missing_micro_usd, missing_tokens };
+        let fail = on_exhausted == "Fail";
+        if self.counted.is_none() {
+            let op_key = hold_key(&gateway.pool, identity, operation).await;
+            self.key.clone_from(&op_key);
+            let fact = Fact::BudgetHeld { op_key, missing_micro_usd, missing_tokens, account, on_exhausted };
+            self.begin(gateway, identity, fact).await;
+        }
+        if fail { Err(short) } else { Ok(()) }
     }
 
     /// Tells the orchestrator.
@@ -197,9 +242,9 @@ impl Hold {
     ) -> Result<Option<Funds>, CallError> {
         if plan.stream {
             client.begin_events().await;
-            if self.pinged.elapsed() >= PING {
-                self.pinged = Instant::now();
-                client.send(": waiting for budget\n\n").await;
+            if self.pinged.is_none_or(|at| at.elapsed() >= PING) {
+                self.pinged = Some(Instant::now());
+                client.ping().await;
             }
         }
         tokio::select! {

@@ -1,12 +1,15 @@
 //! The gateway: makes any agent governable, since it is the only way to a model.
 //!
-//! Contract: OpenAI Chat Completions. Who calls is known by the pod's token, and with it the task, role and
+//! Contract: OpenAI Chat Completions, Responses and Embeddings, and Anthropic Messages, for providers that speak them;
+//! of a request and its answer only what costs money is read or changed. Who calls is known by the pod's token, and with it the task, role and
 //! model. Each call is reserved before, dispatched durably before its first byte, and settled after; a call
 //! whose budget is exhausted waits and then goes on, if the budget says so. The provider's key is known here only.
 
+mod answer;
 mod app;
 mod call;
 mod client;
+mod count;
 mod error;
 mod facts;
 mod headers;
@@ -14,9 +17,11 @@ mod hold;
 mod identity;
 mod inflight;
 mod ledger;
+mod listing;
 mod metrics;
 mod money;
 mod plan;
+mod protocol;
 mod providers;
 mod relay;
 mod retry;

@@ -1,21 +1,25 @@
 //! ModelProviders: where they are, whether a task may use them, their keys, and how they fare.
 
 use crate::error::CallError;
+use crate::protocol::ClientProtocol;
 use crate::secret::may_use;
 use futures::future::BoxFuture;
 use golden_crds::ModelProvider;
-use golden_crds::model_provider::ModelSpec;
+use golden_crds::model_provider::{ModelSpec, Protocol};
 use golden_platform::breaker::{Breaker, Refused, Settings};
 use golden_platform::wire::ModelBinding;
+use http::StatusCode;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Calls of one provider under way in this process.
 const CONCURRENCY: usize = 64;
+/// How long a call waits for a free slot: well within the lease of its reservation.
+const SLOT: Duration = Duration::from_secs(30);
 /// How long a Secret is used without looking again.
 const KEEP_KEY: Duration = Duration::from_secs(30);
 /// The key of the Secret's data.
@@ -91,12 +95,62 @@ impl Health {
 pub struct Endpoint {
     /// `namespace/name` of the provider.
     pub provider: String,
-    pub url: String,
+    pub protocol: Protocol,
+    /// The provider's baseURL, without a slash at its end.
+    pub base: String,
     pub key: Option<String>,
     pub model: ModelSpec,
     /// OpenAI's own servers want the newer field for the output cap; others know only the older one.
     pub modern_cap: bool,
     pub health: Arc<Health>,
+}
+
+impl Endpoint {
+    /// Where a client's protocol is served. Its query goes along: it names variants of the protocol.
+    pub(crate) fn url(&self, path: &str, query: Option<&str>) -> String {
+        let base = &self.base;
+        let version = match self.protocol {
+            Protocol::Anthropic if !base.ends_with("/v1") => "/v1",
+            _ => "",
+        };
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{base}{version}/{path}{query}")
+    }
+
+    /// Lets a call through, unless the provider failed too often.
+    pub(crate) fn admit(&self) -> Result<(), CallError> {
+        self.health.admit().map_err(|refused| CallError::Upstream {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "circuit_open",
+            message: format!("ModelProvider {}: {refused}", self.provider),
+            retry_after: Some(u32::try_from(refused.retry_after.as_secs() + 1).unwrap_or(u32::MAX)),
+        })
+    }
+
+    /// A free slot.
+    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, CallError> {
+        let slots = Arc::clone(&self.health.slots);
+        match tokio::time::timeout(SLOT, slots.acquire_owned()).await {
+            Ok(Ok(slot)) => Ok(slot),
+            _ => Err(CallError::Unavailable(format!(
+                "too many calls of ModelProvider {} are under way",
+                self.provider
+            ))),
+        }
+    }
+
+    /// Whether the provider speaks what the client does.
+    pub(crate) fn speaks(&self, asked: &dyn ClientProtocol, role: &str) -> Result<(), CallError> {
+        if self.protocol == asked.provider() {
+            return Ok(());
+        }
+        let (speaks, instead) = match self.protocol {
+            Protocol::OpenAI => ("OpenAI", "/v1/chat/completions or /v1/responses"),
+            Protocol::Anthropic => ("Anthropic", "/v1/messages"),
+        };
+        let (provider, role) = (self.provider.clone(), role.to_owned());
+        Err(CallError::OtherProtocol { provider, speaks, asked: asked.name(), instead, role })
+    }
 }
 
 type Names = (String, String);
@@ -122,11 +176,13 @@ impl Providers {
     }
 
     /// The endpoint of a binding, for a task in `namespace`. `voter`: the policy chose the model, not the team.
+    /// `named`: the client's choice among the provider's models, where its protocol gives it one.
     pub async fn endpoint(
         &self,
         binding: &ModelBinding,
         namespace: &str,
         voter: bool,
+        named: Option<&str>,
     ) -> Result<Endpoint, CallError> {
         let fault = |why: String| CallError::Provider {
             namespace: binding.namespace.clone(),
@@ -138,16 +194,25 @@ impl Providers {
         if !voter && !offered(&provider, &binding.namespace, namespace, &self.golden_namespace) {
             return Err(fault(format!("is not offered to namespace {namespace}")));
         }
-        let model = provider.spec.models.iter().find(|m| m.name == binding.model);
-        let model = model.ok_or_else(|| fault(format!("has no model {}", binding.model)))?.clone();
+        let full_name = format!("{}/{}", binding.namespace, binding.provider);
+        let find = |name: &str| provider.spec.models.iter().find(|m| m.name == name).cloned();
+        let model = match named {
+            Some(named) => find(named).ok_or_else(|| CallError::UnknownModel {
+                provider: full_name.clone(),
+                model: named.chars().take(128).collect(),
+                known: names(&provider.spec.models),
+            })?,
+            None => find(&binding.model).ok_or_else(|| fault(format!("has no model {}", binding.model)))?,
+        };
         let base = provider.spec.base_url.trim_end_matches('/');
         let key = match &provider.spec.secret_ref {
             Some(secret) => Some(self.key(&binding.namespace, &secret.name, base).await.map_err(fault)?),
             None => None,
         };
         Ok(Endpoint {
-            provider: format!("{}/{}", binding.namespace, binding.provider),
-            url: format!("{base}/chat/completions"),
+            provider: full_name,
+            protocol: provider.spec.protocol,
+            base: base.to_owned(),
             key,
             model,
             modern_cap: base.starts_with("https://api.openai.com/"),
@@ -192,6 +257,10 @@ impl Providers {
     }
 }
 
+fn names(models: &[ModelSpec]) -> String {
+    models.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 /// A provider serves its own namespace; one in Golden's also those that it names.
 fn offered(provider: &ModelProvider, own: &str, namespace: &str, golden_namespace: &str) -> bool {
     own == namespace
@@ -202,7 +271,8 @@ fn offered(provider: &ModelProvider, own: &str, namespace: &str, golden_namespac
 #[cfg(test)]
 mod tests {
     use super::*;
-    use golden_crds::model_provider::{ModelProviderSpec, Protocol};
+    use crate::protocol::{ChatCompletions, Messages, Responses};
+    use golden_crds::model_provider::ModelProviderSpec;
 
     fn provider(allowed: &[&str]) -> ModelProvider {
         ModelProvider::new(
@@ -228,5 +298,40 @@ mod tests {
         ] {
             assert_eq!(offered(&provider(&allowed), own, asking, "golden-system"), want, "{own} {allowed:?}");
         }
+    }
+
+    fn endpoint(protocol: Protocol, base: &str) -> Endpoint {
+        Endpoint {
+            provider: "golden-system/shared".into(),
+            protocol,
+            base: base.into(),
+            key: None,
+            model: ModelSpec::default(),
+            modern_cap: false,
+            health: Arc::new(Health::new()),
+        }
+    }
+
+    #[test]
+    fn a_protocol_is_called_where_its_provider_serves_it() {
+        let openai = endpoint(Protocol::OpenAI, "https://api.example/v1");
+        assert_eq!(openai.url("responses", None), "https://api.example/v1/responses");
+        for base in ["https://api.example", "https://api.example/v1"] {
+            let anthropic = endpoint(Protocol::Anthropic, base);
+            let url = anthropic.url("messages", Some("beta=true"));
+            assert_eq!(url, "https://api.example/v1/messages?beta=true");
+        }
+    }
+
+    #[test]
+    fn another_protocol_is_refused_with_the_way_out() {
+        let openai = endpoint(Protocol::OpenAI, "https://api.example/v1");
+        assert_eq!(openai.speaks(&ChatCompletions, "developer"), Ok(()));
+        assert_eq!(openai.speaks(&Responses, "developer"), Ok(()));
+        let error = openai.speaks(&Messages, "developer").unwrap_err().to_string();
+        for word in ["golden-system/shared", "OpenAI", "Anthropic Messages", "/v1/responses", "developer"] {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+        assert!(endpoint(Protocol::Anthropic, "https://x").speaks(&ChatCompletions, "developer").is_err());
     }
 }

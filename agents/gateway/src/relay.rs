@@ -1,9 +1,9 @@
 //! An answer on its way through: what is passed on, and the usage found in it. Pure.
 
 use crate::plan::Plan;
+use crate::protocol::{End, Reader, Seen};
 use golden_ledger::{Usage, actual};
 use golden_platform::sse::{Splitter, TooLong};
-use serde_json::Value;
 
 /// Largest event of a stream, in bytes.
 const MAX_EVENT: usize = 4 * 1024 * 1024;
@@ -33,109 +33,50 @@ impl Charge {
     }
 }
 
-/// The usage of an answer or of a chunk, if it states one.
-pub(crate) fn usage(answer: &Value) -> Option<Usage> {
-    let usage = answer.get("usage")?;
-    let count = |field: &str| usage.get(field).and_then(Value::as_i64);
-    let cached = usage.pointer("/prompt_tokens_details/cached_tokens").and_then(Value::as_i64);
-    Some(Usage {
-        input_tokens: count("prompt_tokens")?,
-        cached_input_tokens: cached.unwrap_or(0),
-        output_tokens: count("completion_tokens")?,
-    })
-}
-
 /// A stream on its way through.
 #[derive(Debug)]
 pub(crate) struct Relay {
     splitter: Splitter,
-    forward_usage: bool,
-    usage: Option<Usage>,
-    done: bool,
+    reader: Box<dyn Reader>,
+    closing: Option<(Vec<u8>, End)>,
 }
 
 impl Relay {
-    pub(crate) fn new(forward_usage: bool) -> Self {
-        Self { splitter: Splitter::new(MAX_EVENT), forward_usage, usage: None, done: false }
+    pub(crate) fn new(reader: Box<dyn Reader>) -> Self {
+        Self { splitter: Splitter::new(MAX_EVENT), reader, closing: None }
     }
 
-    /// Takes in bytes of the provider; gives out what the client gets now. The closing `[DONE]` is kept back
-    /// until the call is settled: see [`Relay::is_done`].
+    /// Takes in bytes of the provider; gives out what the client gets now. The closing event is kept back until the
+    /// call is settled: see [`Relay::closing`].
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<u8>, TooLong> {
         let mut out = Vec::with_capacity(bytes.len());
         for event in self.splitter.feed(bytes)? {
-            if event.data.trim() == "[DONE]" {
-                self.done = true;
-                break;
-            }
-            if self.passes(&event.data) {
-                out.extend(event.raw);
+            match self.reader.see(&event.data) {
+                Seen::Passes => out.extend(event.raw),
+                Seen::Ours => {}
+                Seen::Last(end) => {
+                    self.closing = Some((event.raw, end));
+                    break;
+                }
             }
         }
         Ok(out)
     }
 
-    /// Whether the provider has said all.
-    pub(crate) fn is_done(&self) -> bool {
-        self.done
+    /// How the stream ended, once the provider has said all.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.closing.as_ref().map(|(_, end)| *end)
     }
 
     pub(crate) fn usage(&self) -> Option<Usage> {
-        self.usage
+        self.reader.usage()
     }
 
-    /// The extra chunk with the usage alone is ours if the client did not ask for it.
-    fn passes(&mut self, data: &str) -> bool {
-        // Cheap first: almost every chunk is without usage.
-        if !data.contains("\"usage\"") {
-            return true;
-        }
-        let Ok(chunk) = serde_json::from_str::<Value>(data) else {
-            return true;
-        };
-        let Some(found) = usage(&chunk) else {
-            return true;
-        };
-        self.usage = Some(found);
-        let alone = chunk.get("choices").and_then(Value::as_array).is_none_or(Vec::is_empty);
-        self.forward_usage || !alone
+    /// The event that closes the stream; empty if there was none.
+    pub(crate) fn closing(self) -> Vec<u8> {
+        self.closing.map(|(raw, _)| raw).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STREAM: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"usage\":null}\n\n\
-                          data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3,\
-                          \"prompt_tokens_details\":{\"cached_tokens\":2}}}\n\ndata: [DONE]\n\n";
-
-    fn relay(forward: bool, piece: usize) -> (String, Relay) {
-        let mut relay = Relay::new(forward);
-        let out = STREAM.as_bytes().chunks(piece).flat_map(|p| relay.feed(p).unwrap()).collect();
-        (String::from_utf8(out).unwrap(), relay)
-    }
-
-    #[test]
-    fn usage_is_found_and_kept_from_a_client_that_did_not_ask() {
-        for piece in [1, 7, 1000] {
-            let (said, relay) = relay(false, piece);
-            assert!(
-                said.contains("hi") && !said.contains("prompt_tokens") && !said.contains("DONE"),
-                "{said}"
-            );
-            let usage = relay.usage().unwrap();
-            assert_eq!((usage.input_tokens, usage.cached_input_tokens, usage.output_tokens), (7, 2, 3));
-            assert!(relay.is_done());
-        }
-        assert!(relay(true, 9).0.contains("prompt_tokens"));
-    }
-
-    #[test]
-    fn a_usage_beside_content_is_passed_on() {
-        let mut relay = Relay::new(false);
-        let event = b"data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n";
-        assert_eq!(relay.feed(event).unwrap(), event);
-        assert!(relay.usage().is_some());
-    }
-}
+mod tests;

@@ -29,9 +29,10 @@ pub(crate) enum Cost {
 
 impl Failure {
     /// A refusal costs nothing; where a proxy gave up on a provider that may still have worked, or the
-    /// connection broke, nobody knows.
+    /// connection broke, nobody knows. 529 is Anthropic's word for being overloaded.
     pub(crate) fn cost(self) -> Cost {
         match self {
+            Self::Status { code: 529, .. } => Cost::Nothing,
             Self::Status { code: 502 | 504 | 520..=599, .. } | Self::Broken => Cost::Unknown,
             Self::NotSent | Self::Status { .. } => Cost::Nothing,
         }
@@ -42,7 +43,7 @@ impl Failure {
     pub(crate) fn wait(self, made: u32, jitter: f64) -> Option<Duration> {
         let asked = match self {
             Self::NotSent => Duration::ZERO,
-            Self::Status { code: 429 | 503, retry_after } => retry_after.unwrap_or_default(),
+            Self::Status { code: 429 | 503 | 529, retry_after } => retry_after.unwrap_or_default(),
             Self::Status { .. } | Self::Broken => return None,
         };
         if made >= TRIES || asked > LONGEST {
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn only_what_cost_nothing_is_repeated() {
-        for failure in [Failure::NotSent, status(429, None), status(503, None)] {
+        for failure in [Failure::NotSent, status(429, None), status(503, None), status(529, None)] {
             assert!(failure.wait(1, 0.0).is_some(), "{failure:?}");
             assert_eq!(failure.cost(), Cost::Nothing);
             assert_eq!(failure.wait(TRIES, 0.0), None);

@@ -1,53 +1,131 @@
-//! The HTTP interface: OpenAI's, as far as it is served.
+//! The HTTP interface: OpenAI's and Anthropic's, as far as they are served. Errors are in the shape of the protocol
+//! that was spoken.
 
 use crate::app::Gateway;
 use crate::call::Call;
 use crate::client;
+use crate::count::count;
 use crate::error::CallError;
 use crate::identity::{Identity, identify, troubles};
-use crate::plan::{MAX_BODY, plan};
+use crate::listing;
+use crate::plan::{MAX_BODY, Request, plan};
+use crate::protocol::{ChatCompletions, Embeddings, Fields, Messages, Protocol, Responses};
+use crate::providers::Endpoint;
 use crate::stuck;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::HeaderMap;
+use axum::Router;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use bytes::Bytes;
 use golden_platform::auth;
-use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// Longest query that is passed on, in bytes.
+const MAX_QUERY: usize = 1024;
+
+type Body = Result<Bytes, BytesRejection>;
 
 pub fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
-        .route("/v1/chat/completions", post(complete))
+        // Clients look whether anybody is there before their first call.
+        .route("/", get(async || "golden gateway\n"))
+        .route("/v1/chat/completions", post(chat))
+        .route("/v1/responses", post(responses))
+        .route("/v1/embeddings", post(embeddings))
+        .route("/v1/messages", post(messages))
+        .route("/v1/messages/count_tokens", post(count_tokens))
         .route("/v1/models", get(models))
+        .route("/v1/models/{*id}", get(model))
+        .fallback(unknown)
+        .method_not_allowed_fallback(unknown)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(gateway)
 }
 
-async fn complete(
-    State(gateway): State<Arc<Gateway>>,
+async fn chat(gateway: State<Arc<Gateway>>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
+    call(gateway.0, &ChatCompletions, &uri, headers, body).await
+}
+
+async fn responses(gateway: State<Arc<Gateway>>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
+    call(gateway.0, &Responses, &uri, headers, body).await
+}
+
+async fn embeddings(gateway: State<Arc<Gateway>>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
+    call(gateway.0, &Embeddings, &uri, headers, body).await
+}
+
+async fn messages(gateway: State<Arc<Gateway>>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
+    call(gateway.0, &Messages, &uri, headers, body).await
+}
+
+async fn call(
+    gateway: Arc<Gateway>,
+    protocol: Protocol,
+    uri: &Uri,
     headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, CallError> {
-    let identity = caller(&gateway, &headers).await?;
-    let voter = identity.role.starts_with("voter:");
+    body: Body,
+) -> Response {
+    let begun = begin(&gateway, protocol, uri, headers, body).await;
+    match begun {
+        Ok(call) => {
+            let (client, answer) = client::channel(protocol);
+            gateway.calls.spawn(call.run(client));
+            answer.response().await
+        }
+        Err(error) => error.response(protocol),
+    }
+}
+
+/// Everything before money.
+async fn begin(
+    gateway: &Arc<Gateway>,
+    protocol: Protocol,
+    uri: &Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Call, CallError> {
+    let identity = caller(gateway, &headers).await?;
+    let raw = whole(body)?;
+    let query = query(uri)?;
     let planned = async {
-        let endpoint = gateway.providers.endpoint(&identity.binding, &identity.namespace, voter).await?;
-        let plan = plan(&body, &endpoint.provider, &endpoint.model, endpoint.modern_cap)?;
-        Ok((endpoint, plan))
+        let endpoint = endpoint(gateway, &identity, protocol, &raw).await?;
+        let request = Request {
+            protocol,
+            raw,
+            provider: endpoint.provider.clone(),
+            model: endpoint.model.clone(),
+            modern_cap: endpoint.modern_cap,
+        };
+        let plan = plan(&request, None)?;
+        Ok((endpoint, request, Arc::new(plan)))
     };
-    let (endpoint, plan) = match planned.await {
+    let (endpoint, request, plan) = match planned.await {
         Ok(planned) => planned,
         Err(error) => {
-            refused(&gateway, &identity, &error).await;
+            refused(gateway, &identity, &error).await;
             return Err(error);
         }
     };
-    let (client, answer) = client::channel();
-    let call = Call { gateway: Arc::clone(&gateway), identity, endpoint, plan, headers };
-    gateway.calls.spawn(call.run(client));
-    Ok(answer.response().await)
+    let url = endpoint.url(protocol.path(), query);
+    Ok(Call { gateway: Arc::clone(gateway), identity, endpoint, request, plan, url, headers })
+}
+
+/// The provider of the caller's role, if it speaks what the caller does.
+async fn endpoint(
+    gateway: &Gateway,
+    identity: &Identity,
+    protocol: Protocol,
+    raw: &[u8],
+) -> Result<Endpoint, CallError> {
+    let named = if protocol.client_names_model() { Fields::parse(raw)?.text("model")? } else { None };
+    let voter = identity.role.starts_with("voter:");
+    let providers = &gateway.providers;
+    let endpoint =
+        providers.endpoint(&identity.binding, &identity.namespace, voter, named.as_deref()).await?;
+    endpoint.speaks(protocol, &identity.role)?;
+    Ok(endpoint)
 }
 
 /// A provider that cannot be used is the task's business, not only this call's.
@@ -59,17 +137,75 @@ async fn refused(gateway: &Gateway, identity: &Identity, error: &CallError) {
     }
 }
 
-/// The one model that the caller's role has: what a client may ask for changes nothing.
-async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Result<Json<Value>, CallError> {
-    let identity = caller(&gateway, &headers).await?;
-    let model = identity.binding.model;
-    Ok(Json(json!({"object": "list", "data": [
-        {"id": model, "object": "model", "created": 0, "owned_by": identity.binding.provider}
-    ]})))
+async fn count_tokens(
+    State(gateway): State<Arc<Gateway>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let counted = async {
+        let identity = caller(&gateway, &headers).await?;
+        let raw = whole(body)?;
+        let endpoint = endpoint(&gateway, &identity, &Messages, &raw).await?;
+        count(&gateway, &endpoint, query(&uri)?, &headers, &raw).await
+    };
+    counted.await.unwrap_or_else(|error: CallError| error.response(&Messages))
 }
 
+async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
+    match caller(&gateway, &headers).await {
+        Ok(identity) => listing::list(&identity.binding, &headers),
+        Err(error) => error.response(listing::protocol(&headers)),
+    }
+}
+
+async fn model(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let found = caller(&gateway, &headers).await.and_then(|identity| {
+        let binding = &identity.binding;
+        listing::one(binding, &id, &headers)
+    });
+    found.unwrap_or_else(|error| error.response(listing::protocol(&headers)))
+}
+
+async fn unknown(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let protocol: Protocol =
+        if uri.path().starts_with("/v1/messages") { &Messages } else { listing::protocol(&headers) };
+    let path: String = uri.path().chars().take(128).collect();
+    CallError::NotFound(format!(
+        "{method} {path} is not served here; POST /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/messages and \
+         /v1/messages/count_tokens are, and GET /v1/models"
+    ))
+    .response(protocol)
+}
+
+fn whole(body: Body) -> Result<Bytes, CallError> {
+    body.map_err(|rejection| match rejection.status() {
+        axum::http::StatusCode::PAYLOAD_TOO_LARGE => {
+            CallError::TooLarge(format!("it may have {MAX_BODY} bytes at most"))
+        }
+        _ => CallError::Malformed(rejection.body_text()),
+    })
+}
+
+fn query(uri: &Uri) -> Result<Option<&str>, CallError> {
+    match uri.query() {
+        Some(query) if query.len() > MAX_QUERY => {
+            Err(CallError::TooLarge(format!("its query may have {MAX_QUERY} bytes at most")))
+        }
+        query => Ok(query),
+    }
+}
+
+/// Who calls, by the bearer of a token or, as Anthropic's clients send theirs, by `x-api-key`.
 async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Identity, CallError> {
-    let caller = gateway.authenticator.check_headers(headers).await.map_err(|e| match e {
+    let key = headers.get("x-api-key").and_then(|v| v.to_str().ok());
+    let checked = match key {
+        Some(key) if !headers.contains_key(header::AUTHORIZATION) => {
+            gateway.authenticator.check(key.trim()).await
+        }
+        _ => gateway.authenticator.check_headers(headers).await,
+    };
+    let caller = checked.map_err(|e| match e {
         auth::Error::Unavailable(why) => CallError::Unavailable(why),
         auth::Error::NotAServiceAccount(_) => CallError::Forbidden(e.to_string()),
         auth::Error::Missing | auth::Error::Refused(_) => CallError::Unauthorized(e.to_string()),

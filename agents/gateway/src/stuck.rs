@@ -50,7 +50,7 @@ pub(crate) fn of_refusal(error: &CallError) -> Option<Trouble> {
     let reason = match error {
         CallError::Upstream { status: StatusCode::SERVICE_UNAVAILABLE, .. } => reason::MODEL_UNREACHABLE,
         CallError::Ledger => reason::LEDGER_UNREACHABLE,
-        CallError::Provider { .. } => reason::PROVIDER_NOT_READY,
+        CallError::Provider { .. } | CallError::OtherProtocol { .. } => reason::PROVIDER_NOT_READY,
         CallError::Unpriced { .. } => reason::MODEL_UNPRICED,
         _ => return None,
     };

@@ -3,6 +3,7 @@
 use crate::providers::Endpoint;
 use crate::retry::{Failure, retry_after};
 use bytes::Bytes;
+use golden_crds::model_provider::Protocol;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use std::time::Duration;
@@ -33,19 +34,37 @@ pub fn client() -> Result<reqwest::Client, reqwest::Error> {
         .build()
 }
 
+/// What Anthropic's protocol is spoken in where the client does not say.
+const ANTHROPIC_VERSION: &str = "2023-06-01";
+
+/// What is sent.
+pub(crate) struct Sent<'a> {
+    pub(crate) url: &'a str,
+    /// The client's, as far as they pass.
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// Names this try to the provider.
+    pub(crate) id: &'a str,
+}
+
 /// Sends a call; the answer is of status 2xx and not read yet.
 pub(crate) async fn send(
     http: &reqwest::Client,
     endpoint: &Endpoint,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    key: &str,
+    sent: Sent<'_>,
 ) -> Result<reqwest::Response, Failed> {
-    let mut request = http.post(&endpoint.url).headers(headers).body(body);
+    let Sent { url, mut headers, body, id } = sent;
+    if endpoint.protocol == Protocol::Anthropic && !headers.contains_key("anthropic-version") {
+        headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
+    }
+    let mut request = http.post(url).headers(headers).body(body);
     request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    request = request.header("x-client-request-id", key);
+    request = request.header("x-client-request-id", id);
     if let Some(secret) = &endpoint.key {
-        request = request.bearer_auth(secret);
+        request = match endpoint.protocol {
+            Protocol::OpenAI => request.bearer_auth(secret),
+            Protocol::Anthropic => request.header("x-api-key", secret),
+        };
     }
     let response = request.send().await.map_err(|e| {
         let failure = if e.is_connect() || e.is_builder() { Failure::NotSent } else { Failure::Broken };

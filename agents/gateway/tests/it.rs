@@ -6,7 +6,15 @@
 mod callers;
 #[path = "it/money.rs"]
 mod money;
+#[path = "it/protocols.rs"]
+mod protocols;
 #[path = "it/providers.rs"]
 mod providers;
+#[path = "it/python.rs"]
+mod python;
+#[path = "it/sdks.rs"]
+mod sdks;
+#[path = "it/upstream.rs"]
+mod upstream;
 #[path = "it/world.rs"]
 mod world;

@@ -9,7 +9,7 @@ const PER: u128 = 1_000_000;
 
 /// Prices of a model in micro-USD per million tokens. Zero is a price (a model of one's own); a model without
 /// prices is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prices {
     #[serde(rename = "inputMicroUSDPerMToken")]
     pub input: i64,
@@ -18,6 +18,12 @@ pub struct Prices {
     /// Of input read from the provider's cache; as other input when absent.
     #[serde(default, rename = "cachedInputMicroUSDPerMToken", skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<i64>,
+    /// Of input written to the provider's cache; as other input when absent.
+    #[serde(default, rename = "cacheWriteMicroUSDPerMToken", skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<i64>,
+    /// Of input written there to be kept long; as other input when absent.
+    #[serde(default, rename = "longCacheWriteMicroUSDPerMToken", skip_serializing_if = "Option::is_none")]
+    pub long_cache_write: Option<i64>,
 }
 
 /// What a provider reports of a call.
@@ -28,6 +34,12 @@ pub struct Usage {
     pub input_tokens: i64,
     #[serde(default)]
     pub cached_input_tokens: i64,
+    /// Of the input: written to the provider's cache.
+    #[serde(default)]
+    pub cache_write_tokens: i64,
+    /// Of the input: written there to be kept long.
+    #[serde(default)]
+    pub long_cache_write_tokens: i64,
     pub output_tokens: i64,
 }
 
@@ -38,8 +50,6 @@ pub enum PriceError {
     NegativePrice,
     #[error("usage has a negative number of tokens; the provider's answer is malformed")]
     NegativeUsage,
-    #[error("usage has more cached than input tokens; the provider's answer is malformed")]
-    CachedExceedsInput,
     #[error("the cost does not fit 64 bits; lower the output cap or correct the prices")]
     Overflow,
 }
@@ -49,7 +59,9 @@ impl Prices {
         let price = |p: i64| u128::try_from(p).map_err(|_| PriceError::NegativePrice);
         let (input, output) = (price(self.input)?, price(self.output)?);
         let cached = self.cached_input.map_or(Ok(input), price)?;
-        Ok(CheckedPrices { input, output, cached })
+        let cache_write = self.cache_write.map_or(Ok(input), price)?;
+        let long_cache_write = self.long_cache_write.map_or(Ok(input), price)?;
+        Ok(CheckedPrices { input, output, cached, cache_write, long_cache_write })
     }
 }
 
@@ -57,12 +69,14 @@ struct CheckedPrices {
     input: u128,
     output: u128,
     cached: u128,
+    cache_write: u128,
+    long_cache_write: u128,
 }
 
 impl CheckedPrices {
     /// Of input whose part in the cache is not known yet: some providers charge more for writing to it.
     fn dearest_input(&self) -> u128 {
-        self.input.max(self.cached)
+        self.input.max(self.cached).max(self.cache_write).max(self.long_cache_write)
     }
 }
 
@@ -76,15 +90,27 @@ pub fn bound(prompt_bytes: u64, max_output_tokens: u64, prices: &Prices) -> Resu
     amount(cost, input + output)
 }
 
-/// What a call used.
+/// What a call used. Parts that come to more than the whole input are cut to it, the dearest first: a provider that
+/// counts wrongly is not paid for tokens that it does not state, and no part makes another cheaper.
 pub fn actual(usage: &Usage, prices: &Prices) -> Result<Amount, PriceError> {
     let prices = prices.checked()?;
     let count = |tokens: i64| u128::try_from(tokens).map_err(|_| PriceError::NegativeUsage);
-    let (input, cached, output) =
-        (count(usage.input_tokens)?, count(usage.cached_input_tokens)?, count(usage.output_tokens)?);
-    let fresh = input.checked_sub(cached).ok_or(PriceError::CachedExceedsInput)?;
-    // Factors below 2^63 each: three products fit 128 bits.
-    amount(Some(fresh * prices.input + cached * prices.cached + output * prices.output), input + output)
+    let (input, output) = (count(usage.input_tokens)?, count(usage.output_tokens)?);
+    let mut parts = [
+        (prices.cached, count(usage.cached_input_tokens)?),
+        (prices.cache_write, count(usage.cache_write_tokens)?),
+        (prices.long_cache_write, count(usage.long_cache_write_tokens)?),
+    ];
+    parts.sort_unstable_by_key(|(price, _)| std::cmp::Reverse(*price));
+    let mut fresh = input;
+    // Factors below 2^63 each, and the parts together are no more than the input: the sum fits 128 bits.
+    let mut cost = output * prices.output;
+    for (price, tokens) in parts {
+        let tokens = tokens.min(fresh);
+        fresh -= tokens;
+        cost += tokens * price;
+    }
+    amount(Some(cost + fresh * prices.input), input + output)
 }
 
 /// The largest output cap whose bound fits into `available`; none if not even the prompt fits.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const BYTES_PER_TOKEN: usize = 4;
 
 /// Seconds since 1970 stated in every answer: an answer depends on nothing but its request.
-const CREATED: u64 = 1_700_000_000;
+pub(crate) const CREATED: u64 = 1_700_000_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -41,6 +41,8 @@ pub enum Finish {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     pub prompt: u64,
+    /// Of the prompt: read from a cache, as a fault may order.
+    pub cached: u64,
     pub completion: u64,
 }
 
@@ -60,6 +62,7 @@ impl Usage {
             "prompt_tokens": self.prompt,
             "completion_tokens": self.completion,
             "total_tokens": self.prompt + self.completion,
+            "prompt_tokens_details": {"cached_tokens": self.cached},
         })
     }
 }
@@ -76,7 +79,7 @@ impl Answer {
             content: reply.content.clone(),
             tool_calls: calls.map(|(n, call)| call.call(format!("call_{short}_{n}"))).collect(),
             finish: if reply.tool_calls.is_empty() { Finish::Stop } else { Finish::ToolCalls },
-            usage: Usage { prompt: tokens(body.len()), completion: 0 },
+            usage: Usage { prompt: tokens(body.len()), cached: 0, completion: 0 },
         };
         answer.usage.completion = tokens(answer.bytes());
         if answer.usage.completion > request.max_output() {
@@ -140,7 +143,7 @@ impl ToolCall {
     }
 }
 
-fn tokens(bytes: usize) -> u64 {
+pub(crate) fn tokens(bytes: usize) -> u64 {
     bytes.div_ceil(BYTES_PER_TOKEN) as u64
 }
 

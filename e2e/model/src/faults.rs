@@ -21,6 +21,8 @@ pub struct Fault {
     pub cut_after_events: Option<usize>,
     /// Leave the usage out, as some servers do.
     pub hide_usage: bool,
+    /// So many tokens of the prompt are stated as read from a cache.
+    pub cached_tokens: u64,
 }
 
 impl Default for Fault {
@@ -33,6 +35,7 @@ impl Default for Fault {
             event_ms: 0,
             cut_after_events: None,
             hide_usage: false,
+            cached_tokens: 0,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A recorded language model behind OpenAI's Chat Completions interface.
+//! A recorded language model that speaks OpenAI's Chat Completions and Responses, and Anthropic's Messages.
 //!
 //! Its answer is a pure function of the request: of the role and attempt named in the system prompt, of
 //! the words of the user messages and of the tools' results. What no recording fits is an error, never a
@@ -6,11 +6,15 @@
 //! Golden charged can be compared with what was really used.
 
 mod answer;
+mod chat;
+mod embeddings;
 mod faults;
+mod messages;
+mod protocol;
 mod recording;
 mod request;
+mod responses;
 mod server;
-mod sse;
 mod tally;
 
 pub use answer::{Answer, Finish, ToolCall, Usage};

@@ -1,10 +1,12 @@
-//! The HTTP edge: `/v1/chat/completions`, `/v1/models`, `/tally`, `/faults`, `/healthz`.
+//! The HTTP edge: `/v1/chat/completions`, `/v1/responses`, `/v1/messages` (and its `count_tokens`), `/v1/embeddings`,
+//! `/v1/models`, `/tally`, `/faults`, `/healthz`.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, tokens};
+use crate::embeddings;
 use crate::faults::{Fault, Faults};
+use crate::protocol::Protocol;
 use crate::recording::{Library, LoadError, Unmatched};
 use crate::request::{ChatRequest, Situation};
-use crate::sse;
 use crate::tally::{Book, Entry, Tally};
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
@@ -75,7 +77,11 @@ impl Server {
 
     pub fn router(self: &Arc<Self>) -> Router {
         Router::new()
-            .route("/v1/chat/completions", post(complete))
+            .route("/v1/chat/completions", post(chat))
+            .route("/v1/responses", post(responses))
+            .route("/v1/messages", post(messages))
+            .route("/v1/messages/count_tokens", post(count_tokens))
+            .route("/v1/embeddings", post(embed))
             .route("/v1/models", get(models))
             .route("/tally", get(async |State(s): State<Arc<Server>>| Json(s.tally())))
             .route(
@@ -87,9 +93,13 @@ impl Server {
             .with_state(Arc::clone(self))
     }
 
-    fn authorized(&self, headers: &HeaderMap) -> bool {
-        let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-        self.options.api_key.as_ref().is_none_or(|key| given == Some(&format!("Bearer {key}")))
+    fn authorized(&self, protocol: Protocol, headers: &HeaderMap) -> bool {
+        let given = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+        let bearer = |key: &String| given("authorization") == Some(&format!("Bearer {key}"));
+        self.options.api_key.as_ref().is_none_or(|key| match protocol {
+            Protocol::Messages => given("x-api-key") == Some(key),
+            Protocol::ChatCompletions | Protocol::Responses => bearer(key),
+        })
     }
 
     /// The answer, written down, and how long it is thought over.
@@ -139,8 +149,8 @@ pub(crate) enum Failure {
     Tally(std::io::Error),
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
+impl Failure {
+    fn response(self, protocol: Protocol) -> Response {
         let (status, kind, message) = match &self {
             Self::Key => (StatusCode::UNAUTHORIZED, "invalid_api_key", "wrong API key".to_owned()),
             Self::Malformed(why) => (StatusCode::BAD_REQUEST, "invalid_request", why.clone()),
@@ -148,8 +158,7 @@ impl IntoResponse for Failure {
             Self::Ordered(status, _) => (*status, "ordered_fault", "this fault was ordered".to_owned()),
             Self::Tally(e) => (StatusCode::INTERNAL_SERVER_ERROR, "tally", format!("tally: {e}")),
         };
-        let body = json!({"error": {"message": message, "type": "invalid_request_error", "code": kind}});
-        let mut response = (status, Json(body)).into_response();
+        let mut response = (status, Json(protocol.error(status, kind, &message))).into_response();
         if let Self::Ordered(_, Some(seconds)) = self {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -157,39 +166,81 @@ impl IntoResponse for Failure {
     }
 }
 
-async fn complete(
-    State(server): State<Arc<Server>>,
-    headers: HeaderMap,
-    body: String,
+async fn chat(State(server): State<Arc<Server>>, headers: HeaderMap, body: String) -> Response {
+    complete(&server, Protocol::ChatCompletions, &headers, &body).await
+}
+
+async fn responses(State(server): State<Arc<Server>>, headers: HeaderMap, body: String) -> Response {
+    complete(&server, Protocol::Responses, &headers, &body).await
+}
+
+async fn messages(State(server): State<Arc<Server>>, headers: HeaderMap, body: String) -> Response {
+    complete(&server, Protocol::Messages, &headers, &body).await
+}
+
+async fn complete(server: &Server, protocol: Protocol, headers: &HeaderMap, body: &str) -> Response {
+    answered(server, protocol, headers, body).await.unwrap_or_else(|failure| failure.response(protocol))
+}
+
+async fn answered(
+    server: &Server,
+    protocol: Protocol,
+    headers: &HeaderMap,
+    body: &str,
 ) -> Result<Response, Failure> {
-    if !server.authorized(&headers) {
+    if !server.authorized(protocol, headers) {
         return Err(Failure::Key);
     }
-    let request: ChatRequest = serde_json::from_str(&body)
-        .map_err(|e| Failure::Malformed(format!("the request is not a Chat Completions request: {e}")))?;
+    let request = protocol.read(body).map_err(Failure::Malformed)?;
     let fault = server.faults.take().unwrap_or_default();
     tokio::time::sleep(server.options.latency + Duration::from_millis(fault.latency_ms)).await;
     if let Some(status) = fault.status.and_then(|s| StatusCode::from_u16(s).ok()) {
         return Err(Failure::Ordered(status, fault.retry_after_seconds));
     }
-    let op = headers.get("x-client-request-id").and_then(|v| v.to_str().ok()).unwrap_or("");
-    let (answer, thinks) = server.answer(&request, &body, op)?;
+    let (mut answer, thinks) = server.answer(&request, body, op(headers))?;
+    answer.usage.cached = fault.cached_tokens.min(answer.usage.prompt);
     tokio::time::sleep(thinks).await;
     if request.stream {
-        return Ok(streamed(&answer, request.wants_usage() && !fault.hide_usage, &fault));
+        return Ok(streamed(protocol.events(&answer, &request, &fault), &fault));
     }
-    let mut whole = answer.json();
-    if fault.hide_usage
-        && let Some(fields) = whole.as_object_mut()
-    {
-        fields.remove("usage");
-    }
-    Ok(Json(whole).into_response())
+    Ok(Json(protocol.whole(&answer, &fault)).into_response())
 }
 
-fn streamed(answer: &Answer, with_usage: bool, fault: &Fault) -> Response {
-    let mut events: Vec<Result<String, std::io::Error>> =
-        sse::events(answer, with_usage).into_iter().map(Ok).collect();
+/// The caller's own key.
+fn op(headers: &HeaderMap) -> &str {
+    headers.get("x-client-request-id").and_then(|v| v.to_str().ok()).unwrap_or("")
+}
+
+async fn count_tokens(State(server): State<Arc<Server>>, headers: HeaderMap, body: String) -> Response {
+    if !server.authorized(Protocol::Messages, &headers) {
+        return Failure::Key.response(Protocol::Messages);
+    }
+    Json(json!({"input_tokens": tokens(body.len())})).into_response()
+}
+
+async fn embed(State(server): State<Arc<Server>>, headers: HeaderMap, body: String) -> Response {
+    let embedded = || {
+        if !server.authorized(Protocol::ChatCompletions, &headers) {
+            return Err(Failure::Key);
+        }
+        let request: embeddings::Request =
+            serde_json::from_str(&body).map_err(|e| Failure::Malformed(e.to_string()))?;
+        let entry = Entry {
+            op: op(&headers).to_owned(),
+            model: request.model.clone(),
+            role: "embeddings".to_owned(),
+            story: Some("embeddings".to_owned()),
+            prompt_tokens: tokens(body.len()),
+            completion_tokens: 0,
+        };
+        server.book.add(&entry).map_err(Failure::Tally)?;
+        Ok(Json(embeddings::answer(&request, entry.prompt_tokens)).into_response())
+    };
+    embedded().unwrap_or_else(|failure| failure.response(Protocol::ChatCompletions))
+}
+
+fn streamed(events: Vec<String>, fault: &Fault) -> Response {
+    let mut events: Vec<Result<String, std::io::Error>> = events.into_iter().map(Ok).collect();
     if let Some(count) = fault.cut_after_events {
         events.truncate(count);
         events.push(Err(std::io::Error::other("the connection was ordered to break")));

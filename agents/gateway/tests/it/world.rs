@@ -1,5 +1,6 @@
 //! A gateway with everything it stands on, and one task to call for.
 
+use crate::upstream::{Seen, Upstream};
 use futures::future::BoxFuture;
 use golden_cluster::services::Postgres;
 use golden_crds::ModelProvider;
@@ -44,11 +45,19 @@ pub(crate) struct Setup {
     pub base_url: Option<String>,
     /// Hosts that the key is for; the provider's own when absent.
     pub key_hosts: Option<String>,
+    /// What the provider speaks.
+    pub protocol: Protocol,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { limit: 10_000_000, on_exhausted: "Pause", base_url: None, key_hosts: None }
+        Self {
+            limit: 10_000_000,
+            on_exhausted: "Pause",
+            base_url: None,
+            key_hosts: None,
+            protocol: Protocol::OpenAI,
+        }
     }
 }
 
@@ -61,6 +70,7 @@ pub(crate) struct World {
     pub team: Uuid,
     pub budget: Uuid,
     pub pods: Vec<Uuid>,
+    upstream: Upstream,
     _postgres: Arc<Postgres>,
     _token: tempfile::NamedTempFile,
 }
@@ -95,7 +105,8 @@ impl World {
         db::migrate(&database).await.unwrap();
         let pool = db::connect(&database, 2).unwrap();
         let model = Server::new(Options { api_key: Some(KEY.into()), ..Options::default() }).unwrap();
-        let model_url = listen(model.router()).await;
+        let upstream = Upstream::default();
+        let model_url = listen(upstream.before(model.router())).await;
         let base_url = setup.base_url.clone().unwrap_or_else(|| format!("{model_url}/v1"));
         let pods: Vec<Uuid> = (0..PODS).map(|_| Uuid::new_v4()).collect();
         let token = tempfile::NamedTempFile::new().unwrap();
@@ -116,6 +127,7 @@ impl World {
             team: Uuid::new_v4(),
             budget: Uuid::new_v4(),
             pods,
+            upstream,
             _postgres: postgres,
             _token: token,
         };
@@ -191,11 +203,33 @@ impl World {
         .unwrap();
     }
 
+    /// What the provider was sent.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.upstream.seen()
+    }
+
+    /// Answers that the provider is giving now.
+    pub(crate) fn streams(&self) -> usize {
+        self.upstream.answers()
+    }
+
+    /// Binds the developers of all tasks to another model.
+    pub(crate) async fn bind(&self, model: &str) {
+        sqlx::query(
+            "UPDATE tasks SET models = jsonb_set(models, '{role:developer,model}', to_jsonb($1::text))",
+        )
+        .bind(model)
+        .execute(&self.pool)
+        .await
+        .unwrap();
+    }
+
+    pub(crate) fn post(&self, pod: usize, path: &str, body: &Value) -> reqwest::RequestBuilder {
+        self.http.post(format!("{}/v1/{path}", self.url)).bearer_auth(format!("pod-{pod}")).json(body)
+    }
+
     pub(crate) fn call(&self, pod: usize, body: &Value) -> reqwest::RequestBuilder {
-        self.http
-            .post(format!("{}/v1/chat/completions", self.url))
-            .bearer_auth(format!("pod-{pod}"))
-            .json(body)
+        self.post(pod, "chat/completions", body)
     }
 
     /// What is spent and reserved of the budget.
@@ -254,7 +288,7 @@ fn gateway(pool: &PgPool, ledger: Ledger, setup: &Setup, base_url: &str, pods: &
     known.insert("hub".into(), Caller::service(GOLDEN, "golden-peer-hub"));
     known.insert("stranger".into(), Caller::service("checkout", "default"));
     let (store, mut writer) = reflector::store();
-    writer.apply_watcher_event(&watcher::Event::Apply(provider(base_url)));
+    writer.apply_watcher_event(&watcher::Event::Apply(provider(base_url, setup.protocol)));
     // The store lives in its writer.
     std::mem::forget(writer);
     let host = base_url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
@@ -283,20 +317,22 @@ fn gateway(pool: &PgPool, ledger: Ledger, setup: &Setup, base_url: &str, pods: &
     })
 }
 
-fn provider(base_url: &str) -> ModelProvider {
+fn provider(base_url: &str, protocol: Protocol) -> ModelProvider {
     let model = |name: &str, priced: bool| ModelSpec {
         name: name.into(),
-        upstream_name: None,
         context_window: 128_000,
         max_output_tokens: 4096,
         input_micro_usd_per_mtoken: Some(1_000_000),
         output_micro_usd_per_mtoken: priced.then_some(4_000_000),
+        cached_input_micro_usd_per_mtoken: Some(250_000),
+        ..ModelSpec::default()
     };
+    let large = ModelSpec { max_output_tokens: 64_000, ..model("large", true) };
     let spec = ModelProviderSpec {
-        protocol: Protocol::OpenAI,
+        protocol,
         base_url: base_url.into(),
         secret_ref: Some(LocalRef { name: "model-key".into() }),
-        models: vec![model("standard", true), model("unpriced", false)],
+        models: vec![model("standard", true), model("unpriced", false), model("embedder", true), large],
         allowed_namespaces: vec!["*".into()],
     };
     let mut provider = ModelProvider::new("shared", spec);

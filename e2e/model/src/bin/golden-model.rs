@@ -5,7 +5,7 @@ use golden_model::{Options, Server};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A recorded language model behind OpenAI's Chat Completions interface.
+/// A recorded language model that speaks OpenAI's Chat Completions and Responses, and Anthropic's Messages.
 #[derive(Parser)]
 struct Args {
     #[arg(long, env = "GOLDEN_LISTEN", default_value = "0.0.0.0:8080")]

@@ -1,4 +1,4 @@
-//! The streamed form of an answer: server-sent events as OpenAI sends them.
+//! The streamed form of a Chat Completions answer: server-sent events as OpenAI sends them.
 
 use crate::answer::Answer;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ fn event(chunk: &Value) -> String {
     format!("data: {chunk}\n\n")
 }
 
-fn pieces(text: &str) -> impl Iterator<Item = String> + '_ {
+pub(crate) fn pieces(text: &str) -> impl Iterator<Item = String> + '_ {
     let mut chars = text.chars().peekable();
     std::iter::from_fn(move || {
         chars.peek()?;

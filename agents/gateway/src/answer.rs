@@ -1,0 +1,117 @@
+//! A provider's answer on its way to the client: settled before its last byte.
+
+use crate::call::{Call, Outcome, Try, broken};
+use crate::client::Client;
+use crate::headers;
+use crate::plan::Plan;
+use crate::protocol::End;
+use crate::relay::{Charge, Relay};
+use crate::upstream::{self, chain};
+use axum::http::{HeaderMap, HeaderValue};
+
+/// Bytes of one stream; far above any output cap.
+const MAX_STREAM: usize = 64 * 1024 * 1024;
+/// Names the tools that were taken out of the request.
+const WITHHELD: &str = "x-golden-withheld-tools";
+
+impl Call {
+    /// Relays an answer that comes in one piece: settled first, so that whoever has it knows its cost is kept.
+    pub(crate) async fn whole(
+        &self,
+        tried: Try<'_>,
+        response: reqwest::Response,
+        client: &mut Client,
+    ) -> Outcome {
+        let Try { keys, plan, begun } = tried;
+        let (status, headers) = (response.status(), shown(response.headers(), plan));
+        let body = tokio::select! {
+            body = upstream::answer(response) => body,
+            () = client.gone() => Err("the client hung up".to_owned()),
+        };
+        self.endpoint.health.report(body.is_ok() || client.is_gone());
+        let answer = body.as_ref().ok().and_then(|b| serde_json::from_slice(b).ok());
+        let charge = Charge::of(answer.as_ref().and_then(|a| self.request.protocol.usage(a)), plan);
+        self.settle(keys, charge, begun).await;
+        match body {
+            Ok(body) => {
+                client.begin(status, headers).await;
+                client.send(body).await;
+                Outcome::Answered
+            }
+            Err(_) if client.is_gone() => Outcome::HungUp,
+            Err(why) => {
+                client.fail(&broken(&self.endpoint.provider, &why)).await;
+                Outcome::Refused
+            }
+        }
+    }
+
+    /// Relays a stream. Its closing event follows the settlement.
+    pub(crate) async fn stream(
+        &self,
+        tried: Try<'_>,
+        mut response: reqwest::Response,
+        client: &mut Client,
+    ) -> Outcome {
+        let Try { keys, plan, begun } = tried;
+        client.begin(response.status(), shown(response.headers(), plan)).await;
+        let mut relay = Relay::new(self.request.protocol.reader(plan.forward_usage));
+        let ended = self.relay(&mut response, &mut relay, client).await;
+        // Closing the connection is what stops the provider.
+        drop(response);
+        self.endpoint.health.report(ended == Ok(End::Answered) || client.is_gone());
+        self.settle(keys, Charge::of(relay.usage(), plan), begun).await;
+        match ended {
+            Ok(end) => {
+                client.send(relay.closing()).await;
+                match end {
+                    End::Answered => Outcome::Answered,
+                    End::Failed => Outcome::Refused,
+                }
+            }
+            Err(_) if client.is_gone() => Outcome::HungUp,
+            Err(why) => {
+                client.break_off(&why).await;
+                Outcome::Refused
+            }
+        }
+    }
+
+    async fn relay(
+        &self,
+        response: &mut reqwest::Response,
+        relay: &mut Relay,
+        client: &mut Client,
+    ) -> Result<End, String> {
+        let mut received = 0;
+        loop {
+            if let Some(end) = relay.end() {
+                return Ok(end);
+            }
+            let next = tokio::select! {
+                next = response.chunk() => next.map_err(|e| chain(&e))?,
+                () = client.gone() => return Err("the client hung up".to_owned()),
+            };
+            let Some(bytes) = next else {
+                return Err("the provider's stream ended before its answer did".to_owned());
+            };
+            received += bytes.len();
+            if received > MAX_STREAM {
+                return Err(format!("the provider's stream is longer than {MAX_STREAM} bytes"));
+            }
+            let passed = relay.feed(&bytes).map_err(|e| e.to_string())?;
+            client.send(passed).await;
+        }
+    }
+}
+
+/// The provider's headers, as the client gets them.
+fn shown(headers: &HeaderMap, plan: &Plan) -> HeaderMap {
+    let mut headers = headers::to_client(headers);
+    if !plan.withheld.is_empty()
+        && let Ok(names) = HeaderValue::try_from(plan.withheld.join(", "))
+    {
+        headers.insert(WITHHELD, names);
+    }
+    headers
+}

@@ -1,0 +1,156 @@
+//! The top level of a request: fields in their order, values as the client wrote them, byte for byte. Only what the
+//! gateway must change is written anew, so that images, tools and unknown fields reach the provider unharmed.
+
+use crate::error::CallError;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+use std::borrow::Cow;
+use std::fmt;
+
+/// Fields of one request; a real one has about twenty.
+const MOST: usize = 256;
+
+/// A JSON object, one level deep.
+#[derive(Debug)]
+pub(crate) struct Fields<'a> {
+    list: Vec<(Cow<'a, str>, Cow<'a, RawValue>)>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads an object. A field that is there twice is refused: the provider might follow the other one.
+    pub(crate) fn parse(raw: &'a [u8]) -> Result<Self, CallError> {
+        serde_json::from_slice(raw).map_err(|e| CallError::Malformed(e.to_string()))
+    }
+
+    /// The value as it is written; nothing if it is absent or null.
+    pub(crate) fn raw(&self, name: &str) -> Option<&RawValue> {
+        let found = self.list.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_ref());
+        found.filter(|value| value.get() != "null")
+    }
+
+    /// The value, read; nothing if it is absent or null.
+    pub(crate) fn value(&self, name: &str) -> Result<Option<Value>, CallError> {
+        let read = self.raw(name).map(|raw| serde_json::from_str(raw.get()));
+        read.transpose().map_err(|e| CallError::Malformed(format!("{name}: {e}")))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, CallError> {
+        Ok(self.value(name)?.and_then(|v| v.as_str().map(ToOwned::to_owned)))
+    }
+
+    /// Whether the field is `true`.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        self.raw(name).is_some_and(|value| value.get() == "true")
+    }
+
+    /// A number of tokens.
+    pub(crate) fn count(&self, name: &str) -> Result<Option<u64>, CallError> {
+        let whole = |value: Value| {
+            value.as_u64().ok_or_else(|| CallError::Malformed(format!("{name} must be a whole number")))
+        };
+        self.value(name)?.map(whole).transpose()
+    }
+
+    /// Writes a value, in its field's place or at the end.
+    pub(crate) fn set(&mut self, name: &'static str, value: &Value) -> Result<(), CallError> {
+        let raw = to_raw_value(value).map_err(|e| CallError::Malformed(format!("{name}: {e}")))?;
+        match self.list.iter_mut().find(|(n, _)| n == name) {
+            Some((_, old)) => *old = Cow::Owned(raw),
+            None => self.list.push((Cow::Borrowed(name), Cow::Owned(raw))),
+        }
+        Ok(())
+    }
+
+    /// Writes text that is JSON already.
+    pub(crate) fn set_raw(&mut self, name: &str, json: String) -> Result<(), CallError> {
+        let raw = RawValue::from_string(json).map_err(|e| CallError::Malformed(format!("{name}: {e}")))?;
+        if let Some((_, old)) = self.list.iter_mut().find(|(n, _)| n == name) {
+            *old = Cow::Owned(raw);
+        }
+        Ok(())
+    }
+
+    /// The object again.
+    pub(crate) fn render(&self) -> Vec<u8> {
+        let size = self.list.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum::<usize>();
+        let mut out = Vec::with_capacity(size + 2);
+        out.push(b'{');
+        for (at, (name, value)) in self.list.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            out.extend(Value::from(name.as_ref()).to_string().into_bytes());
+            out.push(b':');
+            out.extend_from_slice(value.get().as_bytes());
+        }
+        out.push(b'}');
+        out
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Reading)
+    }
+}
+
+struct Reading;
+
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for Reading {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+        let mut list: Vec<(Cow<'de, str>, Cow<'de, RawValue>)> = Vec::with_capacity(16);
+        while let Some(Name(name)) = map.next_key()? {
+            if list.len() == MOST {
+                return Err(A::Error::custom(format!("more than {MOST} fields")));
+            }
+            if list.iter().any(|(known, _)| *known == name) {
+                return Err(A::Error::custom(format!("field {name:?} is there twice")));
+            }
+            list.push((name, Cow::Borrowed(map.next_value::<&'de RawValue>()?)));
+        }
+        Ok(Fields { list })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_not_set_stays_byte_for_byte() {
+        let raw = br#"{"z": 1.50e3, "model":"a", "image": "\u00e9\/AAAA==", "big": 123456789012345678901234567890, "n": null}"#;
+        let mut fields = Fields::parse(raw).unwrap();
+        fields.set("model", &json!("b")).unwrap();
+        fields.set("new", &json!([1])).unwrap();
+        let want = r#"{"z":1.50e3,"model":"b","image":"\u00e9\/AAAA==","big":123456789012345678901234567890,"n":null,"new":[1]}"#;
+        assert_eq!(String::from_utf8(fields.render()).unwrap(), want);
+        assert!(fields.raw("n").is_none() && fields.raw("absent").is_none());
+    }
+
+    #[test]
+    fn a_field_that_is_there_twice_is_refused_also_when_it_is_spelled_otherwise() {
+        let many: Vec<String> = (0..300).map(|n| format!("\"f{n}\":0")).collect();
+        let many = format!("{{{}}}", many.join(","));
+        for raw in [
+            r#"{"max_tokens":1,"max_tokens":9}"#,
+            r#"{"max_tokens":1,"max\u005ftokens":9}"#,
+            "[]",
+            "",
+            "{}x",
+            &many,
+        ] {
+            assert!(matches!(Fields::parse(raw.as_bytes()), Err(CallError::Malformed(_))), "{raw}");
+        }
+    }
+}
