@@ -72,6 +72,8 @@ fn router(orchestrator: ServiceClient, gateway: ServiceClient, ready: Arc<Atomic
         async move { if ready.load(Ordering::Acquire) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE } }
     };
     Router::new()
+        // Anthropic's clients look whether anybody is there before their first call.
+        .route("/", get(async || "golden sidecar\n"))
         .route("/readyz", get(state))
         .route(
             "/golden/transcript",

@@ -1,3 +1,4 @@
+use crate::protocol::Protocol;
 use crate::{ChatRequest, Fault, Finish, Library, Options, Server, Situation};
 use serde_json::{Value, json};
 
@@ -127,4 +128,54 @@ fn ordered_faults_apply_to_the_next_calls_only() {
     assert_eq!(faults.take().unwrap().status, Some(429));
     assert_eq!(faults.take().unwrap().status, Some(429));
     assert_eq!(faults.take(), None);
+}
+
+#[test]
+fn a_question_is_the_same_in_every_protocol() {
+    let system = "You work.\nRole: developer\nAttempt: 1";
+    let mut chat = developer(1, GOAL, &["shop/slug.py"]);
+    chat["messages"][0]["content"] = json!(system);
+    let responses = json!({"instructions": system, "max_output_tokens": 7, "input": [
+        {"role": "user", "content": [{"type": "input_text", "text": GOAL}, {"type": "input_image", "image_url": "data:x"}]},
+        {"type": "function_call", "call_id": "c", "name": "list_files", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "shop/slug.py"}]});
+    let messages = json!({"system": [{"type": "text", "text": system}], "max_tokens": 7, "messages": [
+        {"role": "user", "content": GOAL},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "list_files", "input": {}}]},
+        {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "shop/slug.py"}]},
+            {"type": "text", "text": "<system-reminder>be brief</system-reminder>"}]}]});
+    for (protocol, body) in [(Protocol::Responses, responses), (Protocol::Messages, messages)] {
+        let request = protocol.read(&body.to_string()).unwrap();
+        assert_eq!(Situation::of(&request), situation(&chat), "{protocol:?}");
+        assert_eq!(request.max_output(), 7);
+    }
+    assert!(Protocol::Messages.read(r#"{"messages": []}"#).is_err(), "it needs max_tokens");
+    let plain = Protocol::Responses.read(&json!({"input": GOAL}).to_string()).unwrap();
+    assert_eq!(Situation::of(&plain).task(), GOAL);
+}
+
+#[test]
+fn an_answer_says_the_same_in_every_protocol_streamed_or_whole() {
+    let library = library();
+    let body = developer(1, GOAL, &[]).to_string();
+    let request: ChatRequest = serde_json::from_str(&body).unwrap();
+    let answer = crate::Answer::of(library.reply(&Situation::of(&request)).unwrap().reply, &request, &body);
+    let fault = Fault::default();
+    for (protocol, last) in
+        [(Protocol::Responses, "response.completed"), (Protocol::Messages, "message_stop")]
+    {
+        let whole = protocol.whole(&answer, &fault).to_string();
+        let events = protocol.events(&answer, &request, &fault).concat();
+        for text in [&whole, &events] {
+            assert!(
+                text.contains("list_files") && text.contains(&answer.usage.completion.to_string()),
+                "{text}"
+            );
+        }
+        assert!(events.rsplit("event: ").next().unwrap().starts_with(last), "{events}");
+        let hidden = Fault { hide_usage: true, ..Fault::default() };
+        assert!(!protocol.whole(&answer, &hidden).to_string().contains("output_tokens"));
+        assert!(!protocol.events(&answer, &request, &hidden).concat().contains("output_tokens"));
+    }
 }

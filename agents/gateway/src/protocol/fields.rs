@@ -125,6 +125,7 @@ impl<'de> Visitor<'de> for Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -151,6 +152,48 @@ mod tests {
             &many,
         ] {
             assert!(matches!(Fields::parse(raw.as_bytes()), Err(CallError::Malformed(_))), "{raw}");
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            let object = proptest::collection::hash_map(any::<String>(), inner.clone(), 0..6);
+            prop_oneof![
+                proptest::collection::vec(inner, 0..6).prop_map(Value::from),
+                object.prop_map(|map| map.into_iter().collect::<serde_json::Map<_, _>>().into()),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_object_comes_out_as_it_went_in_but_for_what_is_set(
+            map in proptest::collection::hash_map("[a-z]{1,3}|\\PC{0,4}", any_json(), 0..20),
+            cap in any::<u64>(),
+        ) {
+            let mut object: serde_json::Map<String, Value> = map.into_iter().collect();
+            let raw = Value::Object(object.clone()).to_string();
+            let mut fields = Fields::parse(raw.as_bytes()).unwrap();
+            prop_assert_eq!(String::from_utf8(fields.render()).unwrap(), raw.clone());
+            fields.set("max_tokens", &cap.into()).unwrap();
+            object.insert("max_tokens".into(), cap.into());
+            prop_assert_eq!(String::from_utf8(fields.render()).unwrap(), Value::Object(object).to_string());
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(raw in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(fields) = Fields::parse(&raw) {
+                prop_assert!(Fields::parse(&fields.render()).is_ok());
+            }
         }
     }
 }
