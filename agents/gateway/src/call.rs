@@ -106,8 +106,8 @@ impl Call {
             let provider = &self.endpoint.provider;
             let funds =
                 reserve(&self.gateway, &self.identity, &self.request, &self.plan, &keys, client).await?;
-            let plan = match funds {
-                Funds::Granted(plan) => plan,
+            let (plan, keys) = match funds {
+                Funds::Granted(plan, keys) => (plan, keys),
                 Funds::Gone => return Ok(Outcome::HungUp),
             };
             let failed = match self.dispatched(&keys, &plan, client).await? {

@@ -36,10 +36,19 @@ pub(crate) struct Keys {
     pub(crate) upstream: String,
 }
 
+impl Keys {
+    /// Of the same try with less output. One key stands for one bound: were the answer to a smaller offer lost, the
+    /// whole call under its key would be taken for paid.
+    fn lowered(&self, max_output: u64) -> Self {
+        let Self { operation, upstream } = self;
+        Self { operation: operation.clone(), upstream: format!("{upstream}.{max_output}") }
+    }
+}
+
 /// How it went.
 pub(crate) enum Funds {
-    /// The call as it is paid for: it may have less output than was asked for.
-    Granted(Arc<Plan>),
+    /// The call as it is paid for, which may have less output than was asked for, and the keys it is paid under.
+    Granted(Arc<Plan>, Keys),
     /// The client hung up while it waited; nothing is reserved.
     Gone,
 }
@@ -57,17 +66,17 @@ pub(crate) async fn reserve(
     let mut hold = Hold::new(gateway.money.subscribe());
     loop {
         match offer(gateway, identity, request, plan, keys).await {
-            Ok((ReserveAnswer::Granted { .. }, plan)) => {
+            Ok((ReserveAnswer::Granted { .. }, plan, keys)) => {
                 hold.end(gateway, identity, &keys.operation).await;
-                return Ok(Funds::Granted(plan));
+                return Ok(Funds::Granted(plan, keys));
             }
-            Ok((ReserveAnswer::NoAccount, _)) => return Err(CallError::NoAccount),
-            Ok((ReserveAnswer::OtherRequest, _)) => {
+            Ok((ReserveAnswer::NoAccount, ..)) => return Err(CallError::NoAccount),
+            Ok((ReserveAnswer::OtherRequest, ..)) => {
                 return Err(CallError::Unavailable(
                     "the operation key belongs to another request".to_owned(),
                 ));
             }
-            Ok((exhausted @ ReserveAnswer::Exhausted { .. }, _)) => {
+            Ok((exhausted @ ReserveAnswer::Exhausted { .. }, ..)) => {
                 hold.exhausted(gateway, identity, &keys.operation, exhausted).await?;
             }
             // A call that waits anyway goes on waiting while the ledger is away.
@@ -88,27 +97,34 @@ async fn offer(
     request: &Request,
     plan: &Arc<Plan>,
     keys: &Keys,
-) -> Result<(ReserveAnswer, Arc<Plan>), http::CallError> {
-    let mut plan = Arc::clone(plan);
-    let mut first = None;
-    for _ in 0..=LOWERINGS {
-        let begun = Instant::now();
-        let answer = gateway.ledger.reserve(&reservation(identity, request, &plan, keys)).await;
-        gateway.metrics.reserve_seconds.observe(begun.elapsed().as_secs_f64());
-        let answer = answer?;
-        let ReserveAnswer::Exhausted { missing_micro_usd, missing_tokens, .. } = &answer else {
-            return Ok((answer, plan));
-        };
-        let less = lowered(request, &plan, Amount::new(*missing_micro_usd, *missing_tokens));
-        let told = first.get_or_insert(answer);
-        let Some(less) = less else { return Ok((told.clone(), plan)) };
+) -> Result<(ReserveAnswer, Arc<Plan>, Keys), http::CallError> {
+    let whole = ask(gateway, identity, request, plan, keys).await?;
+    let (mut plan, mut refused) = (Arc::clone(plan), whole.clone());
+    for _ in 0..LOWERINGS {
+        let ReserveAnswer::Exhausted { missing_micro_usd, missing_tokens, .. } = refused else { break };
+        let missing = Amount::new(missing_micro_usd, missing_tokens);
+        let Some(less) = lowered(request, &plan, missing) else { break };
+        let keys = keys.lowered(less.max_output);
         plan = Arc::new(less);
+        refused = ask(gateway, identity, request, &plan, &keys).await?;
+        if matches!(refused, ReserveAnswer::Granted { .. }) {
+            return Ok((refused, plan, keys));
+        }
     }
-    match first {
-        Some(told) => Ok((told, plan)),
-        // At least one question was asked.
-        None => Ok((ReserveAnswer::NoAccount, plan)),
-    }
+    Ok((whole, plan, keys.clone()))
+}
+
+async fn ask(
+    gateway: &Gateway,
+    identity: &Identity,
+    request: &Request,
+    plan: &Plan,
+    keys: &Keys,
+) -> Result<ReserveAnswer, http::CallError> {
+    let begun = Instant::now();
+    let answer = gateway.ledger.reserve(&reservation(identity, request, plan, keys)).await;
+    gateway.metrics.reserve_seconds.observe(begun.elapsed().as_secs_f64());
+    answer
 }
 
 fn reservation(identity: &Identity, request: &Request, plan: &Plan, keys: &Keys) -> ReserveRequest {
