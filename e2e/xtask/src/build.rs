@@ -41,15 +41,20 @@ pub(crate) fn binaries(scope: Scope) -> Result<Binaries> {
         .output()
         .context("cannot start cargo")?;
     ensure!(output.status.success(), "golden does not build");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let find = |name: &str| -> Result<PathBuf> {
-        text.lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter(|m| m["target"]["name"] == name && m["profile"]["test"] == false)
-            .find_map(|m| m["executable"].as_str().map(PathBuf::from))
-            .with_context(|| format!("cargo named no binary {name}"))
-    };
-    Ok(Binaries { golden: find("golden")?, model: find("golden-model")? })
+    Ok(Binaries {
+        golden: executable(&output.stdout, "golden")?,
+        model: executable(&output.stdout, "golden-model")?,
+    })
+}
+
+/// The binary of that name, among what cargo told (`--message-format=json`).
+pub(crate) fn executable(told: &[u8], name: &str) -> Result<PathBuf> {
+    String::from_utf8_lossy(told)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|m| m["target"]["name"] == name && m["profile"]["test"] == false)
+        .find_map(|m| m["executable"].as_str().map(PathBuf::from))
+        .with_context(|| format!("cargo named no binary {name}"))
 }
 
 /// Every image the demo and the tests use, loaded into the local cluster.

@@ -1,5 +1,6 @@
 //! The developer's commands: `cargo xtask --help` lists them.
 
+mod bench;
 mod build;
 mod cargo;
 mod chaos;
@@ -28,6 +29,8 @@ enum Command {
     Test(test::Args),
     /// Processes killed and objects deleted while they hold work, and every promise checked after each
     Chaos(chaos::Args),
+    /// What it can bear, measured beside what it is compared with
+    Bench(bench::Args),
     /// The local Kubernetes alone
     #[command(subcommand)]
     Cluster(cluster::Action),
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Chaos(args) => chaos::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Cluster(action) => cluster::run(&action),
         Command::Images(args) => images::run(&args),
         Command::Crdgen(args) => crdgen::run(&args),

@@ -1,0 +1,57 @@
+//! `ledger`: durable spends. One spend is a reserve and a settle, each a row of its own under a unique key, each
+//! acknowledged after its commit. Everything runs on one Postgres that waits for the disk, one arm after the other,
+//! each in a database of its own.
+
+mod arms;
+mod audit;
+mod bars;
+mod crash;
+mod disk;
+mod ground;
+mod keys;
+mod load;
+mod naive;
+mod ours;
+mod peer;
+mod raw;
+
+use crate::host::Host;
+use crate::report::Report;
+use anyhow::{Context as _, Result, ensure};
+use golden_cluster::services::Postgres;
+
+/// What one call may cost at most, and what it then does cost, in micro-USD.
+pub(crate) const BOUND: i64 = 1000;
+pub(crate) const COST: i64 = 600;
+
+/// The columns of the table.
+const COLUMNS: [&str; 4] = ["spends_per_s", "p50_ms", "p99_ms", "overspend_micro_usd"];
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// End with one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// How long each arm is measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=600))]
+    seconds: u16,
+    /// Fail if a bar does not hold.
+    #[arg(long)]
+    strict: bool,
+}
+
+pub(crate) async fn run(args: &Args) -> Result<()> {
+    let host = Host::this();
+    let server = tokio::task::spawn_blocking(Postgres::start_durable).await?.context("no Postgres")?;
+    let arms = arms::every(server, f64::from(args.seconds), !args.json).await;
+    let mut report = Report { bench: "ledger", host, arms, bars: vec![], notes: vec![] };
+    report.bars = bars::of(&report);
+    report.notes = bars::notes(&report);
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("\n{}", report.table(&COLUMNS));
+    }
+    ensure!(!args.strict || report.holds(), "a bar does not hold");
+    Ok(())
+}

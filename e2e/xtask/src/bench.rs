@@ -1,0 +1,63 @@
+//! `cargo xtask bench`: benchmarks, which are a program of their own: it is compiled as what is shipped, while this one
+//! stays quick to build.
+
+use crate::cargo::cargo;
+use anyhow::{Context as _, Result, bail};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Which benchmark, and how to end.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    name: Name,
+    /// End with one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// How long each arm is measured.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=600))]
+    seconds: Option<u16>,
+    /// Fail if a bar does not hold.
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Name {
+    /// Durable spends on one Postgres: raw disk, raw inserts, naive rows, ours, a peer, a killed database
+    Ledger,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    golden_cluster::packages::ensure()?;
+    let mut bench = Command::new(program()?);
+    bench.arg(match args.name {
+        Name::Ledger => "ledger",
+    });
+    bench.args(args.json.then_some("--json")).args(args.strict.then_some("--strict"));
+    if let Some(seconds) = args.seconds {
+        bench.args(["--seconds", &seconds.to_string()]);
+    }
+    let status = bench.status().context("cannot start the benchmark")?;
+    if !status.success() {
+        bail!("the benchmark ended with {status}");
+    }
+    Ok(())
+}
+
+/// Builds the benchmarks. What cargo has to say goes to the terminal, so that the output is the figures alone.
+fn program() -> Result<PathBuf> {
+    let built = cargo()
+        .args([
+            "build",
+            "--profile",
+            "bench",
+            "-p",
+            "golden-bench",
+            "--message-format=json-render-diagnostics",
+        ])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    anyhow::ensure!(built.status.success(), "the benchmarks do not build");
+    crate::build::executable(&built.stdout, "golden-bench")
+}
