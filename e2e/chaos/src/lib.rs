@@ -25,4 +25,5 @@ mod world;
 pub use catalogue::{SCENARIOS, Scenario};
 pub use matrix::{Options, run};
 pub use report::{Report, Run};
+pub use seed::Seed;
 pub use world::World;

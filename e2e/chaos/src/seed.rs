@@ -2,15 +2,15 @@
 
 /// splitmix64 (Steele, Lea, Flood 2014): tiny, and good enough to spread moments over a second.
 #[derive(Clone, Debug)]
-pub(crate) struct Seed(u64);
+pub struct Seed(u64);
 
 impl Seed {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// A stream of its own for one name, so that a run alone meets the same moments as within the matrix.
-    pub(crate) fn of(seed: u64, name: &str) -> Self {
+    pub fn of(seed: u64, name: &str) -> Self {
         Self(name.bytes().fold(seed, |s, b| (s ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)))
     }
 
@@ -23,12 +23,23 @@ impl Seed {
     }
 
     /// Below `limit`, which is not 0.
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit.max(1)
     }
 
+    /// An index into something of this length, which is not 0.
+    pub fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap_or(0)
+    }
+
+    /// From `low` to `high`, both included.
+    pub fn between(&mut self, low: i64, high: i64) -> i64 {
+        let width = high.saturating_sub(low).max(0).unsigned_abs();
+        low.saturating_add_unsigned(self.below(width.saturating_add(1)))
+    }
+
     /// Fisher and Yates.
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = usize::try_from(self.below(last as u64 + 1)).unwrap_or(0);
             items.swap(last, other);

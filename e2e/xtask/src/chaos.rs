@@ -2,8 +2,8 @@
 
 use crate::build::{self, Scope};
 use crate::lane::{self, Outcome};
-use crate::{demo, scenarios};
-use anyhow::{Result, bail};
+use crate::{demo, ledger, scenarios};
+use anyhow::{Result, bail, ensure};
 use golden_chaos::{Options, SCENARIOS, World};
 use golden_scenarios::clock::Clock;
 use golden_scenarios::install::{self, Images, Model};
@@ -20,7 +20,7 @@ const OUTAGES: &str = "outages";
 /// Which faults, and in which order.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Names of runs; all where none is given.
+    /// Names of runs; all that need a cluster where none is given. `ledger` needs none, and is played alone.
     names: Vec<String>,
     /// Decides the order and the moment of each kill.
     #[arg(long, default_value_t = 1)]
@@ -31,9 +31,12 @@ pub(crate) struct Args {
     /// Only the few that `cargo xtask test` plays.
     #[arg(long)]
     short: bool,
-    /// Only list the runs.
+    /// Only list the runs; of `ledger`, what has been played so far.
     #[arg(long)]
     list: bool,
+    /// Of `ledger`: questions in all, in rounds of 50,000 with a seed each.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    operations: Option<u64>,
     /// How to end: a table, or one JSON object.
     #[arg(short, long, default_value = "table")]
     output: Output,
@@ -49,6 +52,10 @@ enum Output {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.names == [ledger::NAME] {
+        return ledger::run(args.seed, args.operations, args.list);
+    }
+    ensure!(args.operations.is_none(), "--operations is for `cargo xtask chaos {}` alone", ledger::NAME);
     let (outages, names): (Vec<_>, Vec<_>) = args.names.iter().cloned().partition(|name| name == OUTAGES);
     let all = args.names.is_empty() && !args.short;
     let outages = all || !outages.is_empty();
@@ -60,6 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             println!("{:<20} {}", scenario.name, scenario.about);
         }
         println!("{OUTAGES:<20} what takes minutes each: a node that is lost");
+        println!("{:<20} {}", ledger::NAME, ledger::ABOUT);
         return Ok(());
     }
     let mut clock = Clock::start();

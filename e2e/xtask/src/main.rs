@@ -9,6 +9,7 @@ mod crdgen;
 mod demo;
 mod images;
 mod lane;
+mod ledger;
 mod scenarios;
 mod test;
 

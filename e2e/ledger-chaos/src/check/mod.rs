@@ -1,0 +1,44 @@
+//! Whether a history can be true of a ledger that keeps its promises, judged without the ledger's own code.
+
+mod books;
+mod keys;
+mod money;
+
+use crate::history::{Answer, Books, History, Moment, Row};
+use crate::world::PATHS;
+use std::collections::BTreeMap;
+
+/// Reservations as Postgres has them in the end, by key.
+pub type Rows = BTreeMap<String, Row>;
+
+/// How long the ledger waits to hear of a call again, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Leases {
+    pub reserved: Moment,
+    pub dispatched: Moment,
+}
+
+/// Everything that does not fit, in words. Empty means that every promise was kept.
+pub fn check(history: &History, rows: &Rows, books: &[Books], leases: Leases) -> Vec<String> {
+    let mut problems = vec![];
+    let mut known = 0;
+    for story in &history.stories {
+        let row = rows.get(&story.call.key);
+        known += usize::from(row.is_some());
+        problems.extend(keys::check(story, row, leases));
+        for event in &story.events {
+            if let Answer::Strange(answer) = &event.answer {
+                problems.push(format!("{}: {:?} was answered {answer}", story.call.key, event.ask));
+            }
+        }
+    }
+    if known != rows.len() {
+        problems.push(format!("{} reservations are of no call that was made", rows.len() - known));
+    }
+    for (account, books) in books.iter().enumerate() {
+        let paid = |task: usize| PATHS.get(task).is_some_and(|path| path.contains(&account));
+        problems.extend(money::check(history, account, paid));
+        problems.extend(books::check(history, rows, account, books, paid));
+    }
+    problems
+}

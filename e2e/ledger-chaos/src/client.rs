@@ -1,0 +1,109 @@
+//! Asking the ledger over HTTP, as the gateway does.
+
+use crate::history::{Answer, Ask, Call, Clock, Event, NEVER, State};
+use crate::serve::TOKEN;
+use crate::service::Address;
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Longer than any recovery of Postgres takes here; then nobody knows what became of the question.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    address: Address,
+    clock: Clock,
+    team: Uuid,
+}
+
+impl Client {
+    pub(crate) fn new(address: Address, clock: Clock, team: Uuid) -> Result<Self> {
+        golden_platform::init_crypto();
+        let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
+        Ok(Self { http, address, clock, team })
+    }
+
+    /// None if the question cannot have arrived.
+    pub(crate) async fn ask(&self, call: &Call, task: Uuid, ask: Ask) -> Option<Event> {
+        let (path, body) = self.request(call, task, ask);
+        let start = self.clock.now();
+        let sent = self.http.post(self.address.url(path)).bearer_auth(TOKEN).json(&body).send().await;
+        let answer = match sent {
+            Err(error) if error.is_connect() => return None,
+            Err(_) => Answer::None,
+            Ok(response) => {
+                let status = response.status().as_u16();
+                response.json().await.map_or(Answer::None, |body| understood(status, &body))
+            }
+        };
+        let end = if answer == Answer::None { NEVER } else { self.clock.now() };
+        Some(Event { ask, answer, start, end })
+    }
+
+    fn request(&self, call: &Call, task: Uuid, ask: Ask) -> (&'static str, Value) {
+        let key = json!({"opKey": call.key});
+        match ask {
+            Ask::Reserve { dispatch } => ("reserve", self.reserve(call, task, "sha256:request", dispatch)),
+            Ask::ReserveOther => ("reserve", self.reserve(call, task, "sha256:another", false)),
+            Ask::Dispatch => ("dispatch", key),
+            Ask::Release => ("release", key),
+            Ask::Abandon => ("abandon", key),
+            Ask::Settle { cost } => (
+                "settle",
+                json!({"opKey": call.key, "costMicroUsd": cost, "inputTokens": cost, "outputTokens": 0,
+                       "latencyMs": 1}),
+            ),
+        }
+    }
+
+    fn reserve(&self, call: &Call, task: Uuid, hash: &str, dispatch: bool) -> Value {
+        json!({"opKey": call.key, "requestHash": hash, "teamUid": self.team, "taskUid": task, "tryUid": null,
+               "attempt": 1, "role": "developer", "provider": "chaos/models", "model": "m",
+               "promptDigest": "sha256:p", "costMicroUsd": call.bound, "tokens": call.bound, "dispatch": dispatch})
+    }
+}
+
+/// What an answer means. A 5xx says that something is away, not what became of the question.
+fn understood(status: u16, body: &Value) -> Answer {
+    let strange = || Answer::Strange(format!("{status} {body}"));
+    match (status, body["outcome"].as_str(), body["error"]["reason"].as_str()) {
+        (200, None | Some("Granted"), _) => {
+            body["state"].as_str().and_then(State::parse).map_or_else(strange, Answer::State)
+        }
+        (200, Some("Exhausted"), _) => Answer::Exhausted,
+        (200, Some("OtherRequest"), _) => Answer::OtherRequest,
+        (404, _, Some("NotFound")) => Answer::NotFound,
+        (409, _, Some("IllegalTransition")) => Answer::Conflict,
+        (503, ..) => Answer::None,
+        _ => strange(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_that_says_what_happened_counts_as_one() {
+        let error = |reason: &str| json!({"error": {"reason": reason, "message": "m"}});
+        assert_eq!(
+            understood(200, &json!({"outcome": "Granted", "state": "Reserved"})),
+            Answer::State(State::Reserved)
+        );
+        assert_eq!(understood(200, &json!({"state": "Settled"})), Answer::State(State::Settled));
+        assert_eq!(understood(503, &error("Unavailable")), Answer::None);
+        assert_eq!(understood(409, &error("IllegalTransition")), Answer::Conflict);
+        for (status, body) in [
+            (500, error("Internal")),
+            (400, error("BadRequest")),
+            (409, error("StaleTry")),
+            (200, json!({"outcome": "NoAccount"})),
+            (200, json!({"state": "Half"})),
+        ] {
+            assert!(matches!(understood(status, &body), Answer::Strange(_)), "{status} {body}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Somebody who edits limits while others spend: raised, lowered, lowered below what is spent, taken away.
+
+use crate::history::{Clock, Edit};
+use crate::world::{ACCOUNTS, FIRST_LIMIT, World};
+use golden_chaos::Seed;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Often enough that the callers find money, seldom enough that they miss it too.
+const EVERY: Duration = Duration::from_millis(25);
+const AGAIN: Duration = Duration::from_millis(50);
+
+pub(crate) async fn edit(world: &World, seed: u64, clock: Clock, over: watch::Receiver<bool>) -> Vec<Edit> {
+    let mut seed = Seed::of(seed, "edits");
+    let first = |account| Edit { account, limit: Some(FIRST_LIMIT), start: 0, end: 0 };
+    let mut edits: Vec<Edit> = (0..ACCOUNTS).map(first).collect();
+    while !*over.borrow() {
+        tokio::time::sleep(EVERY).await;
+        let account = seed.index(ACCOUNTS);
+        // Postgres may be away; there is nothing to edit by then.
+        let Ok(now) = world.balance(account).await else { continue };
+        let committed = now.spent_cost + now.reserved_cost + now.overage_cost;
+        let limit = next(&mut seed, account, committed);
+        let start = clock.now();
+        // The same edit until it is taken: whoever does not know whether it was, sends it again.
+        while world.edit(account, limit).await.is_err() {
+            tokio::time::sleep(AGAIN).await;
+        }
+        edits.push(Edit { account, limit, start, end: clock.now() });
+    }
+    edits
+}
+
+fn next(seed: &mut Seed, account: usize, committed: i64) -> Option<i64> {
+    let room = if account == 0 { 100_000 } else { 40_000 };
+    match seed.below(100) {
+        0..4 => None,
+        4..9 => Some(committed),
+        9..14 => Some(committed / 2),
+        _ => Some(committed + seed.between(1, room)),
+    }
+}

@@ -1,0 +1,21 @@
+//! The ledger under chaos: its service as a process that is killed, a Postgres that is killed and restarted, callers
+//! that repeat themselves, come late and in the wrong order, limits that are edited meanwhile. Every question and
+//! answer is kept, and afterwards judged by rules that share no code with the ledger: nothing overspent at any
+//! moment, nothing charged twice, no settlement lost, every answer true of what stands in the tables.
+
+mod caller;
+pub mod check;
+mod client;
+mod edits;
+mod faults;
+pub mod history;
+pub mod journal;
+pub mod model;
+mod round;
+mod serve;
+mod service;
+pub mod world;
+
+pub use faults::Fault;
+pub use round::{Outcome, Plan, play};
+pub use serve::serve;

@@ -1,0 +1,79 @@
+//! Plays rounds of chaos on the ledger. Started by `cargo xtask chaos ledger`.
+
+use anyhow::{Result, bail};
+use clap::{Parser, Subcommand};
+use golden_ledger_chaos::{Plan, journal, play, serve};
+
+/// Questions of one round. A database of its own for each keeps rounds short enough to be judged and played again.
+const ROUND: u64 = 50_000;
+
+#[derive(Parser)]
+#[command(name = "golden-ledger-chaos", about = "Chaos on the ledger")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play rounds and write them into the journal
+    Play {
+        /// Decides what is asked, which limits are edited, and which faults come when.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Questions in all; a round of its own, with the next seed, for every 50,000.
+        #[arg(long, default_value_t = ROUND)]
+        operations: u64,
+        #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
+        callers: u16,
+    },
+    /// What has been played so far
+    List,
+    /// Serve a ledger until standard input ends
+    #[command(hide = true)]
+    Serve {
+        #[arg(long)]
+        database_url: String,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Play { seed, operations, callers } => rounds(seed, operations, callers.into()).await,
+        Command::List => {
+            print!("{}", journal::table(&journal::read(&journal::path()?)?));
+            Ok(())
+        }
+        Command::Serve { database_url } => serve(&database_url).await,
+    }
+}
+
+async fn rounds(first: u64, operations: u64, callers: usize) -> Result<()> {
+    let (journal, program) = (journal::path()?, std::env::current_exe()?);
+    let mut failed = 0;
+    for (round, seed) in (0..operations.div_ceil(ROUND)).zip(first..) {
+        let operations = ROUND.min(operations - round * ROUND);
+        let outcome = play(Plan { seed, operations, callers }, &program).await?;
+        journal::write(&journal, seed, &outcome)?;
+        let faults: u64 = outcome.faults.values().sum();
+        println!(
+            "seed {seed}: {} operations on {} calls, {} edits, {faults} faults in {} s; answers {:?}",
+            outcome.operations, outcome.calls, outcome.edits, outcome.seconds, outcome.answers
+        );
+        for problem in outcome.problems.iter().take(20) {
+            println!("  {problem}");
+        }
+        if !outcome.problems.is_empty() {
+            failed += 1;
+            println!(
+                "  {} problems; play it again: cargo xtask chaos ledger --seed {seed} --operations {operations}",
+                outcome.problems.len()
+            );
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} rounds broke a promise");
+    }
+    Ok(())
+}

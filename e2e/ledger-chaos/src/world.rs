@@ -1,0 +1,121 @@
+//! A Postgres of its own, the accounts, and what stands in the tables in the end.
+
+use crate::check::Rows;
+use crate::history::{Books, Row, State};
+use anyhow::{Context as _, Result};
+use golden_cluster::services::Postgres;
+use golden_platform::db;
+use golden_platform::ledger_accounts::{
+    Balance, BudgetAccount, TaskAccount, balance, set_path, upsert_budget, upsert_task,
+};
+use sqlx::PgPool;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A root, two budgets under it, four tasks: each task's accounts, root first. Account 3 + t is task t's own.
+pub const PATHS: [&[usize]; 4] = [&[0, 1, 3], &[0, 1, 4], &[0, 2, 5], &[0, 6]];
+pub const ACCOUNTS: usize = 7;
+const BUDGETS: usize = 3;
+/// What every account may spend at the begin.
+pub const FIRST_LIMIT: i64 = 20_000;
+
+pub struct World {
+    pub server: Arc<Postgres>,
+    pub url: String,
+    pub pool: PgPool,
+    pub team: Uuid,
+    pub accounts: [Uuid; ACCOUNTS],
+}
+
+impl World {
+    pub async fn new() -> Result<Self> {
+        let server = Arc::new(tokio::task::spawn_blocking(Postgres::start).await??);
+        Self::on(server).await
+    }
+
+    pub async fn on(server: Arc<Postgres>) -> Result<Self> {
+        let own = Arc::clone(&server);
+        let url = tokio::task::spawn_blocking(move || own.create_database()).await??;
+        db::migrate_with(&url, None).await?;
+        let pool = db::connect(&url, db::POOL_SIZE)?;
+        let accounts = std::array::from_fn(|_| Uuid::new_v4());
+        let world = Self { server, url, pool, team: Uuid::new_v4(), accounts };
+        for account in 0..ACCOUNTS {
+            world.edit(account, Some(FIRST_LIMIT)).await?;
+        }
+        for (task, path) in PATHS.iter().enumerate() {
+            let path: Vec<Uuid> = path.iter().map(|at| world.accounts[*at]).collect();
+            set_path(&mut *world.pool.acquire().await?, world.task(task), world.team, &path).await?;
+        }
+        Ok(world)
+    }
+
+    pub fn task(&self, task: usize) -> Uuid {
+        self.accounts[BUDGETS + task]
+    }
+
+    /// As the operator edits a Budget, or a task's limits.
+    pub async fn edit(&self, at: usize, limit_cost: Option<i64>) -> Result<()> {
+        let (uid, namespace, name) = (self.accounts[at], "chaos".to_owned(), format!("account-{at}"));
+        let mut conn = self.pool.acquire().await?;
+        if at < BUDGETS {
+            let parent_uid = (at > 0).then(|| self.accounts[0]);
+            let on_exhausted = "Pause".into();
+            let (team_uid, limit_tokens) = (None, None);
+            let account = BudgetAccount {
+                uid,
+                team_uid,
+                namespace,
+                name,
+                parent_uid,
+                on_exhausted,
+                limit_cost,
+                limit_tokens,
+            };
+            upsert_budget(&mut conn, &account).await?;
+        } else {
+            let (task_uid, team_uid, limit_tokens) = (uid, self.team, None);
+            let account = TaskAccount { task_uid, team_uid, namespace, name, limit_cost, limit_tokens };
+            upsert_task(&mut conn, &account).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn balance(&self, at: usize) -> Result<Balance> {
+        balance(&mut *self.pool.acquire().await?, self.accounts[at]).await?.context("an account is gone")
+    }
+
+    /// Calls whose end is still to come.
+    pub async fn open(&self) -> Result<i64> {
+        let count = "SELECT count(*) FROM reservations WHERE state IN ('Reserved', 'Dispatched')";
+        Ok(sqlx::query_scalar(count).fetch_one(&self.pool).await?)
+    }
+
+    pub async fn rows(&self) -> Result<Rows> {
+        let rows: Vec<(String, String, i64, Option<i64>)> =
+            sqlx::query_as("SELECT op_key, state, cost, actual_cost FROM reservations")
+                .fetch_all(&self.pool)
+                .await?;
+        let read = |(key, state, bound, actual): (String, String, i64, Option<i64>)| {
+            let state = State::parse(&state).with_context(|| format!("{key} has the state {state}"))?;
+            Ok((key, Row { state, bound, actual }))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    pub async fn books(&self) -> Result<Vec<Books>> {
+        let mut books = vec![];
+        for uid in self.accounts {
+            let row: (Option<i64>, i64, i64, i64, i64) = sqlx::query_as(
+                "SELECT limit_cost, spent_cost, reserved_cost, overage_cost, committed_cost_at_edit
+                 FROM accounts WHERE account_uid = $1",
+            )
+            .bind(uid)
+            .fetch_one(&self.pool)
+            .await?;
+            let (limit, spent, reserved, overage, committed_at_edit) = row;
+            books.push(Books { limit, spent, reserved, overage, committed_at_edit });
+        }
+        Ok(books)
+    }
+}
