@@ -1,10 +1,9 @@
 //! `cargo xtask bench`: benchmarks, which are a program of their own: it is compiled as what is shipped, while this one
 //! stays quick to build.
 
-use crate::cargo::cargo;
+use crate::build;
 use anyhow::{Context as _, Result, bail};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Which benchmark, and how to end.
 #[derive(Debug, clap::Args)]
@@ -29,7 +28,7 @@ enum Name {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     golden_cluster::packages::ensure()?;
-    let mut bench = Command::new(program()?);
+    let mut bench = Command::new(build::program("golden-bench", &["--profile", "bench"])?);
     bench.arg(match args.name {
         Name::Ledger => "ledger",
     });
@@ -42,22 +41,4 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         bail!("the benchmark ended with {status}");
     }
     Ok(())
-}
-
-/// Builds the benchmarks. What cargo has to say goes to the terminal, so that the output is the figures alone.
-fn program() -> Result<PathBuf> {
-    let built = cargo()
-        .args([
-            "build",
-            "--profile",
-            "bench",
-            "-p",
-            "golden-bench",
-            "--message-format=json-render-diagnostics",
-        ])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start cargo")?;
-    anyhow::ensure!(built.status.success(), "the benchmarks do not build");
-    crate::build::executable(&built.stdout, "golden-bench")
 }

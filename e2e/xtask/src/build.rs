@@ -34,23 +34,31 @@ impl Scope {
 /// Builds both, with the profile of the tests.
 pub(crate) fn binaries(scope: Scope) -> Result<Binaries> {
     println!("building golden and the recorded model");
+    let told = build(scope.args())?;
+    Ok(Binaries { golden: executable(&told, "golden")?, model: executable(&told, "golden-model")? })
+}
+
+/// Builds a package's program of the same name. What cargo has to say goes to the terminal, so that the output is the
+/// program's alone.
+pub(crate) fn program(package: &str, profile: &[&str]) -> Result<PathBuf> {
+    let told = build(&[&["-p", package], profile].concat())?;
+    executable(&told, package)
+}
+
+/// What cargo told of what it built.
+fn build(args: &[&str]) -> Result<String> {
     let output = cargo()
         .args(["build", "--message-format=json-render-diagnostics"])
-        .args(scope.args())
+        .args(args)
         .stderr(std::process::Stdio::inherit())
         .output()
         .context("cannot start cargo")?;
-    ensure!(output.status.success(), "golden does not build");
-    Ok(Binaries {
-        golden: executable(&output.stdout, "golden")?,
-        model: executable(&output.stdout, "golden-model")?,
-    })
+    ensure!(output.status.success(), "`cargo build {}` failed", args.join(" "));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The binary of that name, among what cargo told (`--message-format=json`).
-pub(crate) fn executable(told: &[u8], name: &str) -> Result<PathBuf> {
-    String::from_utf8_lossy(told)
-        .lines()
+fn executable(told: &str, name: &str) -> Result<PathBuf> {
+    told.lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|m| m["target"]["name"] == name && m["profile"]["test"] == false)
         .find_map(|m| m["executable"].as_str().map(PathBuf::from))

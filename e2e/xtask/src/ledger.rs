@@ -1,9 +1,9 @@
 //! `cargo xtask chaos ledger`: the ledger's service and its Postgres are killed under callers that repeat themselves.
 //! It needs no cluster, and is a program of its own, since the ledger is in it.
 
-use crate::cargo::cargo;
+use crate::build;
 use anyhow::{Context as _, Result, ensure};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 pub(crate) const NAME: &str = "ledger";
 pub(crate) const ABOUT: &str =
@@ -13,13 +13,7 @@ const PACKAGE: &str = "golden-ledger-chaos";
 /// Plays rounds, or lists what has been played.
 pub(crate) fn run(seed: u64, operations: Option<u64>, list: bool) -> Result<()> {
     golden_cluster::packages::ensure()?;
-    let built = cargo()
-        .args(["build", "-p", PACKAGE, "--message-format=json-render-diagnostics"])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start cargo")?;
-    ensure!(built.status.success(), "{PACKAGE} does not build");
-    let mut program = Command::new(crate::build::executable(&built.stdout, PACKAGE)?);
+    let mut program = Command::new(build::program(PACKAGE, &[])?);
     if list {
         program.arg("list");
     } else {
