@@ -16,11 +16,21 @@ pub(crate) struct Ground {
     pub(crate) team: Uuid,
 }
 
+/// An empty database, alone on its server. What earlier arms wrote is on the disk or gone before the next begins, so
+/// that no arm, and no recovery, pays for another.
+pub(crate) fn fresh(server: &Postgres) -> Result<String> {
+    for earlier in server.execute("SELECT datname FROM pg_database WHERE datname LIKE 'test%'")?.lines() {
+        server.execute(&format!("DROP DATABASE {earlier} WITH (FORCE)"))?;
+    }
+    server.execute("CHECKPOINT")?;
+    server.create_database()
+}
+
 impl Ground {
     /// `connections`: of the ledger's own number for ours, one for each caller of the others.
     pub(crate) async fn new(server: &Arc<Postgres>, connections: u32) -> Result<Self> {
         let own = Arc::clone(server);
-        let url = tokio::task::spawn_blocking(move || own.create_database()).await??;
+        let url = tokio::task::spawn_blocking(move || fresh(&own)).await??;
         db::migrate_with(&url, None).await?;
         Ok(Self { pool: db::connect(&url, connections)?, team: Uuid::new_v4() })
     }

@@ -3,12 +3,14 @@
 use crate::host::{cpu_s, family_cpu_s};
 use crate::latency::Times;
 use crate::report::Arm;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use futures::future::try_join_all;
 use std::time::{Duration, Instant};
 
 /// Not measured: connections are made, caches are cold.
 const WARM: Duration = Duration::from_millis(500);
+/// Fewer spends than these make no rate and no percentile.
+const ENOUGH: usize = 50;
 
 /// What a load came to.
 #[derive(Debug, Default)]
@@ -50,28 +52,29 @@ impl Load {
         self.said.get_or_insert_with(|| format!("{error:#}"));
     }
 
-    /// A load that came to nothing is no figure.
-    fn something(self) -> Result<Self> {
-        match &self.said {
-            _ if self.spends.count() > 0 => Ok(self),
-            Some(said) => bail!("no spend was done: {said}"),
-            None => bail!("no spend was done within {} s", self.seconds),
-        }
-    }
-
     pub(crate) fn per_s(&self) -> f64 {
         let count = u32::try_from(self.spends.count()).unwrap_or(u32::MAX);
         f64::from(count) / self.seconds
     }
 
+    /// A load that came to little is no figure; the arm says so.
     pub(crate) fn tell(&mut self, arm: &mut Arm) {
+        arm.count("failed_spends", self.failed);
+        let count = self.spends.count();
+        if count < ENOUGH {
+            let said = self.said.as_deref().unwrap_or("none failed");
+            arm.error = Some(format!(
+                "only {count} spends were done in {} s ({said}); try more --seconds",
+                self.seconds
+            ));
+            return;
+        }
         arm.set("spends_per_s", self.per_s());
         arm.set("p50_ms", self.spends.percentile_ms(50));
         arm.set("p99_ms", self.spends.percentile_ms(99));
         arm.set("reserve_p50_ms", self.reserves.percentile_ms(50));
         arm.set("reserve_p99_ms", self.reserves.percentile_ms(99));
         arm.set("settle_p99_ms", self.settles.percentile_ms(99));
-        arm.count("failed_spends", self.failed);
     }
 }
 
@@ -105,7 +108,7 @@ where
     for one in try_join_all((0..callers).map(caller)).await? {
         load = load.merge(one);
     }
-    load.something()
+    Ok(load)
 }
 
 /// Spends that begin at a steady rate, whether or not earlier ones are done. Each is measured from the moment it
@@ -140,7 +143,7 @@ where
             (_, Err(error), _) => load.fail(&error),
         }
     }
-    load.something()
+    Ok(load)
 }
 
 /// How many cores Postgres and this process kept busy.

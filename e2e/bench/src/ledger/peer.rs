@@ -1,5 +1,6 @@
 //! DBOS, a library for durable steps on the same Postgres: what one gets without a ledger of one's own.
 
+use super::ground::fresh;
 use super::{BOUND, COST};
 use crate::report::Arm;
 use anyhow::{Context as _, Result, ensure};
@@ -15,7 +16,7 @@ const CALLERS: &str = "64";
 
 pub(crate) fn spend(server: &Arc<Postgres>, seconds: f64) -> Result<Arm> {
     let python = installed()?;
-    let url = server.create_database()?;
+    let url = fresh(server)?;
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("peer/dbos_spend.py");
     let mut command = Command::new(&python);
     command.arg(&program).args([&url, &seconds.to_string(), CALLERS, &BOUND.to_string(), &COST.to_string()]);
