@@ -28,7 +28,8 @@ fn console(page: &str) -> Vec<String> {
             inside = kind == "console";
         } else if inside && line.starts_with("golden ") {
             let line = line.split(" #").next().unwrap_or_default();
-            lines.push(line.split(" > ").next().unwrap_or_default().to_owned());
+            let line = line.split(" > ").next().unwrap_or_default();
+            lines.push(line.split(" < ").next().unwrap_or_default().to_owned());
         }
     }
     lines

@@ -15,6 +15,7 @@ mod logs;
 mod output;
 mod pure;
 mod record;
+mod sanitize;
 mod submit;
 mod votes;
 mod watch;
@@ -57,6 +58,8 @@ pub(crate) enum PersonCommand {
     /// Decide ballots under a policy, without a cluster.
     #[command(subcommand)]
     Consensus(pure::ConsensusCommand),
+    /// Find SQL, script and shell commands in standard input, and print it without what would make them act.
+    Sanitize(sanitize::Args),
 }
 
 impl PersonCommand {
@@ -78,6 +81,7 @@ impl PersonCommand {
             Self::Doctor(args) => doctor::run(args).await,
             Self::Record(command) => record::run(command).await,
             Self::Consensus(command) => pure::consensus(command),
+            Self::Sanitize(args) => sanitize::run(args),
         }
     }
 }

@@ -1,0 +1,3 @@
+mod benign;
+mod hostile;
+mod properties;
