@@ -20,7 +20,7 @@ mod run;
 mod store;
 
 pub use ask::Gateway;
-pub use ballot::{Unreadable, parse};
+pub use ballot::{Unreadable, Vote, parse};
 pub use evidence::{Files, verify};
 pub use handler::Hub;
 pub use metrics::Metrics;

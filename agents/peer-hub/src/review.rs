@@ -1,16 +1,41 @@
 //! One voter of one review: asked, read, mended once, checked.
 
 use crate::ask::{Gateway, Voice};
-use crate::ballot::{Said, parse};
+use crate::ballot::parse;
 use crate::decision::Voter;
 use crate::evidence::{Files, verify};
 use crate::prompt::{Asked, prompt};
 use crate::store::{Kept, Round};
-use golden_consensus::{Ballot, Severity, Verdict};
+use golden_consensus::{Ballot, Evidence, Severity, Verdict};
+use golden_output::{Repair, Step, Vote};
 use golden_platform::wire::ReviewRequest;
 
 /// Longest answer kept as it came, in bytes.
 const MAX_RAW: usize = 64 * 1024;
+
+/// How often a voter may mend a ballot that cannot be read. Each time is a paid call with an operation of its own.
+const MENDS: u32 = 1;
+
+/// What a voter said, or counts as having said.
+struct Said {
+    verdict: Verdict,
+    severity: Severity,
+    confidence: u8,
+    evidence: Vec<Evidence>,
+    rationale: String,
+}
+
+impl From<Vote> for Said {
+    fn from(vote: Vote) -> Self {
+        Self {
+            verdict: vote.verdict,
+            severity: vote.severity,
+            confidence: vote.confidence.percent(),
+            evidence: vote.evidence.into_iter().map(Evidence::from).collect(),
+            rationale: vote.rationale,
+        }
+    }
+}
 
 /// What a voter's question needs.
 pub(crate) struct Question<'a> {
@@ -23,23 +48,24 @@ pub(crate) struct Question<'a> {
 impl Question<'_> {
     /// The voter's ballot, or why there is none.
     pub(crate) async fn ask(&self, voter: &Voter) -> Result<Kept, String> {
-        let asked = prompt(&voter.role, &voter.name, self.round.attempt, self.request);
-        let raw = self.gateway.ask(&self.voice(voter, ""), &asked).await?;
-        let fault = match parse(&raw) {
-            Ok(said) => return Ok(self.kept(voter, &asked, said, &raw)),
-            Err(fault) => fault,
-        };
-        tracing::info!(voter = voter.name, %fault, "a ballot could not be read; the voter may mend it");
-        let mended = asked.repaired(clip(&raw), &fault.to_string());
-        let raw = self.gateway.ask(&self.voice(voter, "/repair"), &mended).await?;
-        let said = parse(&raw).unwrap_or_else(|fault| Said {
-            verdict: Verdict::Abstain,
-            severity: Severity::Info,
-            confidence: 0,
-            evidence: vec![],
-            rationale: format!("Malformed twice, counted as an abstention: {fault}"),
-        });
-        Ok(self.kept(voter, &mended, said, &raw))
+        let mut asked = prompt(&voter.role, &voter.name, self.round.attempt, self.request);
+        let (mut repair, mut step) = (Repair::new(MENDS), "");
+        loop {
+            let raw = self.gateway.ask(&self.voice(voter, step), &asked).await?;
+            match repair.answered(parse(&raw)) {
+                Step::Accepted(vote) => return Ok(self.kept(voter, &asked, vote.into(), &raw)),
+                Step::GivenUp { reason } => return Ok(self.kept(voter, &asked, malformed(&reason), &raw)),
+                Step::AskAgain { message } => {
+                    tracing::info!(
+                        voter = voter.name,
+                        fault = message,
+                        "a ballot could not be read; the voter may mend it"
+                    );
+                    asked = asked.repaired(clip(&raw), &message);
+                    step = "/repair";
+                }
+            }
+        }
     }
 
     fn voice(&self, voter: &Voter, step: &str) -> Voice {
@@ -67,6 +93,17 @@ impl Question<'_> {
             digest: self.round.digest.clone(),
         };
         Kept { ballot, raw: clip(raw).to_owned(), prompt_digest: asked.digest() }
+    }
+}
+
+/// A voter that could not make itself understood has no opinion.
+fn malformed(fault: &str) -> Said {
+    Said {
+        verdict: Verdict::Abstain,
+        severity: Severity::Info,
+        confidence: 0,
+        evidence: vec![],
+        rationale: format!("Malformed twice, counted as an abstention: {fault}"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::view::{Span, View, is_blank, is_word};
 use super::line::Line;
-use super::words::{BARE, CALLS, INTERPRETERS, PROGRAMS, READERS, SECRETS, SHELLS, TARGETS, WORDS};
+use super::words::{ABOUT, BARE, CALLS, INTERPRETERS, PROGRAMS, READERS, SECRETS, SHELLS, TARGETS, WORDS};
 
 /// The finding that a rule sees at `at`.
 pub(super) fn found(view: &View, at: usize, line: &Line) -> Option<Span> {
@@ -133,7 +133,7 @@ fn backticks(view: &View, at: usize) -> Option<Span> {
 
 /// A pipe into a shell, from the program that fills it.
 fn piped(view: &View, at: usize, line: &Line) -> Option<Span> {
-    if view.at(at + 1) == b'|' || view.before(at) == b'|' || !line.words {
+    if view.at(at + 1) == b'|' || view.before(at) == b'|' || !line.words && at > 0 {
         return None;
     }
     let mut begin = view.run(at + 1, |b| is_blank(b) || b == b'&');
@@ -168,7 +168,8 @@ fn chained(view: &View, at: usize, line: &Line) -> Option<Span> {
     let begin = view.run(at + 1 + usize::from(double), is_blank);
     let path = base(view, begin);
     let name = word(view, path);
-    if name.is_empty() || !starts(view, path + name.len(), name, path > begin) {
+    let own = path > begin && view.at(begin) == b'.' || says(view, path + name.len(), name, double);
+    if name.is_empty() || !own && !starts(view, path + name.len(), name, path > begin) {
         return None;
     }
     // Pipes make tables and filters of a pipeline; a single ampersand is a word of prose.
@@ -197,7 +198,20 @@ fn starts(view: &View, behind: usize, name: &[u8], path: bool) -> bool {
     if close && begin > behind || ends(next) || matches!(next, b'"' | b'\'' | b';' | b'`' | b'&') {
         return is_one(name, BARE) || sure && !ends(next) && begin > behind;
     }
-    argument(view, begin)
+    argument(view, begin) || sure && begin > behind && plain(view, begin)
+}
+
+/// Whether a word that is no sentence's next one stands here.
+fn plain(view: &View, at: usize) -> bool {
+    let text = word(view, at);
+    text.first().is_some_and(u8::is_ascii_alphanumeric) && !is_one(text, ABOUT)
+}
+
+/// `&& echo done`: behind a double sign, or as the line's last words.
+fn says(view: &View, behind: usize, name: &[u8], double: bool) -> bool {
+    let begin = view.run(behind, is_blank);
+    let end = begin + word(view, begin).len();
+    name == b"echo" && begin > behind && plain(view, begin) && (double || ends(view.at(end)))
 }
 
 /// Whether what stands here looks like a program's argument and not like a sentence's next word.
@@ -280,6 +294,9 @@ fn program(view: &View, at: usize) -> Option<Span> {
                 || view.has(begin, "-c \"")
                 || view.has(begin, "-c '")
                 || view.has(begin, "-c $")
+        }
+        b"python" | b"python2" | b"python3" | b"perl" | b"ruby" => {
+            ["-c '", "-c \"", "-e '", "-e \""].iter().any(|option| view.has(begin, option))
         }
         b"powershell" | b"powershell.exe" | b"pwsh" => {
             ["-e", "-nop", "-c", "-w", "iex"].iter().any(|option| view.has(begin, option))

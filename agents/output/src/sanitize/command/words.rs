@@ -2,6 +2,8 @@
 
 /// Programs whose names are no words of prose.
 pub(super) const PROGRAMS: &[&str] = &[
+    "halt",
+    "poweroff",
     "apt-get",
     "base64",
     "bash",
@@ -68,8 +70,17 @@ pub(super) const WORDS: &[&str] = &[
 
 /// Programs that say something without arguments.
 pub(super) const BARE: &[&str] = &[
-    "bash", "dir", "env", "id", "ifconfig", "ipconfig", "ls", "netstat", "printenv", "ps", "pwd", "reboot",
-    "sh", "uname", "whoami", "zsh",
+    "halt", "poweroff", "bash", "dir", "env", "id", "ifconfig", "ipconfig", "ls", "netstat", "printenv",
+    "ps", "pwd", "reboot", "sh", "uname", "whoami", "zsh",
+];
+
+/// What follows a program's name in a sentence about it.
+pub(super) const ABOUT: &[&str] = &[
+    "is", "was", "are", "were", "has", "had", "does", "did", "can", "could", "may", "might", "must",
+    "should", "would", "will", "and", "or", "not", "it", "that", "this", "the", "a", "an", "in", "on", "for",
+    "to", "of", "with", "as", "at", "by", "be", "if", "then", "when", "where", "which", "but", "only",
+    "also", "itself", "here", "there", "them", "access", "command", "commands", "script", "scripts", "needs",
+    "runs", "works", "fails", "too", "first", "before",
 ];
 
 /// What a text is piped into to be run.

@@ -49,7 +49,8 @@ fn quoted(view: &View, tokens: &[Token], at: usize) -> Option<usize> {
     }
     let _ = cursor.eat("not");
     while cursor.sign(b'(') {}
-    if probe(&mut cursor) {
+    // `||` joins texts in ordinary SQL, function calls among them.
+    if !pipes && probe(&mut cursor) {
         return Some(cursor.at);
     }
     let left = cursor.constant()?;

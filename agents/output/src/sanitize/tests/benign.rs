@@ -56,6 +56,9 @@ const TEXTS: &[&str] = &[
     "const re = /^[a-z]+$/; // `$` ends it",
     "As we replace into smaller files, merge into main.",
     "execute the plan; copy the file to the folder; load data lazily",
+    "SELECT 'held/' || substr(fact_key, 6)",
+    "we ship no shell; bash is not in the image; sudo would not help; curl and wget neither",
+    "git add . && git commit -m 'x'; then cargo build && cargo test",
     "Where is it? It is where it was: in the same place.",
 ];
 

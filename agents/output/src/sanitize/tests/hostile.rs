@@ -141,6 +141,13 @@ const COMMAND: &[&str] = &[
     "dd if=/dev/zero of=/dev/sda",
     "powershell -enc SQBFAFgA",
     "cmd.exe /c del /f x",
+    "python3 -c 'import os'",
+    "ls; rm file",
+    "true; poweroff",
+    "a && echo pwned",
+    "x; echo pwned",
+    "a && ./run.sh",
+    "| sh",
 ];
 
 fn kinds(text: &str) -> Vec<Kind> {

@@ -1,0 +1,3 @@
+mod extracts;
+mod forms;
+mod repairs;
