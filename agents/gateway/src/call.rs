@@ -5,7 +5,7 @@ use crate::app::Gateway;
 use crate::client::Client;
 use crate::error::CallError;
 use crate::headers;
-use crate::hold::{Funds, Keys, reserve, unavailable};
+use crate::hold::{Funds, Keys, Slot, reserve, unavailable};
 use crate::identity::{Identity, Troubles, earlier};
 use crate::plan::{Plan, Request};
 use crate::providers::Endpoint;
@@ -101,16 +101,21 @@ impl Call {
         loop {
             made += 1;
             self.endpoint.admit()?;
-            let keys =
-                Keys { operation: operation.clone(), upstream: format!("{operation}/u{made}.{nonce}") };
+            let keys = Keys::new(&operation, made, &nonce);
             let provider = &self.endpoint.provider;
+            let paying = (&keys, self.endpoint.free_slot());
             let funds =
-                reserve(&self.gateway, &self.identity, &self.request, &self.plan, &keys, client).await?;
-            let (plan, keys) = match funds {
-                Funds::Granted(plan, keys) => (plan, keys),
+                reserve(&self.gateway, &self.identity, &self.request, &self.plan, paying, client).await?;
+            let (plan, keys, slot) = match funds {
+                Funds::Granted(plan, keys, slot) => (plan, keys, slot),
                 Funds::Gone => return Ok(Outcome::HungUp),
             };
-            let failed = match self.dispatched(&keys, &plan, client).await? {
+            let Some(slot) = self.dispatched(&keys, slot, client).await? else {
+                return Ok(Outcome::HungUp);
+            };
+            let tried = self.sent(&keys, &plan, client).await;
+            drop(slot);
+            let failed = match tried {
                 Tried::Ended(outcome) => return Ok(outcome),
                 Tried::Failed(failed) => failed,
             };
@@ -130,16 +135,21 @@ impl Call {
         }
     }
 
-    /// One paid try of the provider: dispatched, sent, relayed, settled.
-    async fn dispatched(&self, keys: &Keys, plan: &Plan, client: &mut Client) -> Result<Tried, CallError> {
-        let _slot = match self.slot(client).await {
+    /// A slot at the provider, and the call durably dispatched: with the grant, or now. `None`: the client hung up.
+    async fn dispatched(
+        &self,
+        keys: &Keys,
+        slot: Slot,
+        client: &Client,
+    ) -> Result<Option<OwnedSemaphorePermit>, CallError> {
+        if slot.is_some() {
+            return Ok(slot);
+        }
+        let slot = match self.slot(client).await {
             Ok(slot) => slot,
             Err(error) => {
                 self.release(keys).await;
-                return match error {
-                    None => Ok(Tried::Ended(Outcome::HungUp)),
-                    Some(error) => Err(error),
-                };
+                return error.map_or(Ok(None), Err);
             }
         };
         if let Err(error) = self.gateway.ledger.dispatch(&keys.upstream).await {
@@ -147,6 +157,11 @@ impl Call {
             self.release(keys).await;
             return Err(unavailable(&error));
         }
+        Ok(Some(slot))
+    }
+
+    /// One paid try of the provider: sent, relayed, settled.
+    async fn sent(&self, keys: &Keys, plan: &Plan, client: &mut Client) -> Tried {
         let begun = Instant::now();
         let headers = headers::to_provider(&self.headers);
         let sent = Sent { url: &self.url, headers, body: plan.body.clone(), id: &keys.upstream };
@@ -154,14 +169,14 @@ impl Call {
             sent = upstream::send(&self.gateway.upstream, &self.endpoint, sent) => sent,
             () = client.gone() => {
                 self.settle(keys, Charge::Unknown, begun).await;
-                return Ok(Tried::Ended(Outcome::HungUp));
+                return Tried::Ended(Outcome::HungUp);
             }
         };
         let response = match sent {
             Ok(response) => response,
             Err(failed) => {
                 self.failed(keys, &failed, begun).await;
-                return Ok(Tried::Failed(failed));
+                return Tried::Failed(failed);
             }
         };
         let try_ = Try { keys, plan, begun };
@@ -170,7 +185,7 @@ impl Call {
         } else {
             self.whole(try_, response, client).await
         };
-        Ok(Tried::Ended(outcome))
+        Tried::Ended(outcome)
     }
 
     /// A free slot at the provider. `None` as error: the client hung up.

@@ -12,6 +12,7 @@ use golden_platform::wire::{Fact, ReserveAnswer, ReserveRequest};
 use prometheus::IntGauge;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
@@ -34,41 +35,56 @@ pub(crate) struct Keys {
     pub(crate) operation: String,
     /// Of this try of the provider: names its reservation.
     pub(crate) upstream: String,
+    /// Of this try, whatever its offers: names its place among the calls that wait for money.
+    pub(crate) place: String,
 }
 
 impl Keys {
+    /// Of one try of the provider.
+    pub(crate) fn new(operation: &str, made: u32, nonce: &str) -> Self {
+        let upstream = format!("{operation}/u{made}.{nonce}");
+        Self { operation: operation.to_owned(), place: upstream.clone(), upstream }
+    }
+
     /// Of the same try with less output. One key stands for one bound: were the answer to a smaller offer lost, the
     /// whole call under its key would be taken for paid.
     fn lowered(&self, max_output: u64) -> Self {
-        let Self { operation, upstream } = self;
-        Self { operation: operation.clone(), upstream: format!("{upstream}.{max_output}") }
+        let Self { operation, upstream, place } = self;
+        let upstream = format!("{upstream}.{max_output}");
+        Self { operation: operation.clone(), upstream, place: place.clone() }
     }
 }
+
+/// A slot at the provider that the call has already: a grant with it is a dispatch.
+pub(crate) type Slot = Option<OwnedSemaphorePermit>;
 
 /// How it went.
 pub(crate) enum Funds {
     /// The call as it is paid for, which may have less output than was asked for, and the keys it is paid under.
-    Granted(Arc<Plan>, Keys),
+    Granted(Arc<Plan>, Keys, Slot),
     /// The client hung up while it waited; nothing is reserved.
     Gone,
 }
 
-/// Reserves, and holds the call while its budget is exhausted and says Pause.
+/// Reserves, and holds the call while its budget is exhausted and says Pause. With a slot at the provider the grant
+/// dispatches the call, which saves a step; a call that waits for money keeps no slot from others.
 pub(crate) async fn reserve(
     gateway: &Gateway,
     identity: &Identity,
     request: &Request,
     plan: &Arc<Plan>,
-    keys: &Keys,
+    (keys, mut slot): (&Keys, Slot),
     client: &mut Client,
 ) -> Result<Funds, CallError> {
     // Listens before it asks: money that comes in between is heard.
     let mut hold = Hold::new(gateway.money.subscribe());
     loop {
-        match offer(gateway, identity, request, plan, keys).await {
-            Ok((ReserveAnswer::Granted { .. }, plan, keys)) => {
+        match offer(gateway, identity, request, plan, (keys, slot.is_some())).await {
+            Ok((ReserveAnswer::Granted { state }, plan, keys)) => {
                 hold.end(gateway, identity, &keys.operation).await;
-                return Ok(Funds::Granted(plan, keys));
+                // A ledger of an older version only reserves.
+                let slot = slot.filter(|_| state == "Dispatched");
+                return Ok(Funds::Granted(plan, keys, slot));
             }
             Ok((ReserveAnswer::NoAccount, ..)) => return Err(CallError::NoAccount),
             Ok((ReserveAnswer::OtherRequest, ..)) => {
@@ -77,6 +93,7 @@ pub(crate) async fn reserve(
                 ));
             }
             Ok((exhausted @ ReserveAnswer::Exhausted { .. }, ..)) => {
+                slot = None;
                 hold.exhausted(gateway, identity, &keys.operation, exhausted).await?;
             }
             // A call that waits anyway goes on waiting while the ledger is away.
@@ -96,9 +113,16 @@ async fn offer(
     identity: &Identity,
     request: &Request,
     plan: &Arc<Plan>,
-    keys: &Keys,
+    (keys, dispatch): (&Keys, bool),
 ) -> Result<(ReserveAnswer, Arc<Plan>, Keys), http::CallError> {
-    let whole = ask(gateway, identity, request, plan, keys).await?;
+    let ask = async |plan: &Plan, keys: &Keys| {
+        let begun = Instant::now();
+        let asked = ReserveRequest { dispatch, ..reservation(identity, request, plan, keys) };
+        let answer = gateway.ledger.reserve(&asked).await;
+        gateway.metrics.reserve_seconds.observe(begun.elapsed().as_secs_f64());
+        answer
+    };
+    let whole = ask(plan, keys).await?;
     let (mut plan, mut refused) = (Arc::clone(plan), whole.clone());
     for _ in 0..LOWERINGS {
         let ReserveAnswer::Exhausted { missing_micro_usd, missing_tokens, .. } = refused else { break };
@@ -106,25 +130,12 @@ async fn offer(
         let Some(less) = lowered(request, &plan, missing) else { break };
         let keys = keys.lowered(less.max_output);
         plan = Arc::new(less);
-        refused = ask(gateway, identity, request, &plan, &keys).await?;
+        refused = ask(&plan, &keys).await?;
         if matches!(refused, ReserveAnswer::Granted { .. }) {
             return Ok((refused, plan, keys));
         }
     }
     Ok((whole, plan, keys.clone()))
-}
-
-async fn ask(
-    gateway: &Gateway,
-    identity: &Identity,
-    request: &Request,
-    plan: &Plan,
-    keys: &Keys,
-) -> Result<ReserveAnswer, http::CallError> {
-    let begun = Instant::now();
-    let answer = gateway.ledger.reserve(&reservation(identity, request, plan, keys)).await;
-    gateway.metrics.reserve_seconds.observe(begun.elapsed().as_secs_f64());
-    answer
 }
 
 fn reservation(identity: &Identity, request: &Request, plan: &Plan, keys: &Keys) -> ReserveRequest {
@@ -140,8 +151,9 @@ fn reservation(identity: &Identity, request: &Request, plan: &Plan, keys: &Keys)
         model: plan.model.clone(),
         prompt_digest: plan.prompt_digest.clone(),
         cost_micro_usd: plan.bound.cost.0,
-        dispatch: false,
         tokens: plan.bound.tokens,
+        dispatch: false,
+        place: Some(keys.place.clone()),
     }
 }
 

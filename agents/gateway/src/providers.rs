@@ -127,6 +127,11 @@ impl Endpoint {
         })
     }
 
+    /// A slot, if one is free now.
+    pub(crate) fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.health.slots).try_acquire_owned().ok()
+    }
+
     /// A free slot.
     pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, CallError> {
         let slots = Arc::clone(&self.health.slots);

@@ -71,6 +71,8 @@ impl World {
                 on_exhausted,
                 limit_cost,
                 limit_tokens,
+                period: "Total".into(),
+                time_zone: "UTC".into(),
             };
             upsert_budget(&mut conn, &account).await?;
         } else {

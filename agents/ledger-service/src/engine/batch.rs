@@ -121,6 +121,7 @@ impl Batch {
             return Err(Error::StaleTry(pod));
         }
         let amount = Amount::new(request.cost_micro_usd, request.tokens);
+        let place = request.place.as_deref().unwrap_or(&request.op_key);
         let Some(path) = self.paths.get(&request.task_uid).cloned() else {
             return Ok(ReserveAnswer::NoAccount);
         };
@@ -129,7 +130,7 @@ impl Batch {
             Err(refused) => {
                 if matches!(&refused, ReserveAnswer::Exhausted { on_exhausted, .. } if on_exhausted != "Fail")
                 {
-                    queue.wait(&request.op_key, &path, amount, now);
+                    queue.wait(place, &path, amount, now);
                 }
                 return Ok(refused);
             }
@@ -137,11 +138,11 @@ impl Batch {
         if path.iter().any(|uid| self.busy.contains(uid)) {
             return Err(Error::Busy);
         }
-        if let Some(behind) = queue.behind(&request.op_key, &path, amount, &self.accounts, now) {
-            queue.wait(&request.op_key, &path, amount, now);
+        if let Some(behind) = queue.behind(place, &path, amount, &self.accounts, now) {
+            queue.wait(place, &path, amount, now);
             return Ok(self.later(&behind));
         }
-        queue.leave(&request.op_key);
+        queue.leave(place);
         self.apply(&path, &effect, None)?;
         let state = if request.dispatch { State::Dispatched } else { State::Reserved };
         let kept = Kept {
@@ -296,6 +297,7 @@ mod tests {
             cost_micro_usd: cost,
             tokens: 0,
             dispatch: false,
+            place: None,
         }
     }
 
@@ -379,6 +381,23 @@ mod tests {
         assert_eq!(state(batch.now(&dispatch)), "Dispatched", "which touches no account");
         assert!(batch.is_put_off(&settle("a", 1)));
         assert_eq!(batch.reservations["a"].reservation.state, State::Dispatched);
+    }
+
+    #[test]
+    fn an_offer_of_less_has_its_call_s_place_in_the_line() {
+        let (mut batch, mut queue) = (batch(100), Queue::default());
+        batch.now(&ask("under-way", 50)).unwrap();
+        let offer = |key: &str, cost| {
+            let place = Some("call".to_owned());
+            Ask::Reserve(Box::new(ReserveRequest { place, ..request(key, cost) }))
+        };
+        assert!(state(batch.with(&offer("call", 80), &mut queue)).starts_with("Exhausted"));
+        assert_eq!(state(batch.with(&offer("call.less", 40), &mut queue)), "Reserved");
+        // Nothing is left that waits: others are not held up by the whole call.
+        for n in 0..10 {
+            assert_eq!(state(batch.with(&ask(&format!("small{n}"), 1), &mut queue)), "Reserved");
+        }
+        assert!(queue.is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Who waits for money, in the order they came. Pure.
 //!
-//! A held call asks again and again under its key; between two asks its place is kept here. First come, first served:
+//! A held call asks again and again; between two asks its place is kept here, under the name it gives it. First come, first served:
 //! a call is not granted what an earlier one could have now. A smaller call may take what is too little for the
 //! earlier one, but only so often: then it waits too, until the money that is reserved by calls under way has come
 //! back and the large one had its turn. One that no waiting helps (the limit itself is too small) holds nobody up.
@@ -51,8 +51,8 @@ pub(super) struct Queue {
 
 impl Queue {
     /// The call was refused: it keeps its place, or takes the last.
-    pub(super) fn wait(&mut self, op_key: &str, path: &Path, amount: Amount, now: Instant) {
-        if let Some(waiter) = self.tickets.get(op_key).and_then(|t| self.waiters.get_mut(t)) {
+    pub(super) fn wait(&mut self, place: &str, path: &Path, amount: Amount, now: Instant) {
+        if let Some(waiter) = self.tickets.get(place).and_then(|t| self.waiters.get_mut(t)) {
             waiter.asked = now;
             return;
         }
@@ -62,23 +62,28 @@ impl Queue {
         if self.waiters.len() < MOST {
             let path = Arc::clone(path);
             let waiter = Waiter { path, amount, asked: now, overtaken: 0 };
-            self.tickets.insert(op_key.to_owned(), self.next);
+            self.tickets.insert(place.to_owned(), self.next);
             self.waiters.insert(self.next, waiter);
             self.next += 1;
         }
     }
 
     /// The call was granted, or will not ask again.
-    pub(super) fn leave(&mut self, op_key: &str) {
-        if let Some(ticket) = self.tickets.remove(op_key) {
+    pub(super) fn leave(&mut self, place: &str) {
+        if let Some(ticket) = self.tickets.remove(place) {
             self.waiters.remove(&ticket);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
     }
 
     /// Whether a call that can be paid has to let another go first. If not, those it overtakes are counted.
     pub(super) fn behind(
         &mut self,
-        op_key: &str,
+        place: &str,
         path: &[Uuid],
         amount: Amount,
         accounts: &BTreeMap<Uuid, Held>,
@@ -88,7 +93,7 @@ impl Queue {
             return None;
         }
         self.forget_silent(now);
-        let mine = self.tickets.get(op_key).copied().unwrap_or(u64::MAX);
+        let mine = self.tickets.get(place).copied().unwrap_or(u64::MAX);
         let ahead = self.waiters.range(..mine).filter(|(_, w)| w.path.iter().any(|uid| path.contains(uid)));
         let mut overtaken = Vec::new();
         for (ticket, waiter) in ahead.take(AHEAD) {

@@ -116,6 +116,7 @@ pub(crate) fn request(team: Uuid, task: Uuid, key: &str, cost: i64) -> ReserveRe
         cost_micro_usd: cost,
         tokens: cost,
         dispatch: false,
+        place: None,
     }
 }
 

@@ -22,6 +22,10 @@ pub struct ReserveRequest {
     /// The call goes upstream at once: the grant is Dispatched, in one durable step instead of two.
     #[serde(default)]
     pub dispatch: bool,
+    /// Names the call in the line of those that wait for money: offers of less for one call have one place in it. The
+    /// operation key, where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }
 
 /// The ledger's answer to a reserve.

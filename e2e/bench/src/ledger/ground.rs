@@ -52,6 +52,8 @@ impl Ground {
             on_exhausted: "Pause".into(),
             limit_cost: Some(limit),
             limit_tokens: None,
+            period: "Total".into(),
+            time_zone: "UTC".into(),
         };
         upsert_budget(&mut *self.pool.acquire().await?, &account).await?;
         Ok(uid)
