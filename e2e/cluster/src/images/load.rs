@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::Image;
+use super::{Image, prune};
 use crate::layout::Layout;
-use crate::{progress, run};
+use crate::{paths, progress, run};
 
 impl Image {
     /// Loads the image into the running cluster unless it is there, and makes
@@ -23,6 +23,8 @@ impl Image {
         } else if there.get(&reference) != there.get(&self.dev_reference()) {
             run::run(ctr(&layout).args(["images", "tag", "--force", &reference, &self.dev_reference()]))?;
         }
+        prune::versions(&layout, &self.name, &reference, &there)?;
+        prune::layers(&paths::images()?.join("layers"))?;
         Ok(reference)
     }
 

@@ -10,6 +10,7 @@ mod catalogue;
 mod debian;
 mod layer;
 mod load;
+mod prune;
 
 pub use catalogue::{
     beside_ours, busybox, coredns, git, git_server, golden, nats, pause, postgres, python, redis,
