@@ -63,7 +63,8 @@ fn args(root: &Path, url: &str, attempt: u32) -> Args {
 
 /// Runs the tests of the workspace as the guard does.
 fn pytest(root: &Path) -> (bool, String) {
-    let run = Command::new("python3")
+    // The one of the Debian package, whatever else is on the path.
+    let run = Command::new("/usr/bin/python3")
         .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .current_dir(root.join("work"))

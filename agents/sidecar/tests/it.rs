@@ -133,8 +133,8 @@ async fn an_agent_works_on_its_tree_calls_its_model_and_its_result_arrives() {
     let script = format!(
         "set -e; grep -q 'do it' {golden}/prompt.md; grep -q 'it failed' {golden}/feedback.md; cat a.py; \
          echo new > a.py; mkdir -p {golden}/out; echo '{{}}' > {golden}/out/transcript.jsonl; \
-         curl -sf -H 'Authorization: Bearer golden' -H 'x-golden-role: voter:security' -d '{{\"q\":1}}' \
-         http://127.0.0.1:8321/v1/chat/completions; exit 3"
+         /usr/bin/busybox wget -q -O - --header 'Authorization: Bearer golden' \
+         --header 'x-golden-role: voter:security' --post-data '{{\"q\":1}}' http://127.0.0.1:8321/v1/chat/completions; exit 3"
     );
     let runner = Runner::parse_from([
         "runner",

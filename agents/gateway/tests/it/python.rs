@@ -25,7 +25,7 @@ pub(crate) fn interpreter() -> PathBuf {
     if !ready.exists() {
         let _ = std::fs::remove_dir_all(&folder);
         let hint = "install python3 (3.10 or newer) with its venv module, and let pip reach PyPI";
-        done(Command::new("python3").args(["-m", "venv"]).arg(&folder), hint);
+        done(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&folder), hint);
         let requirements = scripts().join("requirements.txt");
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
         done(Command::new(&python).args(pip).arg(requirements), hint);

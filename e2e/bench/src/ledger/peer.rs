@@ -39,7 +39,7 @@ fn installed() -> Result<PathBuf> {
     if ready.is_file() {
         return Ok(python);
     }
-    output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home))
+    output(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&home))
         .context("python3 with venv")?;
     let package = format!("dbos=={VERSION}");
     output(Command::new(&python).args(["-m", "pip", "install", "--quiet", &package]))?;
