@@ -33,9 +33,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let pool = db::connect(&args.stores.database_url, db::POOL_SIZE)?;
     let connection = nats::connect(&args.stores.nats_url).await?;
     let authenticator = Authenticator::kubernetes(kube::Client::try_default().await?);
-    let health = Health::new(Metrics::new("api")?).postgres(pool.clone()).nats(connection.clone());
+    let metrics = Metrics::new("api")?;
+    let breakers = metrics.breakers().clone();
+    let health = Health::new(metrics).postgres(pool.clone()).nats(connection.clone());
     let js = nats::jetstream(&connection);
-    let artifacts = Store::new(js.clone(), pool.clone());
+    let artifacts = Store::new(js.clone(), pool.clone()).listed(&breakers);
     let golden_namespace = args.common.namespace.clone();
     let router = app(Sources { db: pool, js, artifacts, golden_namespace }, authenticator);
     http::serve(args.common.listen, router, health, stop).await?;

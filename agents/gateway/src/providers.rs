@@ -6,7 +6,7 @@ use crate::secret::may_use;
 use futures::future::BoxFuture;
 use golden_crds::ModelProvider;
 use golden_crds::model_provider::{ModelSpec, Protocol};
-use golden_platform::breaker::{Breaker, Refused, Settings};
+use golden_platform::breaker::{Breakers, Circuit, Refused};
 use golden_platform::wire::ModelBinding;
 use http::StatusCode;
 use k8s_openapi::api::core::v1::Secret;
@@ -65,28 +65,22 @@ impl Secrets for KubeSecrets {
 
 /// What this process knows of one provider.
 pub struct Health {
-    breaker: Mutex<Breaker>,
+    circuit: Arc<Circuit>,
     pub(crate) slots: Arc<Semaphore>,
 }
 
 impl Health {
-    fn new() -> Self {
-        let breaker = Mutex::new(Breaker::new(Settings::default()));
-        Self { breaker, slots: Arc::new(Semaphore::new(CONCURRENCY)) }
+    fn new(circuit: Arc<Circuit>) -> Self {
+        Self { circuit, slots: Arc::new(Semaphore::new(CONCURRENCY)) }
     }
 
     pub(crate) fn admit(&self) -> Result<(), Refused> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now())
+        self.circuit.admit(Instant::now())
     }
 
     /// Reports how a call went that was let through.
     pub(crate) fn report(&self, well: bool) {
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        if well {
-            breaker.success();
-        } else {
-            breaker.failure(Instant::now());
-        }
+        self.circuit.report(well, Instant::now());
     }
 }
 
@@ -166,6 +160,7 @@ pub struct Providers {
     secrets: Box<dyn Secrets>,
     golden_namespace: String,
     health: Mutex<HashMap<Names, Arc<Health>>>,
+    breakers: Breakers,
     keys: Mutex<HashMap<Names, (Instant, SecretData)>>,
 }
 
@@ -176,8 +171,16 @@ impl Providers {
             secrets,
             golden_namespace: golden_namespace.to_owned(),
             health: Mutex::default(),
+            breakers: Breakers::default(),
             keys: Mutex::default(),
         }
+    }
+
+    /// The same, with breakers that are seen among those of the service.
+    #[must_use]
+    pub fn with_breakers(mut self, breakers: &Breakers) -> Self {
+        self.breakers = breakers.clone();
+        self
     }
 
     /// The endpoint of a binding, for a task in `namespace`. `voter`: the policy chose the model, not the team.
@@ -227,9 +230,8 @@ impl Providers {
 
     fn health(&self, namespace: &str, name: &str) -> Arc<Health> {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(
-            health.entry((namespace.to_owned(), name.to_owned())).or_insert_with(|| Arc::new(Health::new())),
-        )
+        let made = || Arc::new(Health::new(self.breakers.get(&format!("model/{namespace}/{name}"))));
+        Arc::clone(health.entry((namespace.to_owned(), name.to_owned())).or_insert_with(made))
     }
 
     async fn key(&self, namespace: &str, name: &str, base_url: &str) -> Result<String, String> {

@@ -53,7 +53,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             providers.clone(),
             Box::new(KubeSecrets(kube.clone())),
             &args.common.namespace,
-        ),
+        )
+        .with_breakers(registry.breakers()),
         authenticator: Authenticator::kubernetes(kube),
         metrics: Metrics::new(&registry)?,
         namespace: args.common.namespace.clone(),

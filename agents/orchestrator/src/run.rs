@@ -34,12 +34,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let cluster = kube::Client::try_default().await?;
     let metrics = Metrics::new("orchestrator")?;
     let engine_metrics = EngineMetrics::new(&metrics)?;
+    let breakers = metrics.breakers().clone();
     let health = Health::new(metrics).postgres(pool.clone()).nats(client);
     let interface = Interface {
         team: args.team.team_uid,
         pool: pool.clone(),
-        artifacts: golden_platform::artifacts::Store::new(js.clone(), pool.clone()),
+        artifacts: golden_platform::artifacts::Store::new(js.clone(), pool.clone()).listed(&breakers),
         secrets: Arc::new(KubeSecrets(cluster.clone())),
+        breakers,
     };
     let routes = router(interface, Authenticator::kubernetes(cluster));
     let driving = async {

@@ -36,7 +36,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let token = TokenFile::new(&args.common.token_file);
     let hub = Hub {
         pool: pool.clone(),
-        artifacts: artifacts::Store::new(js.clone(), pool.clone()),
+        artifacts: artifacts::Store::new(js.clone(), pool.clone()).listed(registry.breakers()),
         gateway: Gateway::new(ServiceClient::new(client()?, &args.gateway_url, token)),
         metrics: Metrics::new(&registry)?,
     };

@@ -23,6 +23,7 @@ use sqlx::PgPool;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
+use crate::breaker::{Breakers, Called, Circuit, Settings};
 use crate::tree::digest;
 use crate::wire::ArtifactStored;
 
@@ -40,6 +41,9 @@ const _: () = assert!(KIB_OF_ONE as usize * 1024 == MAX_BYTES);
 const PART: usize = 256 << 10;
 /// Longest transfer.
 const TIMEOUT: Duration = Duration::from_mins(2);
+/// Few transfers go at once and each may wait long, so that a store that is away would hold up everything behind them.
+/// Tried again soon: whoever is refused waits for it.
+const BREAKER: Settings = Settings { failure_threshold: 5, recovery: Duration::from_secs(5) };
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -80,12 +84,22 @@ pub struct Store {
     bucket: Arc<OnceCell<ObjectStore>>,
     transfers: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
+    circuit: Arc<Circuit>,
 }
 
 impl Store {
     pub fn new(js: Context, pool: PgPool) -> Self {
         let (transfers, bodies) = (Semaphore::new(TRANSFERS), Semaphore::new(BODIES_KIB as usize));
-        Self { js, pool, bucket: Arc::default(), transfers: Arc::new(transfers), bodies: Arc::new(bodies) }
+        let circuit = Breakers::default().with("store/artifacts", BREAKER);
+        let (transfers, bodies) = (Arc::new(transfers), Arc::new(bodies));
+        Self { js, pool, bucket: Arc::default(), transfers, bodies, circuit }
+    }
+
+    /// The same store with its breaker among those of the service.
+    #[must_use]
+    pub fn listed(mut self, breakers: &Breakers) -> Self {
+        self.circuit = breakers.with("store/artifacts", BREAKER);
+        self
     }
 
     /// Keeps bytes for a namespace; again changes nothing.
@@ -102,7 +116,8 @@ impl Store {
         }
         let stored =
             ArtifactStored { digest: digest(&bytes), bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX) };
-        bounded(self.write(&object_name(namespace, &stored.digest), bytes)).await?;
+        let name = object_name(namespace, &stored.digest);
+        self.transfer(Box::pin(self.write(&name, bytes))).await?;
         sqlx::query(
             "INSERT INTO artifacts (namespace, digest, team_uid, task_uid, bytes)
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT (namespace, digest) DO NOTHING",
@@ -128,7 +143,8 @@ impl Store {
             let (namespace, digest) = names();
             return Err(Error::NotFound { namespace, digest });
         }
-        let Some(bytes) = bounded(self.read(&object_name(namespace, wanted))).await? else {
+        let name = object_name(namespace, wanted);
+        let Some(bytes) = self.transfer(Box::pin(self.read(&name))).await? else {
             let (namespace, digest) = names();
             return Err(Error::Lost { namespace, digest });
         };
@@ -152,6 +168,15 @@ impl Store {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(KIB_OF_ONE).clamp(1, KIB_OF_ONE);
         let waiting = Arc::clone(&self.bodies).acquire_many_owned(kib);
         bounded(async { waiting.await.map_err(|e| Error::Store(e.to_string())) }).await
+    }
+
+    /// One transfer, behind the breaker.
+    async fn transfer<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let away = |error: &Error| matches!(error, Error::Store(_));
+        self.circuit.call(away, bounded(work)).await.map_err(|error| match error {
+            Called::Failed(error) => error,
+            refused @ Called::Refused { .. } => Error::Store(refused.to_string()),
+        })
     }
 
     async fn bucket(&self) -> Result<&ObjectStore, Error> {

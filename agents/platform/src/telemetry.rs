@@ -8,6 +8,8 @@ use prometheus::{
 };
 use tracing_subscriber::EnvFilter;
 
+use crate::breaker::{Breakers, Collector};
+
 /// Starts logging to stderr: JSON for programs, text on a terminal; `RUST_LOG` chooses, `info` without it.
 /// A second call changes nothing.
 pub fn init(service: &str) {
@@ -31,6 +33,7 @@ pub struct Metrics {
     registry: Registry,
     http_seconds: HistogramVec,
     resident: IntGauge,
+    breakers: Breakers,
 }
 
 impl Metrics {
@@ -45,7 +48,14 @@ impl Metrics {
         let resident = IntGauge::new("process_resident_memory_bytes", "Resident memory of the process.")?;
         registry.register(Box::new(http_seconds.clone()))?;
         registry.register(Box::new(resident.clone()))?;
-        Ok(Self { registry, http_seconds, resident })
+        let breakers = Breakers::default();
+        registry.register(Box::new(Collector::new(breakers.clone())?))?;
+        Ok(Self { registry, http_seconds, resident, breakers })
+    }
+
+    /// The circuit breakers of the service, seen in its metrics and at /v1/breakers.
+    pub fn breakers(&self) -> &Breakers {
+        &self.breakers
     }
 
     pub fn registry(&self) -> &Registry {

@@ -44,7 +44,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let broker = Broker {
         pool: pool.clone(),
         client: client.clone(),
-        artifacts: artifacts::Store::new(js.clone(), pool.clone()),
+        artifacts: artifacts::Store::new(js.clone(), pool.clone()).listed(registry.breakers()),
         metrics: metrics.clone(),
         team: args.team,
     };

@@ -57,7 +57,7 @@ impl Engine {
         faults: Arc<dyn Faults>,
         metrics: EngineMetrics,
     ) -> Self {
-        let artifacts = Store::new(js.clone(), pool.clone());
+        let artifacts = Store::new(js.clone(), pool.clone()).listed(&metrics.breakers);
         Self { team, namespace: namespace.to_owned(), install, pool, js, artifacts, clock, faults, metrics }
     }
 

@@ -1,5 +1,6 @@
 //! What the engine shows of itself. The one place of these names.
 
+use golden_platform::breaker::Breakers;
 use golden_platform::telemetry::Metrics;
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
 
@@ -10,6 +11,7 @@ pub struct EngineMetrics {
     transitions: IntCounterVec,
     steps: HistogramVec,
     outbox: IntGaugeVec,
+    pub(super) breakers: Breakers,
 }
 
 impl EngineMetrics {
@@ -27,6 +29,7 @@ impl EngineMetrics {
                 &["result"],
             )?,
             outbox: metrics.gauge("golden_outbox_messages", "Messages that wait to be sent.", &[])?,
+            breakers: metrics.breakers().clone(),
         })
     }
 

@@ -3,6 +3,7 @@
 
 use super::caller::Pod;
 use super::credentials::credential;
+use super::git_host;
 use super::router::Interface;
 use crate::machine::{State as TaskState, Task, Why};
 use crate::message::{AUTHOR, commit_date, commit_message};
@@ -14,6 +15,7 @@ use golden_platform::facts;
 use golden_platform::http::Error;
 use golden_platform::wire::{Credential, DesiredKind, Fact, JobContext, JobResult, NewFact};
 use http::StatusCode;
+use std::time::Instant;
 
 pub(super) async fn current_job(
     State(interface): State<Interface>,
@@ -30,6 +32,11 @@ pub(super) async fn current_job(
         ),
     };
     let credential = interface.credential(&pod, secret, purpose, &git.url).await?;
+    let host = git_host::circuit(&interface.breakers, &git.url);
+    if let Err(refused) = host.admit(Instant::now()) {
+        let held = git_host::held_back(&host, refused);
+        return Err(interface.fail(&pod, "GitHostHeldBack", held).await?);
+    }
     match pod.kind {
         DesiredKind::FetchPod => {
             Ok(Json(JobContext::Fetch { url: git.url.clone(), git_ref: git.git_ref.clone(), credential }))
@@ -80,8 +87,16 @@ impl Interface {
     }
 
     async fn no_credential(&self, pod: &Pod, why: Why) -> Result<Error, Error> {
-        let message = why.message.clone();
         let result = JobResult::Failed { reason: why.reason, message: why.message, retryable: true };
+        self.fail(pod, "SecretRefused", result).await
+    }
+
+    /// Takes the job as failed before it began: the result is kept as if the pod had told it, and the pod is refused.
+    async fn fail(&self, pod: &Pod, refusal: &'static str, result: JobResult) -> Result<Error, Error> {
+        let JobResult::Failed { message, .. } = &result else {
+            return Ok(Error::conflict("the job is done"));
+        };
+        let message = message.clone();
         let fact = NewFact {
             team_uid: self.team,
             task_uid: pod.loaded.task.uid,
@@ -92,6 +107,6 @@ impl Interface {
         let mut tx = self.pool.begin().await?;
         facts::insert(&mut tx, &fact).await?;
         tx.commit().await?;
-        Ok(Error::new(StatusCode::CONFLICT, "SecretRefused", message))
+        Ok(Error::new(StatusCode::CONFLICT, refusal, message))
     }
 }

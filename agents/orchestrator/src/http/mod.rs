@@ -2,6 +2,7 @@
 
 mod caller;
 mod credentials;
+mod git_host;
 mod job;
 mod result;
 mod router;

@@ -2,6 +2,7 @@
 //! answered like the first time, also when the task has moved on since.
 
 use super::caller::Pod;
+use super::git_host;
 use super::router::Interface;
 use axum::Json;
 use axum::extract::State;
@@ -11,6 +12,7 @@ use golden_platform::facts;
 use golden_platform::http::Error;
 use golden_platform::wire::{AttemptResult, DesiredKind, Fact, JobResult, NewFact};
 use serde_json::{Value, json};
+use std::time::Instant;
 use uuid::Uuid;
 
 /// Keys of the facts, per pod.
@@ -79,6 +81,9 @@ pub(super) async fn job_result(
         },
         _ => return Err(Error::bad_request(format!("a {:?} cannot end like that", pod.kind))),
     };
+    if let Some(git) = &pod.loaded.task.spec.source.git {
+        git_host::count(&git_host::circuit(&interface.breakers, &git.url), &result, Instant::now());
+    }
     interface.tell(&pod, JOB_KEY, Fact::JobResult(result)).await
 }
 

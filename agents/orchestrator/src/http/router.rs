@@ -9,6 +9,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use golden_platform::artifacts::{self, Store};
 use golden_platform::auth::{Authenticator, protect};
+use golden_platform::breaker::Breakers;
 use sqlx::PgPool;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -23,6 +24,8 @@ pub struct Interface {
     pub pool: PgPool,
     pub artifacts: Store,
     pub secrets: Arc<dyn Secrets>,
+    /// Those of this process; one for each git host.
+    pub breakers: Breakers,
 }
 
 /// All routes, each for authenticated pods of the team's tasks only.

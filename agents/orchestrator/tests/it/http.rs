@@ -6,6 +6,7 @@ use golden_platform::CancellationToken;
 use golden_platform::wire::{DesiredKind, PodPhase};
 use http::StatusCode;
 use serde_json::{Value, json};
+use std::time::Instant;
 use uuid::Uuid;
 
 /// A task whose first attempt's pod runs, and that pod's token.
@@ -117,4 +118,54 @@ async fn a_missing_secret_stalls_the_task_until_it_is_there() {
     assert_eq!(world.condition(task, "Stalled").await, "True/SecretNotFound");
     world.allow_secrets();
     assert_eq!(world.play(&engine, task).await, "Complete");
+}
+
+/// The token of the newest pod that is to fetch a task's source.
+async fn fetching(world: &World, task: Uuid) -> String {
+    let (name, namespace): (String, String) = sqlx::query_as(
+        "SELECT name, namespace FROM desired WHERE task_uid = $1 AND kind = 'FetchPod' AND wanted",
+    )
+    .bind(task)
+    .fetch_one(&world.pool)
+    .await
+    .unwrap();
+    format!("{namespace}/{}", world.adopt(&name).await)
+}
+
+#[tokio::test]
+async fn a_git_host_that_does_not_answer_is_left_alone_and_the_task_says_so() {
+    let world = World::new(Script::default()).await;
+    world.allow_secrets();
+    let task = world.admit("held", |_, _| {}).await;
+    let engine = world.engine();
+    engine.settle(&CancellationToken::new()).await.unwrap();
+    let first = fetching(&world, task).await;
+    assert_eq!(world.call(&first, "GET", "/v1/job", Body::empty()).await.0, StatusCode::OK);
+    let away =
+        json!({"result": "Failed", "reason": "GitUnreachable", "message": "timed out", "retryable": true});
+    for _ in 0..2 {
+        let (status, _) = world.call(&first, "POST", "/v1/job/result", Body::from(away.to_string())).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+    let host = world.breakers.get("git/git.example");
+    let failed = || world.breakers.views(Instant::now())[0].statistics.failed;
+    assert_eq!(failed(), 1, "a result told twice counts once");
+    // As other tasks' pods would tell.
+    (0..4).for_each(|_| host.report(false, Instant::now()));
+    engine.settle(&CancellationToken::new()).await.unwrap();
+    world.later(60);
+    engine.settle(&CancellationToken::new()).await.unwrap();
+    let second = fetching(&world, task).await;
+    assert_ne!(first, second);
+    let (status, body) = world.call(&second, "GET", "/v1/job", Body::empty()).await;
+    assert_eq!((status, reason(&body).as_str()), (StatusCode::CONFLICT, "GitHostHeldBack"));
+    engine.settle(&CancellationToken::new()).await.unwrap();
+    assert_eq!(world.condition(task, "Stalled").await, "True/GitUnreachable");
+    let last = world.record(task).await.pop().unwrap();
+    assert_eq!(last.kind, "TryFailed");
+    assert!(
+        last.body["message"].as_str().unwrap().starts_with("git.example did not answer before"),
+        "{last:?}"
+    );
+    assert_eq!(failed(), 5, "a try that was not made counts for nothing");
 }

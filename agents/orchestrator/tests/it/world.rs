@@ -12,6 +12,7 @@ use golden_orchestrator::engine::{Clock, Engine, EngineMetrics, Faults, NoFaults
 use golden_orchestrator::http::{Interface, Secrets, router};
 use golden_platform::artifacts::Store;
 use golden_platform::auth::{self, Authenticator, Caller, Verifier};
+use golden_platform::breaker::Breakers;
 use golden_platform::telemetry::Metrics;
 use golden_platform::wire::{Envelope, Fact, Message, NewFact, PersonDecision};
 use golden_platform::{CancellationToken, db, facts, nats, streams, subjects};
@@ -107,6 +108,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) vault: Vault,
     pub(crate) routes: Router,
+    pub(crate) breakers: Breakers,
     pub(crate) script: Script,
     ahead: Arc<AtomicI64>,
     seen: BTreeSet<String>,
@@ -145,15 +147,17 @@ impl World {
         .unwrap();
         let store = Store::new(js.clone(), pool.clone());
         let vault = Vault::default();
+        let breakers = Breakers::default();
         let interface = Interface {
             team,
             pool: pool.clone(),
             artifacts: store.clone(),
             secrets: Arc::new(vault.clone()),
+            breakers: breakers.clone(),
         };
         let routes = router(interface, Authenticator::new(PodTokens));
         let (ahead, seen) = (Arc::new(AtomicI64::new(0)), BTreeSet::new());
-        Self { url, pool, js, team, store, vault, routes, script, ahead, seen }
+        Self { url, pool, js, team, store, vault, routes, breakers, script, ahead, seen }
     }
 
     pub(crate) fn engine(&self) -> Engine {

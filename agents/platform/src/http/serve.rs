@@ -1,4 +1,4 @@
-//! Serving: the service's routes beside /healthz, /readyz and /metrics, until told to stop.
+//! Serving: the service's routes beside /healthz, /readyz, /metrics and /v1/breakers, until told to stop.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -108,6 +108,7 @@ pub fn app(router: Router, health: Health) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/v1/breakers", get(breakers))
         .with_state(health);
     own.merge(measured)
 }
@@ -134,6 +135,10 @@ async fn metrics(State(health): State<Health>) -> Response {
         Ok(text) => ([(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(e) => super::Error::internal(format!("metrics cannot be written: {e}")).into_response(),
     }
+}
+
+async fn breakers(State(health): State<Health>) -> axum::Json<serde_json::Value> {
+    axum::Json(serde_json::json!({"breakers": health.metrics.breakers().views(Instant::now())}))
 }
 
 /// Routes are labelled by their pattern: paths hold names, which would make labels without bound.

@@ -7,7 +7,7 @@ use golden_platform::artifacts::{BUCKET, Error, MAX_BYTES, Scope, Store, router}
 use golden_platform::http::{Health, serve_on};
 use golden_platform::telemetry::Metrics;
 use golden_platform::wire::ArtifactStored;
-use golden_platform::{CancellationToken, nats};
+use golden_platform::{CancellationToken, Class, Classify as _, nats};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -73,6 +73,36 @@ async fn artifacts_outlive_a_crash_of_the_store() {
     own.kill().unwrap();
     own.restart().unwrap();
     until("read again", async || store.get("shop", &stored.digest).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_callers_are_told_at_once_and_served_soon_after_it_is_back() {
+    let own = Nats::start().unwrap();
+    let js = nats::jetstream(&nats::connect(&own.url()).await.unwrap());
+    until("NATS is there", async || nats::ping(&js.client()).is_ok()).await;
+    let metrics = Metrics::new("test").unwrap();
+    let store = Store::new(js.clone(), pool().await).listed(metrics.breakers());
+    let team = Uuid::new_v4();
+    let stored = store.put("shop", team, None, bytes(&team, 5000)).await.unwrap();
+    own.kill().unwrap();
+    let waiting = (0..5).map(|_| store.get("shop", &stored.digest));
+    let failed = futures::future::join_all(waiting).await;
+    assert!(failed.iter().all(|got| matches!(got, Err(Error::Store(_)))), "{failed:?}");
+    let begun = std::time::Instant::now();
+    let refused = store.get("shop", &stored.digest).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(2), "not waited for: {:?}", begun.elapsed());
+    assert_eq!(refused.class(), Class::Dependency);
+    assert!(refused.to_string().contains("store/artifacts: the circuit is open"), "{refused}");
+    assert!(
+        matches!(store.get("shop", "sha256:x").await, Err(Error::NotADigest(_))),
+        "no matter of the store"
+    );
+    own.restart().unwrap();
+    until("read again", async || store.get("shop", &stored.digest).await.is_ok()).await;
+    let views = metrics.breakers().views(std::time::Instant::now());
+    assert!(
+        views.iter().any(|v| v.name == "store/artifacts" && v.state == "CLOSED" && v.statistics.refused > 0)
+    );
 }
 
 #[tokio::test]

@@ -124,3 +124,40 @@ async fn a_request_in_hand_is_answered_before_the_end() {
     stop.cancel();
     assert_eq!(asking.await.unwrap().unwrap().text().await.unwrap(), "done");
 }
+
+#[tokio::test]
+async fn breakers_are_seen_as_json_and_as_series() {
+    let metrics = Metrics::new("test").unwrap();
+    let circuit = metrics.breakers().get("git/git.example");
+    let now = std::time::Instant::now();
+    for _ in 0..5 {
+        circuit.admit(now).unwrap();
+        circuit.report(false, now);
+    }
+    circuit.admit(now).unwrap_err();
+    metrics.breakers().get("model/ns/fine").report(true, now);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let stop = CancellationToken::new();
+    tokio::spawn(serve_on(listener, Router::new(), Health::new(metrics), stop.clone()));
+    let http = client().unwrap();
+    let got = http.get(format!("{base}/v1/breakers")).send().await.unwrap();
+    let body: serde_json::Value = got.json().await.unwrap();
+    let git = &body["breakers"][0];
+    assert_eq!((&git["name"], &git["state"]), (&"git/git.example".into(), &"OPEN".into()), "{body}");
+    assert_eq!((&git["failureThreshold"], &git["recoverySeconds"]), (&5.into(), &30.into()));
+    assert!(git["refusesForMillis"].as_u64().is_some_and(|left| left <= 30_000));
+    assert_eq!(git["statistics"]["refused"], 1);
+    assert_eq!(body["breakers"][1]["state"], "CLOSED");
+    let text = http.get(format!("{base}/metrics")).send().await.unwrap().text().await.unwrap();
+    for line in [
+        "golden_breaker_state{name=\"git/git.example\",service=\"test\"} 2",
+        "golden_breaker_state{name=\"model/ns/fine\",service=\"test\"} 0",
+        "golden_breaker_calls_total{name=\"git/git.example\",outcome=\"failed\",service=\"test\"} 5",
+        "golden_breaker_calls_total{name=\"git/git.example\",outcome=\"refused\",service=\"test\"} 1",
+        "golden_breaker_opened_total{name=\"git/git.example\",service=\"test\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    stop.cancel();
+}

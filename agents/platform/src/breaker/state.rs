@@ -81,15 +81,22 @@ impl Breaker {
         self.statistics
     }
 
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// How long a call would still be refused; nothing if one would be let through.
+    pub fn refuses_for(&self, now: Instant) -> Option<Duration> {
+        let (State::Open { since } | State::HalfOpen { since }) = self.state else { return None };
+        let left = self.settings.recovery.saturating_sub(now.saturating_duration_since(since));
+        (!left.is_zero()).then_some(left)
+    }
+
     /// Asks to make a call. Whoever is let through reports [`Breaker::success`] or [`Breaker::failure`].
     pub fn admit(&mut self, now: Instant) -> Result<(), Refused> {
-        let waited = match self.state {
-            State::Closed { .. } => self.settings.recovery,
-            State::Open { since } | State::HalfOpen { since } => now.saturating_duration_since(since),
-        };
-        if waited < self.settings.recovery {
+        if let Some(retry_after) = self.refuses_for(now) {
             self.statistics.refused += 1;
-            return Err(Refused { retry_after: self.settings.recovery.saturating_sub(waited) });
+            return Err(Refused { retry_after });
         }
         if !matches!(self.state, State::Closed { .. }) {
             self.state = State::HalfOpen { since: now };
