@@ -1,6 +1,7 @@
 //! A model's account of what several voters agree on. It explains; the decision is computed by `golden-consensus`.
 
-use super::{Confidence, build, closed, list, said, text, within};
+use super::Confidence;
+use super::shape::{build, closed, list, said, text, within};
 use crate::answer::bounds::Bounds;
 use crate::answer::parse::Form;
 use crate::answer::schema::{Schema, SchemaError};

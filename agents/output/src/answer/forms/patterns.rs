@@ -1,6 +1,7 @@
 //! What repeats over several tasks: the ground on which a better prompt is proposed.
 
-use super::{Confidence, build, closed, list, said, text, within};
+use super::Confidence;
+use super::shape::{build, closed, list, said, text, within};
 use crate::answer::bounds::Bounds;
 use crate::answer::parse::Form;
 use crate::answer::schema::{Schema, SchemaError};

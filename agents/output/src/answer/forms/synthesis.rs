@@ -1,6 +1,6 @@
 //! One account of several: what they agree on, where they part, and what follows.
 
-use super::{build, closed, list, said, text, within};
+use super::shape::{build, closed, list, said, text, within};
 use crate::answer::bounds::Bounds;
 use crate::answer::parse::Form;
 use crate::answer::schema::{Schema, SchemaError};

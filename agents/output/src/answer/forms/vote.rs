@@ -1,6 +1,7 @@
 //! A voter's judgement.
 
-use super::{Confidence, build, closed, list, said, text, within};
+use super::Confidence;
+use super::shape::{build, closed, list, said, text, within};
 use crate::answer::bounds::Bounds;
 use crate::answer::parse::{Ambiguous, Form};
 use crate::answer::schema::{Schema, SchemaError};
