@@ -111,7 +111,8 @@ fn fold(character: char) -> Option<u8> {
     match character {
         '\0' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => None,
         '\u{ff01}'..='\u{ff5e}' => u8::try_from(u32::from(character) - 0xfee0).ok(),
-        '\u{b}' | '\u{c}' | '\u{85}' => Some(b' '),
+        // What was no text stands for anything, so it joins no words.
+        '\u{b}' | '\u{c}' | '\u{85}' | char::REPLACEMENT_CHARACTER => Some(b' '),
         '\u{2028}' | '\u{2029}' => Some(b'\n'),
         _ if character.is_ascii() => u8::try_from(character).ok(),
         _ if character.is_whitespace() => Some(b' '),

@@ -91,7 +91,7 @@ impl<'a> Cursor<'a> {
         loop {
             let quoted = self.quote() || self.sign(b'`') || self.sign(b'[');
             match self.peek_word() {
-                Some(word) if quoted || !one_of(word, PROSE) => self.at += 1,
+                Some(word) if quoted || !one_of(word, PROSE) || self.is_letter(word) => self.at += 1,
                 _ => return false,
             }
             if quoted {
@@ -107,6 +107,11 @@ impl<'a> Cursor<'a> {
                 _ => return true,
             }
         }
+    }
+
+    /// `DROP TABLE a`: in a statement written in capitals one letter is a name.
+    fn is_letter(&self, word: &[u8]) -> bool {
+        word.len() == 1 && self.caps == Caps::Upper
     }
 
     /// A constant: a number, a quoted word or nothing in quotes, TRUE, FALSE, NULL. Gives where its value stands.

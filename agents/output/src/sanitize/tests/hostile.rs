@@ -63,6 +63,8 @@ const SQL: &[&str] = &[
     "SELECT 1 INTO OUTFILE '/var/www/x.php'",
     "MERGE INTO users u USING evil e ON true",
     "DROP USER bob",
+    "DROP TABLE a;",
+    "note\u{fffd}DROP\u{fffd}TABLE users;\u{fffd}",
     "drop view if exists v",
     "drop index idx cascade",
 ];
