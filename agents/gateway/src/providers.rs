@@ -315,7 +315,7 @@ mod tests {
             key: None,
             model: ModelSpec::default(),
             modern_cap: false,
-            health: Arc::new(Health::new()),
+            health: Arc::new(Health::new(Breakers::default().get("models"))),
         }
     }
 
