@@ -5,6 +5,8 @@ use crate::serve::TOKEN;
 use crate::service::Address;
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -14,23 +16,27 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
-    address: Address,
+    /// One for each replica, asked in turn: who asks twice asks two of them.
+    replicas: Arc<[Address]>,
+    turn: Arc<AtomicUsize>,
     clock: Clock,
     team: Uuid,
 }
 
 impl Client {
-    pub(crate) fn new(address: Address, clock: Clock, team: Uuid) -> Result<Self> {
+    pub(crate) fn new(replicas: Vec<Address>, clock: Clock, team: Uuid) -> Result<Self> {
+        anyhow::ensure!(!replicas.is_empty(), "there is no ledger to ask");
         golden_platform::init_crypto();
         let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
-        Ok(Self { http, address, clock, team })
+        Ok(Self { http, replicas: replicas.into(), turn: Arc::default(), clock, team })
     }
 
     /// None if the question cannot have arrived.
     pub(crate) async fn ask(&self, call: &Call, task: Uuid, ask: Ask) -> Option<Event> {
         let (path, body) = self.request(call, task, ask);
+        let replica = &self.replicas[self.turn.fetch_add(1, Ordering::Relaxed) % self.replicas.len()];
         let start = self.clock.now();
-        let sent = self.http.post(self.address.url(path)).bearer_auth(TOKEN).json(&body).send().await;
+        let sent = self.http.post(replica.url(path)).bearer_auth(TOKEN).json(&body).send().await;
         let answer = match sent {
             Err(error) if error.is_connect() => return None,
             Err(_) => Answer::None,

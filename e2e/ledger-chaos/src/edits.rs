@@ -1,14 +1,16 @@
 //! Somebody who edits limits while others spend: raised, lowered, lowered below what is spent, taken away.
 
-use crate::history::{Clock, Edit};
+use crate::history::{Clock, Edit, NEVER};
 use crate::world::{ACCOUNTS, FIRST_LIMIT, World};
 use golden_chaos::Seed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Often enough that the callers find money, seldom enough that they miss it too.
 const EVERY: Duration = Duration::from_millis(25);
 const AGAIN: Duration = Duration::from_millis(50);
+/// A Postgres that is away for longer has failed the round.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn edit(world: &World, seed: u64, clock: Clock, over: watch::Receiver<bool>) -> Vec<Edit> {
     let mut seed = Seed::of(seed, "edits");
@@ -23,10 +25,13 @@ pub(crate) async fn edit(world: &World, seed: u64, clock: Clock, over: watch::Re
         let limit = next(&mut seed, account, committed);
         let start = clock.now();
         // The same edit until it is taken: whoever does not know whether it was, sends it again.
-        while world.edit(account, limit).await.is_err() {
+        let (asked, mut taken) = (Instant::now(), world.edit(account, limit).await.is_ok());
+        while !taken && asked.elapsed() < PATIENCE {
             tokio::time::sleep(AGAIN).await;
+            taken = world.edit(account, limit).await.is_ok();
         }
-        edits.push(Edit { account, limit, start, end: clock.now() });
+        let end = if taken { clock.now() } else { NEVER };
+        edits.push(Edit { account, limit, start, end });
     }
     edits
 }

@@ -4,8 +4,14 @@ use crate::service::Service;
 use crate::world::World;
 use anyhow::Result;
 use golden_chaos::Seed;
+use golden_cluster::services::Postgres;
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A killed Postgres that does not start in this time does not start.
+const RECOVERY: Duration = Duration::from_mins(1);
+const AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Fault {
@@ -35,6 +41,7 @@ pub(crate) fn plan(seed: u64, operations: u64, stretch: u64) -> Vec<(u64, Fault)
 }
 
 impl Fault {
+    /// `service` is the replica whose turn it is.
     pub(crate) async fn happen(self, world: &World, service: &mut Service) -> Result<()> {
         let server = Arc::clone(&world.server);
         match self {
@@ -43,9 +50,20 @@ impl Fault {
                 service.restart().await
             }
             Self::KillPostgres => {
-                tokio::task::spawn_blocking(move || server.kill().and_then(|()| server.restart())).await?
+                tokio::task::spawn_blocking(move || server.kill().and_then(|()| start_again(&server))).await?
             }
             Self::RestartPostgres => tokio::task::spawn_blocking(move || server.restart()).await?,
+        }
+    }
+}
+
+/// Backends notice only a moment later that their postmaster was killed, and until then a new one refuses to start.
+fn start_again(server: &Postgres) -> Result<()> {
+    let begin = Instant::now();
+    loop {
+        match server.restart() {
+            Err(_) if begin.elapsed() < RECOVERY => std::thread::sleep(AGAIN),
+            done => return done,
         }
     }
 }

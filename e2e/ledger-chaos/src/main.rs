@@ -26,6 +26,9 @@ enum Command {
         operations: u64,
         #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
         callers: u16,
+        /// Processes of the service on one database.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
+        replicas: u8,
     },
     /// What has been played so far
     List,
@@ -40,7 +43,10 @@ enum Command {
 #[tokio::main]
 async fn main() -> Result<()> {
     match Arguments::parse().command {
-        Command::Play { seed, operations, callers } => rounds(seed, operations, callers.into()).await,
+        Command::Play { seed, operations, callers, replicas } => {
+            let plan = Plan { seed, operations, callers: callers.into(), replicas: replicas.into() };
+            rounds(plan).await
+        }
         Command::List => {
             print!("{}", journal::table(&journal::read(&journal::path()?)?));
             Ok(())
@@ -49,12 +55,12 @@ async fn main() -> Result<()> {
     }
 }
 
-async fn rounds(first: u64, operations: u64, callers: usize) -> Result<()> {
+async fn rounds(whole: Plan) -> Result<()> {
     let (journal, program) = (journal::path()?, std::env::current_exe()?);
     let mut failed = 0;
-    for (round, seed) in (0..operations.div_ceil(ROUND)).zip(first..) {
-        let operations = ROUND.min(operations - round * ROUND);
-        let outcome = play(Plan { seed, operations, callers }, &program).await?;
+    for (round, seed) in (0..whole.operations.div_ceil(ROUND)).zip(whole.seed..) {
+        let operations = ROUND.min(whole.operations - round * ROUND);
+        let outcome = play(Plan { seed, operations, ..whole }, &program).await?;
         journal::write(&journal, seed, &outcome)?;
         let faults: u64 = outcome.faults.values().sum();
         println!(

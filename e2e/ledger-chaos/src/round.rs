@@ -32,6 +32,8 @@ pub struct Plan {
     /// Questions in all.
     pub operations: u64,
     pub callers: usize,
+    /// Processes of the service, all on one database.
+    pub replicas: usize,
 }
 
 /// What came of it.
@@ -51,10 +53,13 @@ pub struct Outcome {
 pub async fn play(plan: Plan, program: &Path) -> Result<Outcome> {
     let begin = Instant::now();
     let world = World::new().await?;
-    let mut service = Service::start(program, &world.url).await?;
+    let mut services = vec![];
+    for _ in 0..plan.replicas {
+        services.push(Service::start(program, &world.url).await?);
+    }
     let clock = Clock::start();
     let crew = Arc::new(Crew {
-        client: Client::new(service.address(), clock, world.team)?,
+        client: Client::new(services.iter().map(Service::address).collect(), clock, world.team)?,
         seed: plan.seed,
         tasks: std::array::from_fn(|task| world.task(task)),
         begun: (0..plan.callers).map(|_| AtomicU64::new(0)).collect(),
@@ -65,10 +70,11 @@ pub async fn play(plan: Plan, program: &Path) -> Result<Outcome> {
     let callers = (0..plan.callers).map(|n| tokio::spawn(caller::call(Arc::clone(&crew), n)));
     let playing = async {
         let callers: Vec<_> = callers.collect();
-        let faults = break_things(&world, &mut service, &crew).await?;
-        let told = try_join_all(callers).await?;
+        let faults = break_things(&world, &mut services, &crew).await;
+        // Callers would go on asking a ledger that could not be started again.
+        let told = if faults.is_ok() { try_join_all(callers).await } else { Ok(vec![]) };
         over.send_replace(true);
-        anyhow::Ok((faults, told))
+        anyhow::Ok((faults?, told?))
     };
     let (played, edits) = tokio::join!(playing, edits::edit(&world, plan.seed, clock, hear));
     let (faults, told) = played?;
@@ -76,7 +82,9 @@ pub async fn play(plan: Plan, program: &Path) -> Result<Outcome> {
     all_ended(&world).await?;
     let leases = Leases { reserved: nanos(LEASES.reserved), dispatched: nanos(LEASES.dispatched) };
     let problems = check::check(&history, &world.rows().await?, &world.books().await?, leases);
-    service.kill().await?;
+    for mut service in services {
+        service.kill().await?;
+    }
     let mut outcome = counted(&history);
     outcome.faults = faults;
     outcome.seconds = begin.elapsed().as_secs();
@@ -89,13 +97,16 @@ fn nanos(of: Duration) -> Moment {
 }
 
 /// Each fault once its number of questions has been asked.
-async fn break_things(world: &World, service: &mut Service, crew: &Crew) -> Result<BTreeMap<Fault, u64>> {
+async fn break_things(world: &World, services: &mut [Service], crew: &Crew) -> Result<BTreeMap<Fault, u64>> {
     let mut happened = BTreeMap::new();
+    let mut turns = (0..services.len()).cycle();
     for (at, fault) in faults::plan(crew.seed, crew.operations, STRETCH) {
         while crew.asked.load(Ordering::Relaxed) < at && !crew.over() {
             tokio::time::sleep(POLL).await;
         }
-        fault.happen(world, service).await.with_context(|| format!("{fault:?}"))?;
+        // Only a killed service uses up its turn, so that each replica is killed as often.
+        let turn = if fault == Fault::KillService { turns.next().unwrap_or(0) } else { 0 };
+        fault.happen(world, &mut services[turn]).await.with_context(|| format!("{fault:?}"))?;
         *happened.entry(fault).or_default() += 1;
     }
     Ok(happened)

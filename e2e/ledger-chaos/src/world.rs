@@ -106,18 +106,21 @@ impl World {
     }
 
     pub async fn books(&self) -> Result<Vec<Books>> {
-        let mut books = vec![];
-        for uid in self.accounts {
-            let row: (Option<i64>, i64, i64, i64, i64) = sqlx::query_as(
-                "SELECT limit_cost, spent_cost, reserved_cost, overage_cost, committed_cost_at_edit
-                 FROM accounts WHERE account_uid = $1",
-            )
-            .bind(uid)
-            .fetch_one(&self.pool)
-            .await?;
-            let (limit, spent, reserved, overage, committed_at_edit) = row;
-            books.push(Books { limit, spent, reserved, overage, committed_at_edit });
-        }
-        Ok(books)
+        let rows: Vec<(Option<i64>, i64, i64, i64, i64)> = sqlx::query_as(
+            "SELECT limit_cost, spent_cost, reserved_cost, overage_cost, committed_cost_at_edit
+             FROM accounts WHERE account_uid = ANY($1) ORDER BY array_position($1, account_uid)",
+        )
+        .bind(self.accounts)
+        .fetch_all(&self.pool)
+        .await?;
+        anyhow::ensure!(rows.len() == ACCOUNTS, "{} accounts are left of {ACCOUNTS}", rows.len());
+        let read = |(limit, spent, reserved, overage, committed_at_edit)| Books {
+            limit,
+            spent,
+            reserved,
+            overage,
+            committed_at_edit,
+        };
+        Ok(rows.into_iter().map(read).collect())
     }
 }

@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+static SHARED: OnceLock<Arc<Postgres>> = OnceLock::new();
 
 struct Service {
     world: World,
@@ -22,8 +24,9 @@ struct Service {
 
 impl Service {
     async fn start() -> Self {
-        let server = Arc::new(tokio::task::spawn_blocking(|| Postgres::start().unwrap()).await.unwrap());
-        let world = World::on(server).await.unwrap();
+        let server =
+            tokio::task::spawn_blocking(|| SHARED.get_or_init(|| Arc::new(Postgres::start().unwrap())));
+        let world = World::on(Arc::clone(server.await.unwrap())).await.unwrap();
         golden_platform::init_crypto();
         let known = [("gateway".to_owned(), Caller::service("golden-system", CALLER))];
         let ledger = Ledger::new(world.pool.clone(), Leases::default());
@@ -113,7 +116,7 @@ fn an_amount_is_a_whole_number_that_fits_or_it_is_refused_with_its_name() {
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
     let strategy = (anything(), anything());
     let cases: Vec<(Value, Value)> =
-        (0..150).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect();
+        (0..100).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect();
     let mut taken = 0;
     for (n, (cost, tokens)) in cases.into_iter().enumerate() {
         let key = format!("k{n}");
@@ -132,7 +135,7 @@ fn an_amount_is_a_whole_number_that_fits_or_it_is_refused_with_its_name() {
         }
     }
     runtime.block_on(service.check());
-    assert!(taken > 20, "only {taken} cases made sense");
+    assert!(taken > 10, "only {taken} cases made sense");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
