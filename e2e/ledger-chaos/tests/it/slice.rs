@@ -6,7 +6,7 @@ use std::path::Path;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_overspent_charged_twice_or_lost_while_the_ledger_and_its_database_are_killed() {
     let program = Path::new(env!("CARGO_BIN_EXE_golden-ledger-chaos"));
-    let plan = Plan { seed: 20_261_124, operations: 800, callers: 16, replicas: 1 };
+    let plan = Plan { seed: 20_261_124, operations: 1500, callers: 16, replicas: 2 };
     let outcome = play(plan, program).await.unwrap();
     assert!(outcome.problems.is_empty(), "{plan:?}\n{}", outcome.problems.join("\n"));
     // A round in which nothing happened proves nothing.
