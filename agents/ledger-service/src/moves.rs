@@ -22,10 +22,18 @@ impl Ledger {
     /// after the lease's end corrects the bound that was counted as spent.
     pub async fn settle(&self, request: &SettleRequest) -> Result<OpAnswer, Error> {
         let SettleRequest { cost_micro_usd, input_tokens, output_tokens, latency_ms, .. } = *request;
-        if [cost_micro_usd, input_tokens, output_tokens, latency_ms].iter().any(|n| *n < 0) {
-            return Err(Error::Invalid { field: "amounts", why: "must not be negative" });
+        let given = [
+            ("costMicroUsd", cost_micro_usd),
+            ("inputTokens", input_tokens),
+            ("outputTokens", output_tokens),
+            ("latencyMs", latency_ms),
+        ];
+        if let Some((field, _)) = given.into_iter().find(|(_, n)| *n < 0) {
+            return Err(Error::Invalid { field, why: "must not be negative" });
         }
-        let tokens = input_tokens.checked_add(output_tokens).ok_or(golden_ledger::AmountError::Overflow)?;
+        let too_many =
+            Error::Invalid { field: "inputTokens and outputTokens", why: "do not fit 64 bits together" };
+        let tokens = input_tokens.checked_add(output_tokens).ok_or(too_many)?;
         let event = Event::Settle { actual: Amount::new(cost_micro_usd, tokens) };
         let report = Some(Report { input_tokens, output_tokens, latency_ms });
         self.transit(&request.op_key, Move { report, ..Move::of(event) }).await
