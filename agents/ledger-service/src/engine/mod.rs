@@ -14,6 +14,7 @@
 mod batch;
 mod job;
 mod queue;
+mod save;
 mod store;
 mod writer;
 
