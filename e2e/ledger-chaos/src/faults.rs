@@ -4,14 +4,8 @@ use crate::service::Service;
 use crate::world::World;
 use anyhow::Result;
 use golden_chaos::Seed;
-use golden_cluster::services::Postgres;
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// A killed Postgres that does not start in this time does not start.
-const RECOVERY: Duration = Duration::from_mins(1);
-const AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Fault {
@@ -50,20 +44,9 @@ impl Fault {
                 service.restart().await
             }
             Self::KillPostgres => {
-                tokio::task::spawn_blocking(move || server.kill().and_then(|()| start_again(&server))).await?
+                tokio::task::spawn_blocking(move || server.kill().and_then(|()| server.restart())).await?
             }
             Self::RestartPostgres => tokio::task::spawn_blocking(move || server.restart()).await?,
-        }
-    }
-}
-
-/// Backends notice only a moment later that their postmaster was killed, and until then a new one refuses to start.
-fn start_again(server: &Postgres) -> Result<()> {
-    let begin = Instant::now();
-    loop {
-        match server.restart() {
-            Err(_) if begin.elapsed() < RECOVERY => std::thread::sleep(AGAIN),
-            done => return done,
         }
     }
 }
