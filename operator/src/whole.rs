@@ -23,9 +23,7 @@ impl<'de, K: DeserializeOwned + Serialize> Deserialize<'de> for Whole<K> {
         let raw = Value::deserialize(deserializer)?;
         let object = K::deserialize(&raw).map_err(D::Error::custom)?;
         let read = serde_json::to_value(&object).map_err(D::Error::custom)?;
-        let nothing = Value::Null;
-        let spec = |of: &Value| of.get("spec").unwrap_or(&nothing).clone();
-        match unread(&spec(&raw), &spec(&read), "spec") {
+        match unread(&raw["spec"], &read["spec"], "spec") {
             None => Ok(Self(object)),
             Some(path) => Err(D::Error::custom(format!("{NOT_SERVED} {path}"))),
         }

@@ -138,7 +138,7 @@ impl Batch {
         if path.iter().any(|uid| self.busy.contains(uid)) {
             return Err(Error::Busy);
         }
-        if let Some(behind) = queue.behind(place, &path, amount, &self.accounts, now) {
+        if let Some(behind) = queue.behind(place, &path, amount, &self.accounts) {
             queue.wait(place, &path, amount, now);
             return Ok(self.later(&behind));
         }

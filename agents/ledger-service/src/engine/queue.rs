@@ -1,9 +1,9 @@
 //! Who waits for money, in the order they came. Pure.
 //!
-//! A held call asks again and again; between two asks its place is kept here, under the name it gives it. First come, first served:
-//! a call is not granted what an earlier one could have now. A smaller call may take what is too little for the
-//! earlier one, but only so often: then it waits too, until the money that is reserved by calls under way has come
-//! back and the large one had its turn. One that no waiting helps (the limit itself is too small) holds nobody up.
+//! A held call asks again and again; between two asks its place is kept here, under the name it gives it. First come,
+//! first served: a call is not granted what an earlier one could have now. A smaller call may take what is too little
+//! for the earlier one, but only so often: then it waits too, until the money that is reserved by calls under way has
+//! come back and the large one had its turn. One that no waiting helps (the limit itself is too small) holds nobody up.
 //!
 //! The order is this process's memory. A restart forgets it, and several ledgers each keep their own: money is never
 //! at stake here, only turns.
@@ -26,7 +26,7 @@ const AHEAD: usize = 32;
 /// Calls remembered.
 const MOST: usize = 10_000;
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Waiter {
     path: Path,
     amount: Amount,
@@ -42,7 +42,7 @@ pub(super) struct Behind {
 }
 
 /// The waiting calls.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Queue {
     waiters: BTreeMap<u64, Waiter>,
     tickets: HashMap<String, u64>,
@@ -87,12 +87,7 @@ impl Queue {
         path: &[Uuid],
         amount: Amount,
         accounts: &BTreeMap<Uuid, Held>,
-        now: Instant,
     ) -> Option<Behind> {
-        if self.waiters.is_empty() {
-            return None;
-        }
-        self.forget_silent(now);
         let mine = self.tickets.get(place).copied().unwrap_or(u64::MAX);
         let ahead = self.waiters.range(..mine).filter(|(_, w)| w.path.iter().any(|uid| path.contains(uid)));
         let mut overtaken = Vec::new();
@@ -112,7 +107,8 @@ impl Queue {
         None
     }
 
-    fn forget_silent(&mut self, now: Instant) {
+    /// Forgets those that have gone. Once for a batch is enough, and all of them are looked at.
+    pub(super) fn forget_silent(&mut self, now: Instant) {
         let silent = |w: &Waiter| now.saturating_duration_since(w.asked) > SILENT;
         if self.waiters.values().any(silent) {
             self.tickets.retain(|_, ticket| !self.waiters.get(ticket).is_none_or(silent));
@@ -187,7 +183,8 @@ mod tests {
         accounts: &BTreeMap<Uuid, Held>,
         now: Instant,
     ) -> bool {
-        queue.behind(key, &path(), Amount::new(cost, 0), accounts, now).is_some()
+        queue.forget_silent(now);
+        queue.behind(key, &path(), Amount::new(cost, 0), accounts).is_some()
     }
 
     #[test]
@@ -212,7 +209,7 @@ mod tests {
         let accounts = account(100, 0, 60);
         let granted = (0..100).take_while(|_| !blocked(&mut queue, "small", 1, &accounts, now)).count();
         assert_eq!(granted, OVERTAKEN as usize);
-        let told = queue.behind("small", &path(), Amount::new(1, 0), &accounts, now).unwrap();
+        let told = queue.behind("small", &path(), Amount::new(1, 0), &accounts).unwrap();
         assert_eq!(told.shortfall.missing, Amount::new(51, 0), "what both of them lack");
     }
 

@@ -91,6 +91,7 @@ impl Store {
     fn decide(&self, batch: &mut Batch, asks: &[Ask]) -> Vec<Option<Result<Said, Error>>> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
+        queue.forget_silent(now);
         asks.iter().map(|ask| batch.decide(ask, &mut queue, now)).collect()
     }
 
