@@ -16,6 +16,7 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// The read side of every watch.
 #[derive(Clone)]
@@ -120,6 +121,11 @@ impl Caches {
     pub(crate) fn namespace_labels(&self, name: &str) -> BTreeMap<String, String> {
         let namespace = self.namespaces.get(&ObjectRef::new(name));
         namespace.and_then(|n| n.metadata.labels.clone()).unwrap_or_default()
+    }
+
+    /// The namespace's uid, which one made anew under its name does not have.
+    pub(crate) fn namespace_uid(&self, name: &str) -> Option<Uuid> {
+        self.namespaces.get(&ObjectRef::new(name))?.metadata.uid.as_deref()?.parse().ok()
     }
 
     /// Whether the namespace is gone or going.

@@ -9,6 +9,14 @@ use uuid::Uuid;
 /// Most rows of any list in one answer; a task's run is far below it.
 const MOST_ROWS: i64 = 10_000;
 
+/// Whose rows are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scope<'a> {
+    pub(crate) namespace: &'a str,
+    /// Also those of namespaces that had this name before: for auditors.
+    pub(crate) past: bool,
+}
+
 /// A task as the database knows it, also after the object is gone.
 #[derive(Debug, Serialize, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
@@ -31,7 +39,7 @@ pub(crate) struct Task {
 /// The newest task of that name, unless an older one is named by uid.
 pub(crate) async fn task(
     db: &PgPool,
-    namespace: &str,
+    scope: Scope<'_>,
     name: &str,
     uid: Option<Uuid>,
 ) -> sqlx::Result<Option<Task>> {
@@ -39,23 +47,28 @@ pub(crate) async fn task(
         "SELECT task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, view, stage, outcome,
                 to_json(created_at)#>>'{}' AS created_at, to_json(ended_at)#>>'{}' AS ended_at
          FROM tasks WHERE namespace = $1 AND name = $2 AND ($3::uuid IS NULL OR task_uid = $3)
+           AND ($4 OR team_uid IN (SELECT team_uid FROM present_teams WHERE namespace = $1))
          ORDER BY created_at DESC LIMIT 1",
     )
-    .bind(namespace)
+    .bind(scope.namespace)
     .bind(name)
     .bind(uid)
+    .bind(scope.past)
     .fetch_optional(db)
     .await
 }
 
 /// The newest tasks of a namespace.
-pub(crate) async fn tasks(db: &PgPool, namespace: &str) -> sqlx::Result<Vec<Task>> {
+pub(crate) async fn tasks(db: &PgPool, scope: Scope<'_>) -> sqlx::Result<Vec<Task>> {
     sqlx::query_as(
         "SELECT task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, view, stage, outcome,
                 to_json(created_at)#>>'{}' AS created_at, to_json(ended_at)#>>'{}' AS ended_at
-         FROM tasks WHERE namespace = $1 ORDER BY created_at DESC LIMIT 200",
+         FROM tasks WHERE namespace = $1
+           AND ($2 OR team_uid IN (SELECT team_uid FROM present_teams WHERE namespace = $1))
+         ORDER BY created_at DESC LIMIT 200",
     )
-    .bind(namespace)
+    .bind(scope.namespace)
+    .bind(scope.past)
     .fetch_all(db)
     .await
 }
@@ -198,7 +211,7 @@ pub(crate) struct Escalation {
 /// The escalations of a namespace, open ones first.
 pub(crate) async fn escalations(
     db: &PgPool,
-    namespace: &str,
+    scope: Scope<'_>,
     task: Option<Uuid>,
 ) -> sqlx::Result<Vec<Escalation>> {
     sqlx::query_as(
@@ -206,10 +219,12 @@ pub(crate) async fn escalations(
                 e.digest, to_json(e.deadline)#>>'{}' AS deadline, e.default_option, e.state, e.chosen, e.resolved_by
          FROM escalations e JOIN tasks t USING (task_uid)
          WHERE t.namespace = $1 AND ($2::uuid IS NULL OR e.task_uid = $2)
+           AND ($3 OR t.team_uid IN (SELECT team_uid FROM present_teams WHERE namespace = $1))
          ORDER BY e.state <> 'Open', e.created_at DESC LIMIT 500",
     )
-    .bind(namespace)
+    .bind(scope.namespace)
     .bind(task)
+    .bind(scope.past)
     .fetch_all(db)
     .await
 }
@@ -233,16 +248,18 @@ pub(crate) struct Letter {
 }
 
 /// The dead letters of a namespace's teams, also of deleted ones: those that wait first, or one with its payload.
-pub(crate) async fn letters(db: &PgPool, namespace: &str, id: Option<i64>) -> sqlx::Result<Vec<Letter>> {
+pub(crate) async fn letters(db: &PgPool, scope: Scope<'_>, id: Option<i64>) -> sqlx::Result<Vec<Letter>> {
     sqlx::query_as(
         "SELECT d.id, d.team_uid, t.name AS team, d.stream, d.subject, d.reason, d.state,
                 to_json(d.at)#>>'{}' AS at, CASE WHEN $2::bigint IS NOT NULL THEN d.payload END AS payload
          FROM dead_letters d JOIN teams t USING (team_uid)
          WHERE t.namespace = $1 AND ($2::bigint IS NULL OR d.id = $2)
+           AND ($3 OR team_uid IN (SELECT team_uid FROM present_teams WHERE namespace = $1))
          ORDER BY d.state <> 'Held', d.id DESC LIMIT 500",
     )
-    .bind(namespace)
+    .bind(scope.namespace)
     .bind(id)
+    .bind(scope.past)
     .fetch_all(db)
     .await
 }

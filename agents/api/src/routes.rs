@@ -1,5 +1,6 @@
 //! The routes. Each checks that the caller speaks for the namespace it asks about, then reads.
 
+use crate::queries::Scope;
 use crate::{budgets, queries};
 use async_nats::jetstream::Context;
 use axum::extract::{Path, Query, State};
@@ -53,9 +54,9 @@ struct Which {
     uid: Option<Uuid>,
 }
 
-fn may_read(sources: &Sources, caller: &Caller, namespace: &str) -> Result<(), Error> {
+fn may_read<'a>(sources: &Sources, caller: &Caller, namespace: &'a str) -> Result<Scope<'a>, Error> {
     if opens(caller, namespace, &sources.golden_namespace) {
-        return Ok(());
+        return Ok(Scope { namespace, past: caller.service_account == AUDITOR });
     }
     Err(Error::forbidden(format!(
         "reading {namespace} needs a token of the service account {READER} in that namespace, not of {}/{}",
@@ -90,8 +91,8 @@ async fn find(
     name: &str,
     which: &Which,
 ) -> Result<queries::Task, Error> {
-    may_read(sources, caller, namespace)?;
-    queries::task(&sources.db, namespace, name, which.uid).await?.ok_or_else(|| {
+    let scope = may_read(sources, caller, namespace)?;
+    queries::task(&sources.db, scope, name, which.uid).await?.ok_or_else(|| {
         Error::not_found(format!(
             "no admitted AgentTask {namespace}/{name}: see `kubectl describe agenttask`"
         ))
@@ -103,8 +104,8 @@ async fn tasks(
     caller: Caller,
     Path(namespace): Path<String>,
 ) -> Result<Json<Vec<queries::Task>>, Error> {
-    may_read(&sources, &caller, &namespace)?;
-    Ok(Json(queries::tasks(&sources.db, &namespace).await?))
+    let scope = may_read(&sources, &caller, &namespace)?;
+    Ok(Json(queries::tasks(&sources.db, scope).await?))
 }
 
 async fn escalations(
@@ -112,8 +113,8 @@ async fn escalations(
     caller: Caller,
     Path(namespace): Path<String>,
 ) -> Result<Json<Vec<queries::Escalation>>, Error> {
-    may_read(&sources, &caller, &namespace)?;
-    Ok(Json(queries::escalations(&sources.db, &namespace, None).await?))
+    let scope = may_read(&sources, &caller, &namespace)?;
+    Ok(Json(queries::escalations(&sources.db, scope, None).await?))
 }
 
 async fn dead_letters(
@@ -121,8 +122,8 @@ async fn dead_letters(
     caller: Caller,
     Path(namespace): Path<String>,
 ) -> Result<Json<Vec<queries::Letter>>, Error> {
-    may_read(&sources, &caller, &namespace)?;
-    Ok(Json(queries::letters(&sources.db, &namespace, None).await?))
+    let scope = may_read(&sources, &caller, &namespace)?;
+    Ok(Json(queries::letters(&sources.db, scope, None).await?))
 }
 
 async fn dead_letter(
@@ -130,8 +131,8 @@ async fn dead_letter(
     caller: Caller,
     Path((namespace, id)): Path<(String, i64)>,
 ) -> Result<Json<queries::Letter>, Error> {
-    may_read(&sources, &caller, &namespace)?;
-    let mut found = queries::letters(&sources.db, &namespace, Some(id)).await?;
+    let scope = may_read(&sources, &caller, &namespace)?;
+    let mut found = queries::letters(&sources.db, scope, Some(id)).await?;
     found.pop().map(Json).ok_or_else(|| unknown(&namespace, id))
 }
 
@@ -160,7 +161,8 @@ async fn discard(
 /// The team of a letter on which the caller may act.
 async fn team_of(sources: &Sources, caller: &Caller, namespace: &str, id: i64) -> Result<Uuid, Error> {
     may_act(caller, namespace)?;
-    let mut found = queries::letters(&sources.db, namespace, Some(id)).await?;
+    let scope = Scope { namespace, past: false };
+    let mut found = queries::letters(&sources.db, scope, Some(id)).await?;
     found.pop().map(|letter| letter.team_uid).ok_or_else(|| unknown(namespace, id))
 }
 
@@ -196,7 +198,8 @@ async fn votes(
     let task = find(&sources, &caller, &namespace, &name, &which).await?;
     let reviews = queries::reviews(&sources.db, task.task_uid).await?;
     let ballots = queries::ballots(&sources.db, task.task_uid).await?;
-    let escalations = queries::escalations(&sources.db, &namespace, Some(task.task_uid)).await?;
+    let scope = may_read(&sources, &caller, &namespace)?;
+    let escalations = queries::escalations(&sources.db, scope, Some(task.task_uid)).await?;
     Ok(Json(json!({"reviews": reviews, "ballots": ballots, "escalations": escalations})))
 }
 

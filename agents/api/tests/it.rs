@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use golden_api::{Sources, app};
 use golden_cluster::services::{Nats, Postgres};
-use golden_crds::labels::{READER_ACCOUNT as READER, STEWARD_ACCOUNT as STEWARD};
+use golden_crds::labels::{AUDITOR_ACCOUNT as AUDITOR, READER_ACCOUNT as READER, STEWARD_ACCOUNT as STEWARD};
 use golden_platform::artifacts::Store;
 use golden_platform::auth::{Authenticator, Caller, Fixed};
 use golden_platform::dead_letters::{self, DeadLetter};
@@ -43,6 +43,7 @@ impl World {
         .unwrap();
         let known = [
             ("reader", Caller::service("checkout", READER)),
+            ("auditor", Caller::service("golden-system", AUDITOR)),
             ("steward", Caller::service("checkout", STEWARD)),
             ("pod", Caller::service("checkout", STEWARD).in_pod("p", Uuid::new_v4())),
             ("neighbour", Caller::service("billing", STEWARD)),
@@ -138,6 +139,50 @@ async fn letters_of_another_namespace_are_out_of_reach() {
     sqlx::query("UPDATE teams SET namespace = 'billing'").execute(&world.pool).await.unwrap();
     assert_eq!(world.call("reader", Method::GET, "dead-letters").await.1, json!([]));
     assert_eq!(world.call("reader", Method::GET, "dead-letters/1").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(world.call("steward", Method::POST, "dead-letters/1/discard").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_made_anew_under_an_old_name_shows_nothing_of_the_one_before() {
+    let world = World::new().await;
+    world.bury(1).await;
+    sqlx::query(
+        "INSERT INTO tasks (task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, state, view, stage,
+                            version)
+         VALUES (gen_random_uuid(), $1, 'checkout', 'fix', 'alice', '{}', '{}', '{}', '{}', '{}', 'Producing', 1)",
+    )
+    .bind(world.team)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let seen = async |token: &str| {
+        let (tasks, letters) = (
+            world.call(token, Method::GET, "tasks").await,
+            world.call(token, Method::GET, "dead-letters").await,
+        );
+        let (one, letter) = (
+            world.call(token, Method::GET, "tasks/fix").await,
+            world.call(token, Method::GET, "dead-letters/1").await,
+        );
+        let listed = (tasks.1.as_array().unwrap().len(), letters.1.as_array().unwrap().len());
+        (listed, one.0.as_u16(), letter.0.as_u16())
+    };
+    assert_eq!(seen("reader").await, ((1, 1), 200, 200));
+    // Another team of the same namespace changes nothing; the first one is deleted and still shown.
+    for (name, namespace_uid) in [("second", None), ("third", Some(Uuid::new_v4()))] {
+        assert_eq!(seen("reader").await, ((1, 1), 200, 200), "before {name}");
+        sqlx::query(
+            "INSERT INTO teams (team_uid, namespace, name, generation, spec, namespace_uid)
+             VALUES (gen_random_uuid(), 'checkout', $1, 1, '{}', $2)",
+        )
+        .bind(name)
+        .bind(namespace_uid)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    }
+    assert_eq!(seen("reader").await, ((0, 0), 404, 404), "the third is of another namespace");
+    assert_eq!(seen("auditor").await, ((1, 1), 200, 200));
     assert_eq!(world.call("steward", Method::POST, "dead-letters/1/discard").await.0, StatusCode::NOT_FOUND);
 }
 

@@ -5,10 +5,12 @@ use golden_crds::labels::service_name;
 use golden_crds::{AgentTeam, ModelProvider};
 use golden_platform::subjects::{dlq_stream, escalations_stream, prc_stream};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
+use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_team_becomes_its_services_and_streams_and_leaves_nothing_behind() {
@@ -61,6 +63,22 @@ async fn a_team_becomes_its_services_and_streams_and_leaves_nothing_behind() {
     }
     assert!(world.js.get_stream(&prc_stream(id)).await.is_err());
     world.count("SELECT count(*) FROM teams WHERE team_uid = $1 AND deleted_at IS NOT NULL", id, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_teams_row_says_which_namespace_of_its_name_it_belongs_to() {
+    let world = &shared().await;
+    let home = world.namespace("team-of-which").await;
+    world.apply(&team(&home, "core")).await;
+    let made = world
+        .until::<AgentTeam>(&home, "core", SOON, |t| of_team(t, READY) == "False/ServiceUnavailable")
+        .await;
+    let namespaces: Api<Namespace> = Api::all(world.client.clone());
+    let lives: Uuid = namespaces.get(&home).await.unwrap().metadata.uid.unwrap().parse().unwrap();
+    world
+        .count("SELECT count(*) FROM teams WHERE team_uid = $1 AND namespace_uid IS NOT NULL", uid(&made), 1)
+        .await;
+    world.count("SELECT count(*) FROM teams WHERE namespace_uid = $1", lives, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

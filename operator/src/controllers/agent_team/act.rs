@@ -37,8 +37,12 @@ pub(crate) async fn act(seen: &Seen, plan: &Plan, ctx: &Context) -> Result<Acted
         keep(ensure(&deployments, MANAGER, wanted).await);
     }
     if let Some(wanted) = &plan.rest {
+        // A reader's account may open nothing before the row says which namespace of this name it belongs to.
+        match row(seen, ctx).await {
+            Ok(()) => keep(accounts(seen, wanted, ctx).await),
+            Err(error) => keep(Err(error)),
+        }
         keep(rest(seen, wanted, ctx).await);
-        keep(row(seen, ctx).await);
         keep(streams(seen, ctx).await);
     }
     match first {
@@ -55,11 +59,15 @@ pub(crate) async fn act(seen: &Seen, plan: &Plan, ctx: &Context) -> Result<Acted
     }
 }
 
+async fn accounts(seen: &Seen, wanted: &Rest, ctx: &Context) -> Result<(), Error> {
+    for account in &wanted.accounts {
+        ensure(&Api::namespaced(ctx.client.clone(), &seen.namespace()), MANAGER, account).await?;
+    }
+    Ok(())
+}
+
 async fn rest(seen: &Seen, wanted: &Rest, ctx: &Context) -> Result<(), Error> {
     let home = seen.namespace();
-    for account in &wanted.accounts {
-        ensure(&Api::namespaced(ctx.client.clone(), &home), MANAGER, account).await?;
-    }
     ensure(&Api::namespaced(ctx.client.clone(), &home), MANAGER, &wanted.network_policy).await?;
     let golden = &ctx.settings.namespace;
     for service in &wanted.services {
@@ -80,15 +88,17 @@ async fn row(seen: &Seen, ctx: &Context) -> Result<(), Error> {
     let spec = serde_json::to_value(&seen.team.spec)
         .map_err(|e| Error::Bug(format!("a team cannot be written: {e}")))?;
     sqlx::query(
-        "INSERT INTO teams (team_uid, namespace, name, generation, spec) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (team_uid) DO UPDATE SET generation = excluded.generation, spec = excluded.spec
-         WHERE teams.generation < excluded.generation",
+        "INSERT INTO teams (team_uid, namespace, name, generation, spec, namespace_uid) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (team_uid) DO UPDATE SET generation = excluded.generation, spec = excluded.spec,
+                                              namespace_uid = excluded.namespace_uid
+         WHERE teams.generation < excluded.generation OR teams.namespace_uid IS NULL",
     )
     .bind(seen.uid)
     .bind(seen.namespace())
     .bind(seen.team.name_any())
     .bind(seen.team.metadata.generation.unwrap_or(0))
     .bind(spec)
+    .bind(ctx.caches.namespace_uid(&seen.namespace()))
     .execute(&ctx.pool)
     .await
     .map(drop)
