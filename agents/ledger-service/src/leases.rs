@@ -10,16 +10,30 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Leases ended in one go.
 const BATCH: i64 = 200;
 
+/// A lease that began so long ago is seen by everyone, or will never be: no transaction of a ledger lasts longer.
+const IN_FLIGHT: Duration = Duration::from_secs(30);
+
+/// Leases that have ended, from where the last look that found none stopped: no index has open leases only, since every
+/// call's end would have to change it.
+const OVERDUE: &str = "
+WITH overdue AS (
+    SELECT op_key, lease_until FROM reservations
+    WHERE state IN ('Reserved', 'Dispatched')
+      AND lease_until >= (SELECT swept_until FROM lease_sweep) AND lease_until < now()
+    ORDER BY lease_until LIMIT $1
+), swept AS (
+    UPDATE lease_sweep SET swept_until = now() - make_interval(secs => $2)
+    WHERE NOT EXISTS (SELECT FROM overdue)
+      AND EXISTS (SELECT FROM reservations
+                  WHERE lease_until >= swept_until AND lease_until < now() - make_interval(secs => $2))
+)
+SELECT op_key FROM overdue ORDER BY lease_until";
+
 /// Ends what is overdue: Reserved goes back, Dispatched counts as spent at its bound. Returns how many ended.
 /// Several ledgers may do this at once: each end looks again, under the lock.
 pub async fn expire(ledger: &Ledger) -> Result<usize, Error> {
-    let overdue: Vec<String> = sqlx::query_scalar(
-        "SELECT op_key FROM reservations
-         WHERE state IN ('Reserved', 'Dispatched') AND lease_until < now() ORDER BY lease_until LIMIT $1",
-    )
-    .bind(BATCH)
-    .fetch_all(&ledger.pool)
-    .await?;
+    let overdue: Vec<String> =
+        sqlx::query_scalar(OVERDUE).bind(BATCH).bind(IN_FLIGHT.as_secs_f64()).fetch_all(&ledger.pool).await?;
     let ends = overdue.iter().map(|op_key| async move {
         let answer = ledger.lease_ended(op_key).await?;
         tracing::warn!(op_key, state = answer.state, "a call was not heard of any more; its lease ended");

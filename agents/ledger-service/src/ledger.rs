@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use golden_platform::telemetry::Metrics;
 use golden_platform::wire::{ReserveAnswer, ReserveRequest};
 use sqlx::PgPool;
 
 use crate::Error;
 use crate::engine::Engine;
+use crate::metrics::Figures;
 
 /// Longest text field of a request.
 const MAX_TEXT: usize = 253;
@@ -35,7 +37,13 @@ pub struct Ledger {
 impl Ledger {
     /// Starts its writer on the current runtime; it ends with the last clone.
     pub fn new(pool: PgPool, leases: Leases) -> Self {
-        Self { engine: Engine::start(&pool, leases), pool }
+        Self { engine: Engine::start(&pool, leases, None), pool }
+    }
+
+    /// The same, with metrics.
+    pub fn measured(pool: PgPool, leases: Leases, metrics: &Metrics) -> Result<Self, prometheus::Error> {
+        let figures = Some(Figures::new(metrics)?);
+        Ok(Self { engine: Engine::start(&pool, leases, figures), pool })
     }
 
     /// Reserves on every account of the task's path, or on none. The same key with the same request is answered

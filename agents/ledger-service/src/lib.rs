@@ -1,7 +1,7 @@
 //! The ledger: no call of a model without money reserved for it first.
 //!
-//! Calls that come together share one Postgres transaction ([`engine`]): accounts are locked, then the reservations, and
-//! the pure rules of `golden-ledger` decide one call after the other; the table's constraints hold the same invariant
+//! Calls that come together are decided one after the other by the pure rules of `golden-ledger` and share one Postgres
+//! transaction ([`engine`]), which holds only if nothing changed meanwhile; the table's constraints hold the same invariant
 //! once more. Every call may be repeated: the operation key has one reservation, and what happened already is
 //! answered, not done again. Redis is not asked; docs/decisions says why.
 
@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod leases;
 mod ledger;
+mod metrics;
 mod moves;
 mod routes;
 mod rows;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::Error;
 
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct AccountRow {
     pub(crate) account_uid: Uuid,
     kind: String,
@@ -32,6 +32,8 @@ pub(crate) struct AccountRow {
     pub(crate) period_start_us: Option<i64>,
     period_end_us: Option<i64>,
     now_us: i64,
+    /// Another one with every change, whoever makes it.
+    pub(crate) revision: i64,
 }
 
 /// A period that begins now.
@@ -51,6 +53,24 @@ impl AccountRow {
             reserved: Amount::new(self.reserved_cost, self.reserved_tokens),
             overage: Amount::new(self.overage_cost, self.overage_tokens),
             committed_at_edit: Amount::new(self.committed_cost_at_edit, self.committed_tokens_at_edit),
+        }
+    }
+
+    /// The row after the ledger's next change of it.
+    pub(crate) fn after(&self, account: &Account, begins: Option<Begins>) -> Self {
+        Self {
+            spent_cost: account.spent.cost.0,
+            spent_tokens: account.spent.tokens,
+            reserved_cost: account.reserved.cost.0,
+            reserved_tokens: account.reserved.tokens,
+            overage_cost: account.overage.cost.0,
+            overage_tokens: account.overage.tokens,
+            committed_cost_at_edit: account.committed_at_edit.cost.0,
+            committed_tokens_at_edit: account.committed_at_edit.tokens,
+            period_start_us: begins.map(|b| b.start_us).or(self.period_start_us),
+            period_end_us: begins.map(|b| b.end_us).or(self.period_end_us),
+            revision: self.revision + 1,
+            ..self.clone()
         }
     }
 
@@ -93,6 +113,7 @@ impl AccountRow {
             period_start_us: None,
             period_end_us: None,
             now_us: 0,
+            revision: 1,
         }
     }
 
@@ -112,7 +133,7 @@ macro_rules! accounts {
                     committed_cost_at_edit, committed_tokens_at_edit, deleted_at IS NOT NULL AS deleted,
                     period, time_zone, (extract(epoch FROM period_start) * 1000000)::bigint AS period_start_us,
                     (extract(epoch FROM period_end) * 1000000)::bigint AS period_end_us,
-                    (extract(epoch FROM now()) * 1000000)::bigint AS now_us
+                    (extract(epoch FROM now()) * 1000000)::bigint AS now_us, revision
              FROM accounts WHERE account_uid = ANY($1) ",
             $clause
         )

@@ -34,9 +34,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let pool = db::connect(&args.database_url, db::POOL_SIZE).context("GOLDEN_DATABASE_URL")?;
     let dispatched = Duration::from_secs(args.dispatched_seconds.into());
     let leases = Leases { dispatched, ..Leases::default() };
-    let ledger = Ledger::new(pool.clone(), leases);
+    let metrics = Metrics::new("ledger")?;
+    let ledger = Ledger::measured(pool.clone(), leases, &metrics)?;
     let ending = tokio::spawn(keep_expiring(ledger.clone(), stop.clone()));
     let routes = router(ledger, &args.common.namespace, Authenticator::kubernetes(kube));
-    serve(args.common.listen, routes, Health::new(Metrics::new("ledger")?).postgres(pool), stop).await?;
+    serve(args.common.listen, routes, Health::new(metrics).postgres(pool), stop).await?;
     ending.await.context("the task that ends leases")
 }

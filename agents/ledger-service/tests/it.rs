@@ -13,6 +13,8 @@ mod leases;
 mod life;
 #[path = "it/limits.rs"]
 mod limits;
+#[path = "it/memory.rs"]
+mod memory;
 #[path = "it/periods.rs"]
 mod periods;
 #[path = "it/support.rs"]

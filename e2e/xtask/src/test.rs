@@ -28,7 +28,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         ),
         lane::tests(
             "unit, property, stores, apiserver",
-            cargo().args(["test", "--workspace", "--no-fail-fast"]),
+            // Most of these wait for servers, not for a core.
+            cargo().args(["test", "--workspace", "--no-fail-fast"]).env("RUST_TEST_THREADS", "4"),
         ),
     ];
     if !args.fast {

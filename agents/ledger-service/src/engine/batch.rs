@@ -31,10 +31,24 @@ pub(super) struct Kept {
     /// When it ended, in microseconds since 1970; none in this batch.
     pub(super) ended_us: Option<i64>,
     pub(super) report: Option<Report>,
+    /// Its state in the database, which an update rests on.
+    pub(super) was: State,
     /// Decided in this batch; the request it was made by.
     pub(super) new: Option<Box<ReserveRequest>>,
     /// Moved on in this batch.
     pub(super) moved: bool,
+}
+
+impl Kept {
+    pub(super) fn is_written(&self) -> bool {
+        self.new.is_some() || self.moved
+    }
+
+    /// As it is once the batch is written.
+    pub(super) fn written(&self) -> Self {
+        let state = self.reservation.state;
+        Self { was: state, report: None, new: None, moved: false, ..self.clone() }
+    }
 }
 
 /// An account, before the batch and after what was decided so far.
@@ -43,6 +57,8 @@ pub(super) struct Held {
     row: AccountRow,
     before: Account,
     pub(super) after: Account,
+    /// Something of the batch rests on it.
+    used: bool,
     /// A period that begins with this batch.
     pub(super) begins: Option<Begins>,
 }
@@ -51,7 +67,22 @@ impl Held {
     pub(super) fn new(row: AccountRow) -> Self {
         let (before, begins) = (row.account(), row.begins());
         let after = if begins.is_some_and(|b| b.rolls) { before.roll() } else { before };
-        Self { row, before, after, begins }
+        Self { row, before, after, used: false, begins }
+    }
+
+    /// Whether the batch writes it: also where nothing was added in the end, since what was decided rests on it.
+    pub(super) fn is_written(&self) -> bool {
+        self.used || self.begins.is_some()
+    }
+
+    /// The revision that the decisions rest on.
+    pub(super) fn revision(&self) -> i64 {
+        self.row.revision
+    }
+
+    /// The row once the batch is written.
+    pub(super) fn written(&self) -> AccountRow {
+        if self.is_written() { self.row.after(&self.after, self.begins) } else { self.row.clone() }
     }
 
     /// Whether something of that time was spent in an earlier period, so that its correction is none of this one.
@@ -79,6 +110,8 @@ pub(super) struct Batch {
     pub(super) paths: HashMap<Uuid, Path>,
     /// By operation key.
     pub(super) reservations: BTreeMap<String, Kept>,
+    /// Tasks and pods that have to be the newest try when the batch is written; looked at there.
+    pub(super) tries: BTreeSet<(Uuid, Uuid)>,
     /// Pods that are not the newest try of their task.
     pub(super) stale: HashSet<Uuid>,
     /// Accounts that somebody else holds: they are as they were a moment ago, enough to say no and never to say yes.
@@ -88,6 +121,20 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// Whether something is to be written of this call.
+    pub(super) fn changes(&self, op_key: &str) -> bool {
+        self.reservations.get(op_key).is_some_and(Kept::is_written)
+    }
+
+    /// What was charged beyond the bounds of the calls that ended in this batch.
+    pub(super) fn overage_micro_usd(&self) -> i64 {
+        let ended = self.reservations.values().filter(|kept| kept.is_written());
+        let beyond = ended.filter_map(|kept| {
+            Some(kept.reservation.actual?.cost.0.saturating_sub(kept.reservation.amount.cost.0).max(0))
+        });
+        beyond.fold(0, i64::saturating_add)
+    }
+
     /// Decides one request. `None`: it needs an account that is busy.
     pub(super) fn decide(
         &mut self,
@@ -152,6 +199,7 @@ impl Batch {
             overdue: false,
             ended_us: None,
             report: None,
+            was: state,
             new: Some(Box::new(request.clone())),
             moved: false,
         };
@@ -243,6 +291,7 @@ impl Batch {
         for (uid, account) in after {
             if let Some(held) = self.accounts.get_mut(&uid) {
                 held.after = account;
+                held.used = true;
             }
         }
         Ok(())

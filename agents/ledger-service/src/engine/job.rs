@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
 use super::writer;
+use crate::metrics::Figures;
 use crate::{Error, Leases};
 
 /// Requests that may wait for the writer; more callers wait to get in.
@@ -41,6 +42,15 @@ pub(crate) enum Ask {
     Move { op_key: String, wanted: Move },
 }
 
+impl Ask {
+    pub(crate) fn op_key(&self) -> &str {
+        match self {
+            Self::Reserve(request) => &request.op_key,
+            Self::Move { op_key, .. } => op_key,
+        }
+    }
+}
+
 /// Its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
@@ -60,9 +70,10 @@ pub(crate) struct Engine(mpsc::Sender<Job>);
 
 impl Engine {
     /// Starts the writer, with a connection of its own to the pool's database.
-    pub(crate) fn start(pool: &PgPool, leases: Leases) -> Self {
+    pub(crate) fn start(pool: &PgPool, leases: Leases, figures: Option<Figures>) -> Self {
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(writer::write(pool.connect_options().as_ref().clone(), leases, waiting));
+        let options = pool.connect_options().as_ref().clone();
+        tokio::spawn(writer::write(options, leases, figures, waiting));
         Self(jobs)
     }
 

@@ -1,9 +1,12 @@
 //! Group commit: what callers ask for at the same time is decided together and written by one transaction.
 //!
-//! One writer takes everything that waits, locks the accounts concerned in one order, decides each request in the
-//! order it came by the pure rules ([`batch`]), and writes reservations, accounts and notices in one statement. Nobody
-//! is answered before the commit. Batches form by themselves: while one is being written the next ones gather, so a
-//! lone caller waits for nobody and many share one flush of the disk.
+//! One writer takes everything that waits, decides each request in the order it came by the pure rules ([`batch`]), and
+//! writes reservations, accounts and notices in one statement. Nobody is answered before the commit. Batches form by
+//! themselves: while one is being written the next ones gather, so a lone caller waits for nobody and many share one
+//! flush of the disk.
+//!
+//! It decides from what it remembers ([`book`]), and the statement holds only if that is still so. Otherwise, and for
+//! everything that is not simply granted or moved on, the accounts concerned are locked in one order and read first.
 //!
 //! A batch never waits for an account that somebody else holds ([`writer`]).
 //!
@@ -12,6 +15,7 @@
 //! gets the answer when they ask again.
 
 mod batch;
+mod book;
 mod job;
 mod queue;
 mod save;

@@ -9,12 +9,15 @@ use uuid::Uuid;
 use super::batch::{Batch, Kept};
 use crate::{Error, Leases};
 
-/// New reservations, moved ones, accounts and notices, in one statement.
+/// New reservations, moved ones, accounts and notices, in one statement. It does all of it, or nothing where something
+/// is not as it was when that was decided: an account's revision, its period, a reservation's state, a pod's try, or a
+/// key that is there already.
 pub(super) async fn save(conn: &mut PgConnection, batch: &Batch, leases: Leases) -> Result<(), Error> {
     let new = New::of(batch);
     let moved = Moved::of(batch);
     let accounts = Accounts::of(batch)?;
     let told: Vec<Uuid> = batch.told.iter().copied().collect();
+    let (tasks, pods): (Vec<Uuid>, Vec<Uuid>) = batch.tries.iter().copied().unzip();
     let (reserved, dispatched) = (leases.reserved.as_secs_f64(), leases.dispatched.as_secs_f64());
     sqlx::query(SAVE)
         .bind(&new.op_key)
@@ -56,6 +59,10 @@ pub(super) async fn save(conn: &mut PgConnection, batch: &Batch, leases: Leases)
         .bind(&accounts.committed_tokens)
         .bind(&accounts.period_start_us)
         .bind(&accounts.period_end_us)
+        .bind(&accounts.revision)
+        .bind(&moved.was)
+        .bind(&tasks)
+        .bind(&pods)
         .execute(conn)
         .await?;
     Ok(())
@@ -84,9 +91,10 @@ WITH added AS (
         dispatched_at = CASE WHEN m.state = 'Dispatched' THEN now() ELSE r.dispatched_at END,
         lease_until = CASE WHEN m.state = 'Dispatched' THEN now() + make_interval(secs => $20) ELSE r.lease_until END,
         ended_at = CASE WHEN m.state = 'Dispatched' THEN NULL ELSE now() END
-    FROM unnest($21::text[], $22::text[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[])
-         AS m(op_key, state, actual_cost, input_tokens, output_tokens, latency_ms)
-    WHERE r.op_key = m.op_key
+    FROM unnest($21::text[], $22::text[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[], $41::text[])
+         AS m(op_key, state, actual_cost, input_tokens, output_tokens, latency_ms, was)
+    WHERE r.op_key = m.op_key AND r.state = m.was
+    RETURNING 1
 ), paid AS (
     UPDATE accounts a SET
         reserved_cost = a.reserved_cost + d.reserved_cost, reserved_tokens = a.reserved_tokens + d.reserved_tokens,
@@ -95,14 +103,25 @@ WITH added AS (
         committed_cost_at_edit = coalesce(d.committed_cost, a.committed_cost_at_edit),
         committed_tokens_at_edit = coalesce(d.committed_tokens, a.committed_tokens_at_edit),
         period_start = coalesce('epoch'::timestamptz + d.start_us * interval '1 microsecond', a.period_start),
-        period_end = coalesce('epoch'::timestamptz + d.end_us * interval '1 microsecond', a.period_end)
+        period_end = coalesce('epoch'::timestamptz + d.end_us * interval '1 microsecond', a.period_end),
+        revision = a.revision + 1
     FROM unnest($27::uuid[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[],
-                $33::bigint[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[])
+                $33::bigint[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[])
          AS d(uid, reserved_cost, reserved_tokens, spent_cost, spent_tokens, overage_cost, overage_tokens,
-              committed_cost, committed_tokens, start_us, end_us)
-    WHERE a.account_uid = d.uid
+              committed_cost, committed_tokens, start_us, end_us, revision)
+    WHERE a.account_uid = d.uid AND a.revision = d.revision
+      AND (d.start_us IS NOT NULL OR a.period_end IS NULL OR now() < a.period_end)
+    RETURNING 1
 )
-SELECT pg_notify($34, account::text) FROM unnest($35::uuid[]) AS account";
+SELECT ledger_holds(
+           (SELECT count(*) FROM moved) = cardinality($21)
+           AND (SELECT count(*) FROM paid) = cardinality($27)
+           AND NOT EXISTS (
+               SELECT FROM unnest($42::uuid[], $43::uuid[]) AS asked(task, pod)
+                   JOIN desired mine ON mine.task_uid = asked.task AND mine.object_uid = asked.pod
+                   JOIN desired newer ON newer.task_uid = mine.task_uid AND newer.kind = mine.kind
+                                     AND (newer.attempt, newer.try) > (mine.attempt, mine.try))),
+       (SELECT count(pg_notify($34, account::text)) FROM unnest($35::uuid[]) AS account)";
 
 /// How a reservation stands after the batch, in columns.
 #[derive(Default)]
@@ -183,6 +202,7 @@ impl<'a> New<'a> {
 #[derive(Default)]
 struct Moved<'a> {
     op_key: Vec<&'a str>,
+    was: Vec<&'static str>,
     end: End,
 }
 
@@ -191,6 +211,7 @@ impl<'a> Moved<'a> {
         let mut moved = Self::default();
         for (key, kept) in batch.reservations.iter().filter(|(_, k)| k.moved && k.new.is_none()) {
             moved.op_key.push(key);
+            moved.was.push(kept.was.as_str());
             moved.end.push(kept);
         }
         moved
@@ -201,6 +222,7 @@ impl<'a> Moved<'a> {
 #[derive(Default)]
 struct Accounts {
     uid: Vec<Uuid>,
+    revision: Vec<i64>,
     reserved_cost: Vec<i64>,
     reserved_tokens: Vec<i64>,
     spent_cost: Vec<i64>,
@@ -216,12 +238,11 @@ struct Accounts {
 impl Accounts {
     fn of(batch: &Batch) -> Result<Self, Error> {
         let mut columns = Self::default();
-        for (uid, held) in batch.accounts.iter().filter(|(uid, _)| !batch.busy.contains(uid)) {
+        let free = batch.accounts.iter().filter(|(uid, _)| !batch.busy.contains(uid));
+        for (uid, held) in free.filter(|(_, held)| held.is_written()) {
             let difference = held.difference()?;
-            if difference == golden_ledger::Effect::default() && held.begins.is_none() {
-                continue;
-            }
             columns.uid.push(*uid);
+            columns.revision.push(held.revision());
             columns.reserved_cost.push(difference.reserved.cost.0);
             columns.reserved_tokens.push(difference.reserved.tokens);
             columns.spent_cost.push(difference.spent.cost.0);

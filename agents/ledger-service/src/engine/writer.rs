@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::job::{Ask, Job, Said};
 use super::store::{Lane, Store};
+use crate::metrics::Figures;
 use crate::{Error, Leases};
 
 /// Requests of one transaction. A larger one would make the first in it wait longer than it saves.
@@ -25,11 +26,17 @@ const AGAIN: u32 = 5;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Writes until nobody can ask any more.
-pub(super) async fn write(options: PgConnectOptions, leases: Leases, waiting: mpsc::Receiver<Job>) {
+pub(super) async fn write(
+    options: PgConnectOptions,
+    leases: Leases,
+    figures: Option<Figures>,
+    waiting: mpsc::Receiver<Job>,
+) {
     let queue = Arc::default();
     let (later, put_off) = mpsc::channel(PATIENT);
-    let quick = Store::new(options.clone(), leases, Lane::Quick, Arc::clone(&queue));
-    let patient = Store::new(options, leases, Lane::Patient, queue);
+    let quick =
+        Store::new(options.clone(), leases, Lane::Quick, Arc::clone(&queue)).measured(figures.clone());
+    let patient = Store::new(options, leases, Lane::Patient, queue).measured(figures);
     tokio::join!(lane(quick, waiting, Some(later)), lane(patient, put_off, None));
 }
 

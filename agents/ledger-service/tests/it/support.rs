@@ -21,6 +21,7 @@ pub(crate) fn postgres() -> &'static Postgres {
 pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) pool: PgPool,
+    pub(crate) url: String,
     pub(crate) team: Uuid,
 }
 
@@ -33,7 +34,7 @@ impl World {
         let url = server.create_database().unwrap();
         db::migrate_with(&url, None).await.unwrap();
         let pool = db::connect(&url, db::POOL_SIZE).unwrap();
-        Self { ledger: Ledger::new(pool.clone(), leases), pool, team: Uuid::new_v4() }
+        Self { ledger: Ledger::new(pool.clone(), leases), pool, url, team: Uuid::new_v4() }
     }
 
     /// A Budget with a limit, under a parent. Edits it if it exists.
