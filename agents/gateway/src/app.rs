@@ -4,6 +4,7 @@ use crate::inflight::Inflight;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::providers::Providers;
+use crate::standalone::Models;
 use golden_platform::CancellationToken;
 use golden_platform::auth::Authenticator;
 use sqlx::PgPool;
@@ -17,6 +18,8 @@ pub struct Gateway {
     pub ledger: Ledger,
     pub providers: Providers,
     pub authenticator: Authenticator,
+    /// Outside a cluster: the models by what clients ask for. In one, a role's binding says which answers.
+    pub standalone: Option<Models>,
     pub metrics: Metrics,
     /// Golden's own namespace.
     pub namespace: String,

@@ -35,6 +35,9 @@ pub enum CallError {
     },
     #[error("ModelProvider {provider} has no model {model:?}; it has {known}")]
     UnknownModel { provider: String, model: String, known: String },
+    /// Outside a cluster: the configuration's map has no line for what was asked for.
+    #[error("no model of this gateway's configuration answers {model:?} in {protocol}; it answers {known}")]
+    NotMapped { model: String, protocol: &'static str, known: String },
     #[error("{0}")]
     NotFound(String),
     #[error("role {role} of this task has no model; the team or policy must name one")]
@@ -72,7 +75,9 @@ impl CallError {
             Self::Malformed(_) => (S::BAD_REQUEST, "invalid_request_error", "malformed"),
             Self::TooLarge(_) => (S::PAYLOAD_TOO_LARGE, "invalid_request_error", "too_large"),
             Self::OtherProtocol { .. } => (S::BAD_REQUEST, "invalid_request_error", "other_protocol"),
-            Self::UnknownModel { .. } => (S::NOT_FOUND, "invalid_request_error", "model_not_found"),
+            Self::UnknownModel { .. } | Self::NotMapped { .. } => {
+                (S::NOT_FOUND, "invalid_request_error", "model_not_found")
+            }
             Self::NotFound(_) => (S::NOT_FOUND, "invalid_request_error", "not_found"),
             Self::Unsupported { .. } => (S::BAD_REQUEST, "invalid_request_error", "unsupported"),
             Self::NoModel { .. } => (S::NOT_FOUND, "invalid_request_error", "no_model"),

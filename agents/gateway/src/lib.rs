@@ -28,6 +28,7 @@ mod retry;
 mod routes;
 mod run;
 mod secret;
+mod standalone;
 mod stuck;
 mod upstream;
 
@@ -41,4 +42,5 @@ pub use providers::{Providers, SecretData, Secrets};
 pub use routes::router;
 pub use run::{Args, finish, run};
 pub use secret::{SecretFault, may_use};
+pub use standalone::{Config, Fault, Faults, LimitsHandle, Models, Standalone};
 pub use upstream::client as upstream_client;

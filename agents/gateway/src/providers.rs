@@ -23,7 +23,7 @@ const SLOT: Duration = Duration::from_secs(30);
 /// How long a Secret is used without looking again.
 const KEEP_KEY: Duration = Duration::from_secs(30);
 /// The key of the Secret's data.
-const API_KEY: &str = "apiKey";
+pub(crate) const API_KEY: &str = "apiKey";
 
 /// A Secret as far as it matters here.
 #[derive(Clone, Debug, Default)]

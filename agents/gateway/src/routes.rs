@@ -11,6 +11,7 @@ use crate::listing;
 use crate::plan::{MAX_BODY, Request, plan};
 use crate::protocol::{ChatCompletions, Embeddings, Fields, Messages, Protocol, Responses};
 use crate::providers::Endpoint;
+use crate::standalone;
 use crate::stuck;
 use axum::Router;
 use axum::extract::rejection::BytesRejection;
@@ -119,11 +120,14 @@ async fn endpoint(
     protocol: Protocol,
     raw: &[u8],
 ) -> Result<Endpoint, CallError> {
-    let named = if protocol.client_names_model() { Fields::parse(raw)?.text("model")? } else { None };
+    let asked = || Fields::parse(raw)?.text("model");
     let voter = identity.role.starts_with("voter:");
-    let providers = &gateway.providers;
-    let endpoint =
-        providers.endpoint(&identity.binding, &identity.namespace, voter, named.as_deref()).await?;
+    let (binding, named) = match &gateway.standalone {
+        Some(models) => (models.binding(protocol, asked()?.as_deref())?, None),
+        None if protocol.client_names_model() => (&identity.binding, asked()?),
+        None => (&identity.binding, None),
+    };
+    let endpoint = gateway.providers.endpoint(binding, &identity.namespace, voter, named.as_deref()).await?;
     endpoint.speaks(protocol, &identity.role)?;
     Ok(endpoint)
 }
@@ -154,16 +158,15 @@ async fn count_tokens(
 
 async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
     match caller(&gateway, &headers).await {
-        Ok(identity) => listing::list(&identity.binding, &headers),
+        Ok(identity) => listing::list(gateway.standalone.as_ref(), &identity.binding, &headers),
         Err(error) => error.response(listing::protocol(&headers)),
     }
 }
 
 async fn model(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let found = caller(&gateway, &headers).await.and_then(|identity| {
-        let binding = &identity.binding;
-        listing::one(binding, &id, &headers)
-    });
+    let found = caller(&gateway, &headers)
+        .await
+        .and_then(|identity| listing::one(gateway.standalone.as_ref(), &identity.binding, &id, &headers));
     found.unwrap_or_else(|error| error.response(listing::protocol(&headers)))
 }
 
@@ -208,6 +211,10 @@ async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Identity, Call
     let caller = checked.map_err(|e| match e {
         auth::Error::Unavailable(why) => CallError::Unavailable(why),
         auth::Error::NotAServiceAccount(_) => CallError::Forbidden(e.to_string()),
+        // There are no service accounts there.
+        auth::Error::Missing | auth::Error::Refused(_) if gateway.standalone.is_some() => {
+            CallError::Unauthorized(standalone::WRONG_TOKEN.to_owned())
+        }
         auth::Error::Missing | auth::Error::Refused(_) => CallError::Unauthorized(e.to_string()),
     })?;
     identify(&gateway.pool, &gateway.namespace, &caller, headers).await

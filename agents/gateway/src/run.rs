@@ -5,7 +5,7 @@ use crate::inflight::Inflight;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::providers::{KubeSecrets, Providers};
-use crate::{money, routes, upstream};
+use crate::{money, routes, standalone, upstream};
 use anyhow::Context;
 use futures::StreamExt;
 use golden_crds::ModelProvider;
@@ -14,6 +14,7 @@ use golden_platform::config::CommonArgs;
 use golden_platform::http::{Health, ServiceClient, TokenFile, client, serve};
 use golden_platform::{db, shutdown, telemetry};
 use kube::runtime::{WatchStreamExt, reflector, watcher};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -22,20 +23,33 @@ use tokio_util::task::TaskTracker;
 /// How long calls under way may still settle once the process stops.
 const SETTLE: Duration = Duration::from_secs(4);
 
+/// What a file says instead; given beside one, an argument would only look as if it counted.
+const OF_CLUSTERS: [&str; 5] = ["database_url", "ledger_url", "namespace", "listen", "token_file"];
+
 /// Calls models for attempts and voters, and pays for each call.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     pub common: CommonArgs,
+    /// Runs outside a cluster, with everything that this file says (docs/gateway.md).
+    #[arg(long, value_name = "FILE", conflicts_with_all = OF_CLUSTERS)]
+    pub config: Option<PathBuf>,
     /// Postgres, as the role golden_service.
-    #[arg(long, env = "GOLDEN_DATABASE_URL", hide_env_values = true)]
-    pub database_url: String,
+    #[arg(long, env = "GOLDEN_DATABASE_URL", hide_env_values = true, required_unless_present = "config")]
+    pub database_url: Option<String>,
     #[arg(long, env = "GOLDEN_LEDGER_URL", default_value = "http://golden-ledger:8080")]
     pub ledger_url: String,
 }
 
 /// Serves until the process is told to stop.
 pub async fn run(args: Args) -> anyhow::Result<()> {
+    match &args.config {
+        Some(file) => standalone::run(file).await,
+        None => in_cluster(args).await,
+    }
+}
+
+async fn in_cluster(args: Args) -> anyhow::Result<()> {
     golden_platform::init_crypto();
     telemetry::init("gateway");
     let stop = shutdown::on_signals()?;
@@ -44,7 +58,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (providers, writer) = reflector::store();
     tokio::spawn(watch(kube.clone(), writer));
     let registry = telemetry::Metrics::new("gateway")?;
-    let pool = db::connect(&args.database_url, db::POOL_SIZE)?;
+    let database_url = args.database_url.context("GOLDEN_DATABASE_URL is missing")?;
+    let pool = db::connect(&database_url, db::POOL_SIZE)?;
     let token = TokenFile::new(&args.common.token_file);
     let gateway = Arc::new(Gateway {
         pool: pool.clone(),
@@ -56,6 +71,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         )
         .with_breakers(registry.breakers()),
         authenticator: Authenticator::kubernetes(kube),
+        standalone: None,
         metrics: Metrics::new(&registry)?,
         namespace: args.common.namespace.clone(),
         upstream: upstream::client()?,
@@ -64,8 +80,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         stop: stop.clone(),
         calls: TaskTracker::new(),
     });
-    let (url, money) = (args.database_url.clone(), gateway.money.clone());
-    tokio::spawn(async move { money::hear(&url, money).await });
+    let money = gateway.money.clone();
+    tokio::spawn(async move { money::hear(&database_url, money).await });
     let ledger = gateway.ledger.clone();
     let health = Health::new(registry)
         .postgres(pool)

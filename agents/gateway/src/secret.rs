@@ -4,7 +4,7 @@ use golden_crds::labels::{SECRET_HOSTS, SECRET_USE};
 use std::collections::BTreeMap;
 
 /// The use that a Secret with a model's key is annotated with.
-const MODEL: &str = "model";
+pub(crate) const MODEL: &str = "model";
 
 /// Why a Secret is not used. The text names what to correct.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,7 @@ fn lists(annotation: Option<&String>, wanted: &str) -> bool {
 }
 
 /// `host` or `host:port` of a URL, the port only where it is written and not the scheme's own.
-fn host(url: &str) -> Option<String> {
+pub(crate) fn host(url: &str) -> Option<String> {
     let url = reqwest::Url::parse(url).ok().filter(|u| matches!(u.scheme(), "http" | "https"))?;
     // Whoever reads `http://good@evil/` takes it for another host; nobody needs it.
     if !url.username().is_empty() || url.password().is_some() {

@@ -14,6 +14,8 @@ mod providers;
 mod python;
 #[path = "it/sdks.rs"]
 mod sdks;
+#[path = "it/standalone.rs"]
+mod standalone;
 #[path = "it/upstream.rs"]
 mod upstream;
 #[path = "it/world.rs"]

@@ -27,7 +27,7 @@ const GOLDEN: &str = "golden-system";
 const PODS: usize = 6;
 
 /// One server for the tests that run at the same time; the last one ends it.
-fn postgres() -> Arc<Postgres> {
+pub(crate) fn postgres() -> Arc<Postgres> {
     static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap();
     shared.upgrade().unwrap_or_else(|| {
@@ -307,6 +307,7 @@ fn gateway(pool: &PgPool, ledger: Ledger, setup: &Setup, base_url: &str, pods: &
         ledger,
         providers: Providers::new(store, Box::new(OneSecret(secret)), GOLDEN),
         authenticator: Authenticator::new(Fixed(known)),
+        standalone: None,
         metrics: Metrics::new(&registry).unwrap(),
         namespace: GOLDEN.into(),
         upstream: upstream_client().unwrap(),
