@@ -12,8 +12,7 @@ pub(crate) enum ServiceCommand {
     /// Keep the accounts that every call is paid from.
     #[command(hide = true)]
     Ledger(Box<golden_ledger_service::Args>),
-    /// Let agents call models, within their budgets.
-    #[command(hide = true)]
+    /// Let agents call models, within their budgets; outside a cluster with --config.
     Gateway(Box<golden_gateway::Args>),
     /// Drive a team's tasks.
     #[command(hide = true)]

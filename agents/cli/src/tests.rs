@@ -19,6 +19,21 @@ fn every_command_the_pages_show_exists_with_its_flags() {
     assert!(count > 8, "only {count} commands were found");
 }
 
+#[test]
+fn the_gateway_takes_a_file_or_a_clusters_arguments_and_not_both() {
+    let parse = |line: &str| Arguments::try_parse_from(line.split(' ')).map(drop).map_err(|e| e.to_string());
+    assert_eq!(parse("golden gateway --config gateway.yaml"), Ok(()));
+    assert_eq!(parse("golden gateway --database-url postgres://x --listen 127.0.0.1:1"), Ok(()));
+    for (line, named) in [
+        ("golden gateway", "--database-url"),
+        ("golden gateway --config gateway.yaml --listen 127.0.0.1:1", "--listen"),
+        ("golden gateway --config gateway.yaml --database-url postgres://x", "--database-url"),
+    ] {
+        let told = parse(line).unwrap_err();
+        assert!(told.contains(named), "{line}: {told}");
+    }
+}
+
 /// The commands of `golden` in the page's console blocks.
 fn console(page: &str) -> Vec<String> {
     let mut inside = false;
