@@ -118,7 +118,7 @@ async fn the_gateway_serves_outside_a_cluster_and_says_at_the_end_what_was_spent
     let cost = served.prompt_tokens + 4 * served.completion_tokens;
     let (spent, status) = golden.end();
     assert!(spent.contains(&dollars(cost)), "{spent}");
-    assert!(spent.contains("for 1 calls"), "{spent}");
+    assert!(spent.contains("for 1 call with"), "{spent}");
     assert!(status.success(), "{status}");
 
     // Killed without a word, it has lost nothing.

@@ -285,7 +285,9 @@ pub(crate) fn refusal(provider: &str, failed: Failed) -> Result<(StatusCode, Hea
         Some((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, ..)) => Err(CallError::Upstream {
             status: StatusCode::SERVICE_UNAVAILABLE,
             code: "provider_key_refused",
-            message: format!("ModelProvider {provider} refuses its key; correct the Secret it names"),
+            message: format!(
+                "ModelProvider {provider} refuses its key; correct the Secret it names, or outside a cluster the variable"
+            ),
             retry_after: Some(15),
         }),
         Some((status, headers, body)) if status.is_client_error() || status.is_server_error() => {

@@ -64,8 +64,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a file's text, YAML or JSON.
-    /// `environment` looks a variable up.
+    /// Reads a file's text, YAML or JSON; `environment` looks a variable up.
     pub fn parse(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, Faults> {
         let File { listen, postgres, redis, token, token_env, providers: parts, model, models, budget, task } =
             file(text)?;

@@ -123,8 +123,9 @@ fn shown(token: &Token) -> String {
 /// What was spent since the start.
 pub(super) fn farewell(spent: &Spent, standing: &Standing) -> String {
     let Spent { calls, cost, input_tokens, output_tokens, unknown, open } = spent;
+    let ending = if *calls == 1 { "" } else { "s" };
     let mut text = format!(
-        "spent since the start: {} for {calls} calls with {input_tokens} input and {output_tokens} output tokens\n",
+        "spent since the start: {} for {calls} call{ending} with {input_tokens} input and {output_tokens} output tokens\n",
         MicroUsd(*cost).exact()
     );
     if *unknown > 0 {
