@@ -25,6 +25,11 @@ DROP INDEX reservations_open;
 CREATE INDEX reservations_lease ON reservations (lease_until);
 ALTER TABLE reservations SET (fillfactor = 50);
 
+-- One index where there were two: of a task's calls, and of those among them that asked the same.
+DROP INDEX reservations_task;
+DROP INDEX reservations_try;
+CREATE INDEX reservations_task ON reservations (task_uid, request_hash);
+
 CREATE TABLE lease_sweep (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     swept_until timestamptz NOT NULL

@@ -82,9 +82,12 @@ impl Answer {
             usage: Usage { prompt: tokens(body.len()), cached: 0, completion: 0 },
         };
         answer.usage.completion = tokens(answer.bytes());
-        if answer.usage.completion > request.max_output() {
-            answer.cut(request.max_output());
+        let room = request.max_output().saturating_sub(reply.reasoning_tokens);
+        if answer.usage.completion > room {
+            answer.cut(room);
         }
+        answer.usage.completion =
+            (answer.usage.completion + reply.reasoning_tokens).min(request.max_output());
         answer
     }
 

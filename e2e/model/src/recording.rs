@@ -12,10 +12,11 @@ use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
 
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("fix-slugify.yaml", include_str!("../recordings/fix-slugify.yaml")),
     ("adr-queue.yaml", include_str!("../recordings/adr-queue.yaml")),
     ("small-budget.yaml", include_str!("../recordings/small-budget.yaml")),
+    ("last-cent.yaml", include_str!("../recordings/last-cent.yaml")),
     ("chaos.yaml", include_str!("../recordings/chaos.yaml")),
 ];
 
@@ -77,6 +78,9 @@ pub struct Reply {
     pub content: String,
     #[serde(default)]
     pub tool_calls: Vec<RecordedCall>,
+    /// Tokens it thought in silence for: output like any other.
+    #[serde(default)]
+    pub reasoning_tokens: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

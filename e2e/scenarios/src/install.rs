@@ -127,7 +127,9 @@ pub fn demo_parts(tools: &Tools) -> Result<()> {
 pub fn platform(tools: &Tools, model: &Model) -> Result<()> {
     apply_example(tools, "platform/namespace.yaml")?;
     provider(tools, model)?;
-    for file in ["platform/policies.yaml", "checkout/budgets.yaml", "checkout/team.yaml"] {
+    for file in
+        ["platform/policies.yaml", "platform/budget.yaml", "checkout/budgets.yaml", "checkout/team.yaml"]
+    {
         apply_example(tools, file)?;
     }
     wait_for("the team core to be Ready", Duration::from_mins(2), || {
@@ -166,6 +168,10 @@ fn real_provider(base_url: &str, api_key: &str, model: &str) -> Result<String> {
         .and_then(|rest| rest.split('/').next())
         .context("OPENAI_BASE_URL is no URL")?;
     // Prices a person may correct: a model without a price is refused, so the demo names an upper guess.
+    let priced = |name: &str, most: i64| {
+        serde_json::json!({"name": name, "upstreamName": model, "contextWindow": 128_000, "maxOutputTokens": most,
+            "inputMicroUSDPerMToken": 3_000_000, "outputMicroUSDPerMToken": 15_000_000})
+    };
     let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": "v1", "kind": "Secret",
          "metadata": {"name": "model-key", "namespace": NAMESPACE, "annotations": {
@@ -175,8 +181,7 @@ fn real_provider(base_url: &str, api_key: &str, model: &str) -> Result<String> {
          "metadata": {"name": "shared", "namespace": NAMESPACE},
          "spec": {"protocol": "OpenAI", "baseURL": base_url, "secretRef": {"name": "model-key"},
             "allowedNamespaces": ["*"],
-            "models": [{"name": "standard", "upstreamName": model, "contextWindow": 128_000, "maxOutputTokens": 4096,
-                "inputMicroUSDPerMToken": 3_000_000, "outputMicroUSDPerMToken": 15_000_000}]}}
+            "models": [priced("standard", 4096), priced("small", 1024)]}}
     ]});
     Ok(list.to_string())
 }

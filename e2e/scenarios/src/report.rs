@@ -10,12 +10,25 @@ use serde::Serialize;
 pub struct Outcome {
     pub name: String,
     pub complete: bool,
+    /// Why it failed, if it did: the condition's reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
     pub attempts: i64,
     /// `role verdict`, one an accepted ballot.
     pub votes: Vec<String>,
     #[serde(rename = "costMicroUSD")]
     pub cost_micro_usd: i64,
     pub commit: Option<String>,
+}
+
+impl Outcome {
+    fn state(&self) -> &str {
+        match &self.failed {
+            _ if self.complete => "Complete",
+            Some(reason) => reason,
+            None => "open",
+        }
+    }
 }
 
 /// The line `cargo xtask demo --json` ends with.
@@ -39,14 +52,14 @@ impl Report {
     /// The table: task, attempts, votes, cost, commit.
     pub fn table(&self) -> String {
         let mut text = format!(
-            "{:<14} {:<10} {:>8}   {:<34} {:>10}   {}\n",
+            "{:<16} {:<16} {:>8}   {:<34} {:>10}   {}\n",
             "TASK", "STATE", "ATTEMPTS", "VOTES", "COST", "COMMIT"
         );
         for task in &self.tasks {
             text.push_str(&format!(
-                "{:<14} {:<10} {:>8}   {:<34} {:>10}   {}\n",
+                "{:<16} {:<16} {:>8}   {:<34} {:>10}   {}\n",
                 task.name,
-                if task.complete { "Complete" } else { "open" },
+                task.state(),
                 task.attempts,
                 tally(&task.votes),
                 format!("${}.{:06}", task.cost_micro_usd / 1_000_000, task.cost_micro_usd % 1_000_000),

@@ -1,4 +1,4 @@
-//! The demo's three stories.
+//! The demo's four stories.
 
 use crate::install::{apply_example, condition};
 use crate::report::Outcome;
@@ -12,11 +12,14 @@ pub const NAMESPACE: &str = "checkout";
 /// The tasks, by the names of their files in `examples/tasks`.
 pub const TASKS: [&str; 3] = ["fix-slugify", "adr-queue", "small-budget"];
 
+/// Two tasks that want the last cent of one budget. Whose it is, nobody knows before.
+pub const RACERS: [&str; 2] = ["last-cent-left", "last-cent-right"];
+
 const LONG: Duration = Duration::from_mins(5);
 
 /// Removes what an earlier run left, so that the stories start from their beginning.
 pub fn reset(tools: &Tools) -> Result<()> {
-    for name in TASKS {
+    for name in TASKS.into_iter().chain(RACERS) {
         tools.kubectl(&[
             "-n",
             NAMESPACE,
@@ -28,7 +31,21 @@ pub fn reset(tools: &Tools) -> Result<()> {
         ])?;
     }
     tools.kubectl(&["-n", NAMESPACE, "delete", "decisions", "--all", "--timeout=60s"])?;
+    renew(tools, "golden-system", "last-cent", "platform/budget.yaml")?;
     restart_parts(tools)
+}
+
+/// Makes a Budget anew: one with the same name and nothing spent.
+fn renew(tools: &Tools, namespace: &str, name: &str, file: &str) -> Result<()> {
+    tools.kubectl(&["-n", namespace, "delete", "budget", name, "--ignore-not-found", "--timeout=60s"])?;
+    apply_example(tools, file)?;
+    for budget in ["left", "right"] {
+        wait_for(&format!("the budget {budget} to find its parent"), LONG, || {
+            let budget = tools.get(&["-n", NAMESPACE, "budget", budget])?;
+            Ok((condition(&budget, "Ready") == Some("True")).then_some(()))
+        })?;
+    }
+    Ok(())
 }
 
 /// Restarts the git server and the model. Both keep their state in the pod's own folder: the delivered branches and
@@ -42,20 +59,43 @@ pub fn restart_parts(tools: &Tools) -> Result<()> {
     Ok(())
 }
 
-/// Submits all three tasks at once.
-pub fn submit(tools: &Tools) -> Result<()> {
-    TASKS.iter().try_for_each(|name| apply_example(tools, &format!("tasks/{name}.yaml")))
+/// Submits all tasks at once. The race is set for the recorded model: what another one uses for its calls decides
+/// whether they fit the last cent.
+pub fn submit(tools: &Tools, race: bool) -> Result<()> {
+    let files = TASKS.iter().copied().chain(race.then_some("last-cent"));
+    files.into_iter().try_for_each(|name| apply_example(tools, &format!("tasks/{name}.yaml")))
 }
 
-/// Plays all three to their end, telling each step to `say`, and gathers what came of them.
-pub fn play(tools: &Tools, say: &mut dyn FnMut(&str)) -> Result<Vec<Outcome>> {
+/// Plays all to their end, telling each step to `say`, and gathers what came of them.
+pub fn play(tools: &Tools, race: bool, say: &mut dyn FnMut(&str)) -> Result<Vec<Outcome>> {
     raise_the_budget(tools, say)?;
     decide_the_tie(tools, say)?;
     for name in TASKS {
         wait_complete(tools, name)?;
         say(&format!("{name}: Complete"));
     }
-    TASKS.iter().map(|name| outcome(tools, name)).collect()
+    let mut names = TASKS.to_vec();
+    if race {
+        one_gets_it(tools, say)?;
+        names.extend(RACERS);
+    }
+    names.into_iter().map(|name| outcome(tools, name)).collect()
+}
+
+/// Waits until both racers have ended: one Complete, the other refused for want of money.
+fn one_gets_it(tools: &Tools, say: &mut dyn FnMut(&str)) -> Result<()> {
+    let mut won = Vec::new();
+    for name in RACERS {
+        let (complete, message) = wait_for(&format!("{name} to end"), LONG, || {
+            let task = task(tools, name)?;
+            let ended = |kind| condition(&task, kind) == Some("True");
+            Ok((ended("Complete") || ended("Failed")).then(|| (ended("Complete"), message(&task, "Failed"))))
+        })?;
+        say(&format!("{name}: {}", if complete { "Complete" } else { message.as_str() }));
+        won.extend(complete.then_some(name));
+    }
+    ensure!(won.len() == 1, "one racer gets the last cent, and {won:?} did");
+    Ok(())
 }
 
 /// Waits until the small budget holds a call, then raises it.
@@ -117,9 +157,17 @@ pub fn task(tools: &Tools, name: &str) -> Result<Value> {
 }
 
 fn message(object: &Value, kind: &str) -> String {
+    of_condition(object, kind, "message")
+}
+
+fn reason(object: &Value, kind: &str) -> String {
+    of_condition(object, kind, "reason")
+}
+
+fn of_condition(object: &Value, kind: &str, field: &str) -> String {
     let conditions = object["status"]["conditions"].as_array();
     let found = conditions.into_iter().flatten().find(|c| c["type"] == kind);
-    found.and_then(|c| c["message"].as_str()).unwrap_or_default().to_owned()
+    found.and_then(|c| c[field].as_str()).unwrap_or_default().to_owned()
 }
 
 fn refuse_failed(task: &Value) -> Result<()> {
@@ -135,11 +183,13 @@ fn outcome(tools: &Tools, name: &str) -> Result<Outcome> {
     let task = task(tools, name)?;
     let votes: Value = serde_json::from_str(&tools.golden(&["votes", name, "-n", NAMESPACE, "-o", "json"])?)?;
     let ballots = votes["ballots"].as_array().context("votes without ballots")?;
-    ensure!(!ballots.is_empty(), "{name} is Complete without a vote");
+    let complete = condition(&task, "Complete") == Some("True");
+    ensure!(!complete || !ballots.is_empty(), "{name} is Complete without a vote");
     let status = &task["status"];
     Ok(Outcome {
         name: name.to_owned(),
-        complete: condition(&task, "Complete") == Some("True"),
+        complete,
+        failed: (condition(&task, "Failed") == Some("True")).then(|| reason(&task, "Failed")),
         attempts: status["attempt"].as_i64().unwrap_or(0),
         votes: ballots
             .iter()

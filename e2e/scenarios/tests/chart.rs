@@ -99,7 +99,7 @@ fn task(name: &str, more: &str) -> String {
 #[test]
 fn every_example_is_accepted() {
     let kubectl = Kubectl::new(installed().server.kubeconfig()).expect("kubectl");
-    for name in ["fix-slugify", "adr-queue", "small-budget"] {
+    for name in ["fix-slugify", "adr-queue", "small-budget", "last-cent"] {
         let text =
             std::fs::read_to_string(root().join(format!("examples/tasks/{name}.yaml"))).expect("an example");
         kubectl.apply(&text).unwrap_or_else(|e| panic!("{name}: {e:#}"));

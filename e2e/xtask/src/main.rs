@@ -24,7 +24,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// A real cluster, Golden in it, and three tasks run to Complete
+    /// A real cluster, Golden in it, and four stories of tasks
     Demo(demo::Args),
     /// Everything that must hold, as CI runs it
     Test(test::Args),

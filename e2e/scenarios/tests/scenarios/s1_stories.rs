@@ -1,14 +1,14 @@
-//! The three stories, and what must be true of what they leave behind.
+//! The four stories, and what must be true of what they leave behind.
 
 use crate::support::tools;
 use golden_scenarios::{install, stories};
 use serde_json::Value;
 
 #[test]
-fn all_three_stories_complete() {
+fn all_stories_come_to_their_end() {
     let tools = tools();
-    stories::submit(&tools).expect("the examples are accepted");
-    let outcomes = stories::play(&tools, &mut |line| println!("{line}")).expect("the stories complete");
+    stories::submit(&tools, true).expect("the examples are accepted");
+    let outcomes = stories::play(&tools, true, &mut |line| println!("{line}")).expect("the stories complete");
     let of = |name: &str| outcomes.iter().find(|o| o.name == name).expect("each task has an outcome");
 
     let code = of("fix-slugify");
@@ -16,7 +16,17 @@ fn all_three_stories_complete() {
     assert_eq!(code.votes.len(), 4, "{:?}", code.votes);
     assert_eq!(code.votes.iter().filter(|v| v.ends_with("Reject")).count(), 1, "{:?}", code.votes);
     assert!(code.commit.is_some(), "a branch was delivered");
-    assert!(outcomes.iter().all(|o| o.complete && o.cost_micro_usd > 0), "{outcomes:?}");
+    for name in stories::TASKS {
+        assert!(of(name).complete && of(name).cost_micro_usd > 0, "{outcomes:?}");
+    }
+    let (won, lost): (Vec<_>, Vec<_>) = stories::RACERS.iter().map(|name| of(name)).partition(|o| o.complete);
+    assert_eq!((won.len(), lost.len()), (1, 1), "{outcomes:?}");
+    assert!(won[0].cost_micro_usd > 0);
+    assert_eq!(
+        (lost[0].failed.as_deref(), lost[0].cost_micro_usd),
+        (Some("BudgetExhausted"), 0),
+        "{outcomes:?}"
+    );
 }
 
 #[test]
@@ -76,7 +86,7 @@ fn the_dissent_is_kept_with_verified_evidence_and_its_impact() {
 fn every_call_is_settled_and_the_models_own_tally_agrees() {
     let tools = tools();
     let mut calls = 0;
-    for name in stories::TASKS {
+    for name in stories::TASKS.into_iter().chain(stories::RACERS) {
         let text = tools.golden(&["cost", name, "-n", stories::NAMESPACE, "-o", "json"]).expect("cost");
         for line in serde_json::from_str::<Vec<Value>>(&text).expect("JSON") {
             assert_eq!(line["state"], "Settled", "{line}");
