@@ -12,6 +12,8 @@ mod protocols;
 mod providers;
 #[path = "it/python.rs"]
 mod python;
+#[path = "it/races.rs"]
+mod races;
 #[path = "it/sdks.rs"]
 mod sdks;
 #[path = "it/standalone.rs"]
