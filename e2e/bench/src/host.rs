@@ -46,6 +46,21 @@ pub(crate) fn cpu_s(pid: u32) -> f64 {
     stat(pid).map_or(0.0, |s| s.cpu_s)
 }
 
+/// The most memory that a process and its direct children had resident, in MB (10^6 bytes).
+pub(crate) fn family_rss_mb(pid: u32) -> f64 {
+    let Ok(entries) = fs::read_dir("/proc") else { return 0.0 };
+    let pids = entries.flatten().filter_map(|e| e.file_name().to_string_lossy().parse::<u32>().ok());
+    let family = pids.filter_map(stat).filter(|s| s.pid == pid || s.parent == pid);
+    family.filter_map(|s| peak_kib(&fs::read_to_string(format!("/proc/{}/status", s.pid)).ok()?)).sum::<f64>()
+        * 1024.0
+        / 1e6
+}
+
+/// `VmHWM` of proc(5), in KiB.
+fn peak_kib(status: &str) -> Option<f64> {
+    field(status, "VmHWM")?.split_whitespace().next()?.parse::<u32>().ok().map(f64::from)
+}
+
 struct Stat {
     pid: u32,
     parent: u32,
@@ -79,6 +94,13 @@ mod tests {
                 .abs()
                 < 0.001
         );
+    }
+
+    #[test]
+    fn the_peak_of_memory_is_read_and_not_the_present_size() {
+        let status = "Name:\tx\nVmPeak:\t  900 kB\nVmHWM:\t  20480 kB\nVmRSS:\t  100 kB\n";
+        assert!((peak_kib(status).unwrap() - 20480.0).abs() < 0.001);
+        assert!(family_rss_mb(std::process::id()) > 1.0);
     }
 
     #[test]

@@ -19,6 +19,13 @@ impl Times {
         self.0.len()
     }
 
+    /// In milliseconds; 0 of nothing.
+    pub(crate) fn mean_ms(&self) -> f64 {
+        let count = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        let sum: f64 = self.0.iter().map(|us| f64::from(*us)).sum();
+        if count == 0 { 0.0 } else { sum / f64::from(count) / 1000.0 }
+    }
+
     /// The time that `percent` of all did not exceed (nearest rank), in milliseconds; 0 of nothing.
     pub(crate) fn percentile_ms(&mut self, percent: usize) -> f64 {
         if self.0.is_empty() {
@@ -45,5 +52,6 @@ mod tests {
         assert!(close(times.percentile_ms(99), 99.0));
         assert!(close(times.percentile_ms(100), 100.0));
         assert!(close(Times::default().percentile_ms(99), 0.0));
+        assert!(close(times.mean_ms(), 50.5) && close(Times::default().mean_ms(), 0.0));
     }
 }

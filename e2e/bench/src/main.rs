@@ -1,10 +1,12 @@
 //! Benchmarks: one command each, all arms in one run on one machine, so that their ratios mean something.
 //! Started by `cargo xtask bench`, which builds it with the profile `bench`.
 
+mod gateway;
 mod host;
 mod latency;
 mod ledger;
 mod report;
+mod venv;
 
 use clap::{Parser, Subcommand};
 
@@ -19,11 +21,21 @@ struct Arguments {
 enum Bench {
     /// Durable spends: raw disk, raw inserts, naive rows, ours, a peer, and a killed database
     Ledger(ledger::Args),
+    /// Calls through the gateway: direct, a plain proxy, ours, LiteLLM; and LiteLLM's budget races played on both
+    Gateway(gateway::Args),
+    /// One of the servers that a benchmark starts
+    #[command(hide = true)]
+    Serve {
+        #[command(subcommand)]
+        role: gateway::Role,
+    },
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().bench {
         Bench::Ledger(args) => ledger::run(&args).await,
+        Bench::Gateway(args) => gateway::run(&args).await,
+        Bench::Serve { role } => gateway::serve(role).await,
     }
 }

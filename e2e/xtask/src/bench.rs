@@ -12,7 +12,7 @@ pub(crate) struct Args {
     /// End with one JSON object instead of a table.
     #[arg(long)]
     json: bool,
-    /// How long each arm is measured.
+    /// How long each arm, or each of its figures, is measured.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=600))]
     seconds: Option<u16>,
     /// Fail if a bar does not hold.
@@ -24,6 +24,8 @@ pub(crate) struct Args {
 enum Name {
     /// Durable spends on one Postgres: raw disk, raw inserts, naive rows, ours, a peer, a killed database
     Ledger,
+    /// Calls on one upstream: direct, through a plain proxy, through ours, through LiteLLM; and its budget races on both
+    Gateway,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -31,6 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut bench = Command::new(build::program("golden-bench", &["--profile", "bench"])?);
     bench.arg(match args.name {
         Name::Ledger => "ledger",
+        Name::Gateway => "gateway",
     });
     bench.args(args.json.then_some("--json")).args(args.strict.then_some("--strict"));
     if let Some(seconds) = args.seconds {

@@ -3,11 +3,11 @@
 //! each in a database of its own.
 
 mod arms;
-mod audit;
+pub(crate) mod audit;
 mod bars;
 mod crash;
 mod disk;
-mod ground;
+pub(crate) mod ground;
 mod keys;
 mod load;
 mod naive;

@@ -1,0 +1,162 @@
+//! The arms, in their order. One that fails says so and the others go on.
+
+use super::calls::{bearer, token};
+use super::child::Child;
+use super::litellm::{self, Budgets, Proxy};
+use super::load::Load;
+use super::measure::{self, Watched};
+use super::races::{self, LATENCY_MS, Price, RACES, Race, TASKS};
+use super::target::Target;
+use super::town::Town;
+use crate::ledger::ground::PLENTY;
+use crate::report::Arm;
+use anyhow::{Context as _, Result};
+use golden_cluster::services::Postgres;
+use std::sync::Arc;
+use uuid::Uuid;
+
+pub(crate) const DIRECT: &str = "direct";
+pub(crate) const PROXY: &str = "axum_proxy";
+pub(crate) const GOLDEN: &str = "golden";
+pub(crate) const LITELLM: &str = "litellm";
+/// Tasks that call, all on one budget.
+const CALLING: usize = 16;
+
+pub(crate) async fn every(seconds: f64, progress: bool) -> Result<Vec<Arm>> {
+    let mut arms = Arms { done: vec![], progress };
+    let upstream = upstream(0).await?;
+    arms.add(DIRECT, direct(&upstream, seconds).await);
+    arms.add(PROXY, proxy(&upstream, seconds).await);
+    let server = tokio::task::spawn_blocking(Postgres::start_durable).await?.context("no Postgres");
+    let server = server.map(Arc::new);
+    arms.add(GOLDEN, with(&server, async |server| golden(server, &upstream, seconds).await).await);
+    arms.add(LITELLM, litellm(&upstream, seconds).await);
+    drop(upstream);
+    let slow = self::upstream(LATENCY_MS).await?;
+    let price = Price::of(&Target::new(&slow.url)).await?;
+    arms.races(GOLDEN, with(&server, async |server| golden_races(server, &slow, price).await).await);
+    arms.races(LITELLM, litellm_races(&slow, price).await);
+    Ok(arms.done)
+}
+
+/// An arm that needs Postgres says so if there is none.
+async fn with<T>(
+    server: &Result<Arc<Postgres>>,
+    arm: impl AsyncFnOnce(&Arc<Postgres>) -> Result<T>,
+) -> Result<T> {
+    match server {
+        Ok(server) => arm(server).await,
+        Err(error) => anyhow::bail!("{error:#}"),
+    }
+}
+
+async fn upstream(latency_ms: u64) -> Result<Child> {
+    let args = ["upstream", "--latency-ms", &latency_ms.to_string()].map(str::to_owned);
+    Child::start(&args).await.context("the upstream")
+}
+
+/// Callers whose token nobody checks, as long as those that are checked.
+fn anybody(url: &str) -> Result<Load> {
+    let bearers = (0..CALLING).map(|_| bearer(&token(Uuid::new_v4()))).collect::<Result<_>>()?;
+    Ok(Load::new(Arc::new(Target::new(url)), bearers))
+}
+
+async fn direct(upstream: &Child, seconds: f64) -> Result<Arm> {
+    let mut arm = Arm::new(DIRECT);
+    let watched = Watched { pid: None, metrics: None };
+    measure::all(&mut arm, &anybody(&upstream.url)?, watched, seconds).await?;
+    Ok(arm)
+}
+
+async fn proxy(upstream: &Child, seconds: f64) -> Result<Arm> {
+    let child = Child::start(&["proxy", "--upstream", &upstream.url].map(str::to_owned)).await?;
+    let mut arm = Arm::new(PROXY);
+    let watched = Watched { pid: Some(child.pid()), metrics: None };
+    measure::all(&mut arm, &anybody(&child.url)?, watched, seconds).await?;
+    child.stop().await?;
+    Ok(arm)
+}
+
+async fn golden(server: &Arc<Postgres>, upstream: &Child, seconds: f64) -> Result<Arm> {
+    let mut town = Town::new(server, &upstream.url, CALLING).await?;
+    let budget = town.budget(PLENTY).await?;
+    let mut bearers = vec![];
+    for _ in 0..CALLING {
+        bearers.push(bearer(&town.task(budget).await?)?);
+    }
+    let load = Load::new(Arc::clone(&town.target), bearers);
+    let mut arm = Arm::new(GOLDEN);
+    let watched =
+        Watched { pid: Some(town.gateway.pid()), metrics: Some((&town.target, &town.ledger_target)) };
+    measure::all(&mut arm, &load, watched, seconds).await?;
+    town.audit(load.answered(), &mut arm).await?;
+    town.stop().await?;
+    Ok(arm)
+}
+
+async fn litellm(upstream: &Child, seconds: f64) -> Result<Arm> {
+    let proxy = Proxy::start(&upstream.url, Budgets { session: 1, end_user: 1 }).await?;
+    let bearers = (0..CALLING).map(|_| bearer(&litellm::key(false, 1_000_000_000))).collect::<Result<_>>()?;
+    let load = Load::new(Arc::clone(&proxy.target), bearers);
+    let mut arm = Arm::new(LITELLM);
+    let watched = Watched { pid: Some(proxy.pid()), metrics: None };
+    measure::all(&mut arm, &load, watched, seconds).await?;
+    Ok(arm)
+}
+
+async fn golden_races(
+    server: &Arc<Postgres>,
+    upstream: &Child,
+    price: Price,
+) -> Result<Vec<(Race, Result<Arm>)>> {
+    let mut town = Town::new(server, &upstream.url, TASKS).await?;
+    let mut arms = vec![];
+    for race in RACES {
+        arms.push((race, races::golden(&mut town, race, price).await));
+    }
+    town.stop().await?;
+    Ok(arms)
+}
+
+async fn litellm_races(upstream: &Child, price: Price) -> Result<Vec<(Race, Result<Arm>)>> {
+    let budgets = Budgets { session: Race::Session.limit(price), end_user: Race::FirstRequest.limit(price) };
+    let proxy = Proxy::start(&upstream.url, budgets).await?;
+    let mut arms = vec![];
+    for race in RACES {
+        arms.push((race, races::litellm(&proxy, race, price).await));
+    }
+    Ok(arms)
+}
+
+struct Arms {
+    done: Vec<Arm>,
+    progress: bool,
+}
+
+impl Arms {
+    fn add(&mut self, name: &str, arm: Result<Arm>) {
+        let arm = arm.unwrap_or_else(|error| Arm::failed(name, &error));
+        if self.progress {
+            let told = arm.error.clone().unwrap_or_else(|| {
+                let metrics = arm.metrics.iter().take(4);
+                metrics.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+            });
+            println!("{}: {told}", arm.name);
+        }
+        self.done.push(arm);
+    }
+
+    /// Each race is an arm, also where none could be played.
+    fn races(&mut self, side: &str, played: Result<Vec<(Race, Result<Arm>)>>) {
+        match played {
+            Ok(played) => {
+                for (race, arm) in played {
+                    self.add(&race.arm(side), arm);
+                }
+            }
+            Err(error) => RACES.iter().for_each(|race| {
+                self.add(&race.arm(side), Err(anyhow::anyhow!("{error:#}")));
+            }),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `gateway`: what a call costs on its way. One recorded upstream, called directly, through a proxy that only passes on,
+//! through Golden with a budget, and through LiteLLM with a budget; each a process of its own, one arm after the other.
+//! Then LiteLLM's known budget races, played on Golden and on LiteLLM alike.
+
+mod arms;
+mod bars;
+mod calls;
+mod child;
+mod litellm;
+mod load;
+mod measure;
+mod proxy;
+mod races;
+mod scrape;
+mod serve;
+mod services;
+mod target;
+mod town;
+mod upstream;
+
+pub(crate) use serve::{Role, serve};
+
+use crate::host::Host;
+use crate::report::Report;
+use anyhow::{Result, ensure};
+
+/// The columns of the table.
+const COLUMNS: [&str; 5] =
+    ["peak_per_s", "at_200_p99_ms", "at_1000_p99_ms", "at_3000_p99_ms", "overspend_micro_usd"];
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// End with one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// How long each figure of an arm is measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=600))]
+    seconds: u16,
+    /// Fail if a bar does not hold.
+    #[arg(long)]
+    strict: bool,
+}
+
+pub(crate) async fn run(args: &Args) -> Result<()> {
+    golden_platform::init_crypto();
+    let host = Host::this();
+    let arms = arms::every(f64::from(args.seconds), !args.json).await?;
+    let mut report = Report { bench: "gateway", host, arms, bars: vec![], notes: vec![] };
+    report.bars = bars::of(&report);
+    report.notes = bars::notes(&report);
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("\n{}", report.table(&COLUMNS));
+    }
+    ensure!(!args.strict || report.holds(), "a bar does not hold");
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! Golden's gateway and ledger as they run in a cluster, but for what stands in the apiserver: providers, their key, and
+//! whose token is whose are given.
+
+use super::calls::{INPUT_PRICE, OUTPUT_PRICE, token};
+use super::scrape::fine;
+use super::serve::as_service;
+use anyhow::{Context as _, Result};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use futures::future::BoxFuture;
+use golden_crds::ModelProvider;
+use golden_crds::common::LocalRef;
+use golden_crds::model_provider::{ModelProviderSpec, ModelSpec, Protocol};
+use golden_gateway::{Gateway, Inflight, Metrics, Providers, SecretData, Secrets};
+use golden_ledger_service::{CALLER, Leases, keep_expiring};
+use golden_platform::auth::{Authenticator, Caller, Fixed};
+use golden_platform::http::{Health, ServiceClient, TokenFile, client};
+use golden_platform::{CancellationToken, db, telemetry};
+use kube::runtime::{reflector, watcher};
+use prometheus::Histogram;
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+use uuid::Uuid;
+
+pub(crate) const GOLDEN: &str = "golden-system";
+/// The namespace of the tasks.
+pub(crate) const NAMESPACE: &str = "bench";
+/// Of one provider the gateway runs 64 calls at once; an install has several.
+pub(crate) const PROVIDERS: usize = 8;
+/// Of each reserve as the gateway sees it, and of each settlement as the ledger does.
+pub(crate) const RESERVE: &str = "golden_bench_reserve_seconds";
+pub(crate) const SETTLE: &str = "golden_bench_settle_seconds";
+
+pub(crate) fn provider(number: usize) -> String {
+    format!("models-{}", number % PROVIDERS)
+}
+
+pub(crate) async fn ledger(database_url: &str, stop: CancellationToken) -> Result<()> {
+    telemetry::init("ledger");
+    let pool = db::connect(database_url, db::POOL_SIZE)?;
+    let ledger = golden_ledger_service::Ledger::new(pool.clone(), Leases::default());
+    let ending = tokio::spawn(keep_expiring(ledger.clone(), stop.clone()));
+    let metrics = telemetry::Metrics::new("ledger")?;
+    let settles = fine(SETTLE, "Time of one settlement, as the ledger sees it.")?;
+    metrics.registry().register(Box::new(settles.clone()))?;
+    let gateway = Caller::service(GOLDEN, CALLER);
+    let known = [(token(Uuid::nil()), gateway)].into();
+    let routes = golden_ledger_service::router(ledger, GOLDEN, Authenticator::new(Fixed(known)))
+        .layer(from_fn_with_state(settles, settlements));
+    as_service(routes, Health::new(metrics).postgres(pool), stop).await?;
+    ending.await.context("the task that ends leases")
+}
+
+async fn settlements(State(seconds): State<Histogram>, request: Request, next: Next) -> Response {
+    let (begun, settles) = (Instant::now(), request.uri().path() == "/v1/settle");
+    let answer = next.run(request).await;
+    if settles {
+        seconds.observe(begun.elapsed().as_secs_f64());
+    }
+    answer
+}
+
+pub(crate) async fn gateway(
+    database_url: &str,
+    ledger_url: &str,
+    upstream: &str,
+    pods: &[Uuid],
+    stop: CancellationToken,
+) -> Result<()> {
+    telemetry::init("gateway");
+    let mut own = tempfile::NamedTempFile::new()?;
+    own.write_all(token(Uuid::nil()).as_bytes())?;
+    let (providers, mut writer) = reflector::store();
+    for number in 0..PROVIDERS {
+        writer.apply_watcher_event(&watcher::Event::Apply(model_provider(number, upstream)));
+    }
+    let registry = telemetry::Metrics::new("gateway")?;
+    let reserve_seconds = fine(RESERVE, "Time of one reserve, as the gateway sees it.")?;
+    registry.registry().register(Box::new(reserve_seconds.clone()))?;
+    let pool = db::connect(database_url, db::POOL_SIZE)?;
+    let known: HashMap<String, Caller> = pods
+        .iter()
+        .map(|pod| (token(*pod), Caller::service(NAMESPACE, "golden-run").in_pod("pod", *pod)))
+        .collect();
+    let gateway = Arc::new(Gateway {
+        pool: pool.clone(),
+        ledger: golden_gateway::Ledger::new(ServiceClient::new(
+            client()?,
+            ledger_url,
+            TokenFile::new(own.path()),
+        )),
+        providers: Providers::new(providers, Box::new(Key(upstream.to_owned())), GOLDEN)
+            .with_breakers(registry.breakers()),
+        authenticator: Authenticator::new(Fixed(known)),
+        metrics: Metrics { reserve_seconds, ..Metrics::new(&registry)? },
+        namespace: GOLDEN.into(),
+        upstream: golden_gateway::upstream_client()?,
+        inflight: Inflight::default(),
+        money: tokio::sync::broadcast::Sender::new(golden_gateway::NOTICES_KEPT),
+        stop: stop.clone(),
+        calls: tokio_util::task::TaskTracker::new(),
+    });
+    let (url, money) = (database_url.to_owned(), gateway.money.clone());
+    tokio::spawn(async move { golden_gateway::hear(&url, money).await });
+    let routes = golden_gateway::router(Arc::clone(&gateway));
+    as_service(routes, Health::new(registry).postgres(pool), stop).await?;
+    golden_gateway::finish(&gateway).await;
+    // The store of providers lives in its writer.
+    drop(writer);
+    Ok(())
+}
+
+fn model_provider(number: usize, upstream: &str) -> ModelProvider {
+    let model = ModelSpec {
+        name: "standard".into(),
+        context_window: 128_000,
+        max_output_tokens: 4096,
+        input_micro_usd_per_mtoken: Some(INPUT_PRICE * 1_000_000),
+        output_micro_usd_per_mtoken: Some(OUTPUT_PRICE * 1_000_000),
+        ..ModelSpec::default()
+    };
+    let spec = ModelProviderSpec {
+        protocol: Protocol::OpenAI,
+        base_url: format!("{upstream}/v1"),
+        secret_ref: Some(LocalRef { name: "model-key".into() }),
+        models: vec![model],
+        allowed_namespaces: vec!["*".into()],
+    };
+    let mut made = ModelProvider::new(&provider(number), spec);
+    made.metadata.namespace = Some(GOLDEN.into());
+    made
+}
+
+/// The providers' key, for the upstream's host.
+struct Key(String);
+
+impl Secrets for Key {
+    fn read<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<SecretData>, String>> {
+        let host = self.0.trim_start_matches("http://").to_owned();
+        let annotations = [
+            ("goldenarch.dev/use".to_owned(), "model".to_owned()),
+            ("goldenarch.dev/hosts".to_owned(), host),
+        ];
+        let data = [("apiKey".to_owned(), b"the-providers-key".to_vec())];
+        let secret = SecretData { annotations: annotations.into(), data: data.into() };
+        Box::pin(std::future::ready(Ok(Some(secret))))
+    }
+}
