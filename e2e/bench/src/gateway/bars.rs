@@ -30,6 +30,7 @@ pub(crate) fn of(report: &Report) -> Vec<Bar> {
         Bar::at_most("settlements lost", 0.0, "", report.metric(GOLDEN, "lost_settles")),
         Bar::at_most("overspend of the worst arm", 0.0, " micro-USD", arm_and_races("overspend_micro_usd")),
         Bar::at_most("calls refused wrongly in the races", 0.0, "", races("refused_wrongly_calls")),
+        Bar::at_most("charged otherwise than paid in the races", 0.0, " micro-USD", mischarged(report)),
     ]
 }
 
@@ -72,6 +73,16 @@ fn first_added(report: &Report) -> Option<f64> {
 /// The worst of Golden's races; none of them may lack the figure.
 fn worst(report: &Report, figure: &str) -> Option<f64> {
     let each: Option<Vec<f64>> = RACES.iter().map(|race| report.metric(&race.arm(GOLDEN), figure)).collect();
+    each?.into_iter().reduce(f64::max)
+}
+
+/// The most that a race's charges differ from what the provider was paid.
+fn mischarged(report: &Report) -> Option<f64> {
+    let differs = |race: &Race| {
+        let of = |figure| report.metric(&race.arm(GOLDEN), figure);
+        Some((of("charged_micro_usd")? - of("paid_micro_usd")?).abs())
+    };
+    let each: Option<Vec<f64>> = RACES.iter().map(differs).collect();
     each?.into_iter().reduce(f64::max)
 }
 

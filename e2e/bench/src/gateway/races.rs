@@ -17,7 +17,7 @@ pub(crate) const LATENCY_MS: u64 = 30;
 /// Callers at once.
 const BURST: usize = 32;
 /// Of the long load, so many calls, of which each fourth is refused by the provider and costs nothing.
-const LONG: usize = 400;
+const LONG: usize = 13 * BURST;
 /// Numbers the calls of all races: no two are equal.
 static MADE: AtomicU64 = AtomicU64::new(1 << 32);
 
