@@ -50,7 +50,10 @@ impl Proxy {
         fs::write(home.path().join("config.yaml"), config(upstream, budgets).to_string())?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = fs::File::create(home.path().join("log"))?;
-        let process = Command::new(programs.join("litellm"))
+        // The kernel ends it with the thread that starts it, the main one here, also where nothing is dropped.
+        let process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(programs.join("litellm"))
             .args(["--config", "config.yaml", "--host", "127.0.0.1", "--telemetry", "False"])
             .args(["--num_workers", "1", "--port", &port.to_string()])
             .current_dir(home.path())
