@@ -1,7 +1,8 @@
 //! Budget: limits per period, nested through a parent.
 
 use crate::common::ObjectRef;
-use crate::schema::{DNS_LABEL, MAX_AMOUNT};
+use crate::rules;
+use crate::schema::{DIGEST, DNS_LABEL, MAX_AMOUNT};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -23,6 +24,11 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Available", type_ = "string", json_path = ".status.available"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(
+        name = "Question",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Answered')].reason"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Period", type_ = "string", json_path = ".spec.period", priority = 1),
     printcolumn(name = "Parent", type_ = "string", json_path = ".spec.parentRef.name", priority = 1),
@@ -40,6 +46,11 @@ use serde::{Deserialize, Serialize};
     .reason(Reason::FieldValueInvalid)
     .field_path(".spec.parentRef")
 )]
+#[x_kube(validation = rules::invalid(
+    "ask",
+    "!has(self.ask) || (has(self.onExhausted) && self.onExhausted == 'Ask')",
+    "is for onExhausted Ask only: set that, or leave it out"
+))]
 #[serde(rename_all = "camelCase")]
 pub struct BudgetSpec {
     /// Upper bounds. Can be raised and lowered at any time; lowering takes nothing back that was granted.
@@ -71,6 +82,52 @@ pub struct BudgetSpec {
     /// What happens to a call that cannot be paid.
     #[serde(default)]
     pub on_exhausted: OnExhausted,
+    /// How a person is asked, when onExhausted is Ask; the defaults when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<AskRules>,
+}
+
+/// How a person is asked for more, and what counts if nobody answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = rules::invalid(
+    "deadlineSeconds",
+    "has(self.deadlineSeconds) || !has(self.onDeadline) || self.onDeadline != 'Fail'",
+    "must be given when onDeadline is Fail"
+))]
+#[serde(rename_all = "camelCase")]
+pub struct AskRules {
+    /// What one approval adds for the present period: this share of each limit that is lacking, in percent, and never
+    /// less than what is missing.
+    #[schemars(range(min = 1, max = 100))]
+    #[serde(default = "ten")]
+    pub grant_percent: i64,
+    /// Seconds a person has to answer, 10 to 2592000 (30 days); for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 10, max = 2_592_000))]
+    pub deadline_seconds: Option<i64>,
+    /// What happens to the calls that wait when nobody has answered by then.
+    #[serde(default)]
+    pub on_deadline: AskDeadline,
+}
+
+impl Default for AskRules {
+    fn default() -> Self {
+        Self { grant_percent: ten(), deadline_seconds: None, on_deadline: AskDeadline::default() }
+    }
+}
+
+fn ten() -> i64 {
+    10
+}
+
+/// What happens to the calls that wait when nobody has answered in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AskDeadline {
+    /// They wait on, and can still be answered for.
+    #[default]
+    Wait,
+    /// They fail, as after a denial.
+    Fail,
 }
 
 /// Upper bounds; at least one is set.
@@ -131,8 +188,21 @@ pub enum OnExhausted {
     /// The call waits until there is money.
     #[default]
     Pause,
+    /// The call waits, and a person is asked for more: `golden approve budget/NAME`, `golden deny budget/NAME`.
+    Ask,
     /// The task fails.
     Fail,
+}
+
+impl OnExhausted {
+    /// The name as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pause => "Pause",
+            Self::Ask => "Ask",
+            Self::Fail => "Fail",
+        }
+    }
 }
 
 /// What Golden reports of a budget.
@@ -159,6 +229,17 @@ pub struct BudgetStatus {
     #[serde(default, rename = "availableMicroUSD", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub available_micro_usd: Option<i64>,
+    /// What people granted beside the cost limit for the present period, in millionths of a US dollar.
+    #[serde(default, rename = "grantedMicroUSD", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub granted_micro_usd: Option<i64>,
+    /// What people granted beside the token limit for the present period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub granted_tokens: Option<i64>,
+    /// What a person is asked now; absent while nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<QuestionStatus>,
     /// When the present period ends, in RFC 3339; absent where the limits count for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
@@ -179,4 +260,37 @@ pub struct BudgetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub available: Option<String>,
+}
+
+/// What a person is asked: whether calls that wait may have more than the limits, in this period.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QuestionStatus {
+    /// Names the question in an answer. Another amount, and another period, are another question.
+    #[schemars(regex(pattern = DIGEST))]
+    pub digest: String,
+    /// What the largest of the calls lacks, in millionths of a US dollar.
+    #[serde(rename = "missingMicroUSD")]
+    #[schemars(range(min = 0))]
+    pub missing_micro_usd: i64,
+    /// What the largest of the calls lacks, in tokens.
+    #[schemars(range(min = 0))]
+    pub missing_tokens: i64,
+    /// What an approval adds until the period ends, in millionths of a US dollar.
+    #[serde(rename = "grantMicroUSD")]
+    #[schemars(range(min = 0))]
+    pub grant_micro_usd: i64,
+    /// What an approval adds until the period ends, in tokens.
+    #[schemars(range(min = 0))]
+    pub grant_tokens: i64,
+    /// How many tasks wait for the answer.
+    #[schemars(range(min = 1))]
+    pub tasks: i64,
+    /// When it was asked, in RFC 3339.
+    #[schemars(length(max = 64))]
+    pub since: String,
+    /// When `spec.ask.onDeadline` counts, in RFC 3339; absent without a deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub deadline: Option<String>,
 }

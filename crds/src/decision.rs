@@ -1,4 +1,4 @@
-//! Decision: one person's answer to an approval or an escalation.
+//! Decision: one person's answer to an approval, an escalation or a Budget's question.
 
 use crate::rules;
 use crate::schema::{DIGEST, DNS_SUBDOMAIN, LINE};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
     status = "DecisionStatus",
     shortname = "dec",
     category = "golden",
-    doc = "One person's answer to an approval or an escalation. Immutable.",
+    doc = "One person's answer to an approval, an escalation or a Budget's question. Immutable.",
     cel,
     selectable = ".spec.target.name",
     selectable = ".spec.target.uid",
@@ -49,6 +49,11 @@ use serde::{Deserialize, Serialize};
         "option",
         "(self.verdict == 'Option') == has(self.option)",
         "must be given when the verdict is Option, and only then"
+    ),
+    validation = rules::invalid(
+        "verdict",
+        "self.target.kind != 'Budget' || self.verdict != 'Option'",
+        "on a Budget must be Approve or Deny: it offers no options"
     )
 )]
 #[serde(rename_all = "camelCase")]
@@ -74,7 +79,7 @@ pub struct DecisionSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DecisionTarget {
-    /// `AgentTask` or `PromptRevision`.
+    /// `AgentTask`, `Budget` or `PromptRevision`.
     pub kind: TargetKind,
     /// `metadata.name` of the target.
     #[schemars(length(min = 1, max = 253), regex(pattern = DNS_SUBDOMAIN))]
@@ -92,6 +97,8 @@ pub struct DecisionTarget {
 pub enum TargetKind {
     /// A task's result or escalation.
     AgentTask,
+    /// A Budget's question for more, in the Budget's own namespace.
+    Budget,
     /// A proposed prompt.
     PromptRevision,
 }

@@ -7,7 +7,8 @@ use kube::{Client, Resource};
 use std::time::Duration;
 
 use golden_crds::conditions::{
-    ACCEPTED, ADMITTED, BUDGET_AVAILABLE, COMPLETE, FAILED, GUARDS_PASSED, READY, RECONCILING, STALLED, find,
+    ACCEPTED, ADMITTED, ANSWERED, BUDGET_AVAILABLE, COMPLETE, FAILED, GUARDS_PASSED, READY, RECONCILING,
+    STALLED, find,
 };
 
 /// How long an event may take; a lost event never fails a reconcile.
@@ -100,7 +101,7 @@ fn is_only_waiting(condition: &Condition, all: &[Condition]) -> bool {
 
 fn is_bad(condition: &Condition) -> bool {
     let bad_when_true = [STALLED, FAILED];
-    let bad_when_false = [ADMITTED, ACCEPTED, BUDGET_AVAILABLE, GUARDS_PASSED];
+    let bad_when_false = [ADMITTED, ACCEPTED, ANSWERED, BUDGET_AVAILABLE, GUARDS_PASSED];
     match condition.status.as_str() {
         "True" => bad_when_true.contains(&condition.type_.as_str()),
         "False" => bad_when_false.contains(&condition.type_.as_str()),

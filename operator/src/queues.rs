@@ -4,6 +4,7 @@ use crate::caches::{Caches, label_of};
 use crate::queue::{Queue, Requests, queue};
 use crate::watch::Change;
 use futures::channel::mpsc;
+use golden_crds::budget::OnExhausted;
 use golden_crds::conditions::{ADMITTED, COMPLETE, FAILED, STALLED, is_true};
 use golden_crds::labels::{TASK_UID, TEAM_UID};
 use golden_crds::{
@@ -125,6 +126,14 @@ impl Queues {
             })
         });
         self.tasks.ask_where(&caches.tasks, waits);
+        self.decisions.ask_where(&caches.decisions, |d| {
+            in_namespace(d, &namespace) && d.spec.target.name == name && is_open(d)
+        });
+    }
+
+    /// A task began to wait for money, or got it: the budgets that ask people.
+    pub(crate) fn money(&self, caches: &Caches) {
+        self.budgets.ask_where(&caches.budgets, |b| b.spec.on_exhausted == OnExhausted::Ask);
     }
 
     /// A provider changed: itself, the teams and policies that may name it, the tasks that wait.

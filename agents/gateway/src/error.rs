@@ -52,6 +52,8 @@ pub enum CallError {
         "{account} is exhausted: {missing_micro_usd} micro-USD and {missing_tokens} tokens are missing; raise its limit"
     )]
     Exhausted { account: String, missing_micro_usd: i64, missing_tokens: i64 },
+    #[error("{account} is exhausted and more was refused: {denied}")]
+    Denied { account: String, denied: String },
     #[error("the task has no account to pay from: it was not admitted, or is gone")]
     NoAccount,
     /// A store or service of Golden's is away.
@@ -84,6 +86,7 @@ impl CallError {
             Self::Provider { .. } => (S::SERVICE_UNAVAILABLE, "provider_error", "provider_unusable"),
             Self::Unpriced { .. } => (S::PAYMENT_REQUIRED, "billing_error", "model_unpriced"),
             Self::Exhausted { .. } => (S::PAYMENT_REQUIRED, "billing_error", "budget_exhausted"),
+            Self::Denied { .. } => (S::PAYMENT_REQUIRED, "billing_error", "budget_denied"),
             Self::NoAccount => (S::FORBIDDEN, "billing_error", "no_account"),
             Self::Unavailable(_) | Self::Ledger => (S::SERVICE_UNAVAILABLE, "server_error", "unavailable"),
             Self::Upstream { status, code, .. } => (*status, "upstream_error", code),

@@ -25,6 +25,8 @@ const LEAST: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(3);
 /// How often a streaming client is told that the connection lives.
 const PING: Duration = Duration::from_secs(10);
+/// How often it is told again that another budget lacks the money now.
+const RETELL: Duration = Duration::from_secs(30);
 /// How often a call is made smaller before it waits: others take what was there a moment ago.
 const LOWERINGS: usize = 4;
 
@@ -66,7 +68,7 @@ pub(crate) enum Funds {
     Gone,
 }
 
-/// Reserves, and holds the call while its budget is exhausted and says Pause. With a slot at the provider the grant
+/// Reserves, and holds the call while its budget is exhausted and says Pause or Ask. With a slot at the provider the grant
 /// dispatches the call, which saves a step; a call that waits for money keeps no slot from others.
 pub(crate) async fn reserve(
     gateway: &Gateway,
@@ -94,7 +96,7 @@ pub(crate) async fn reserve(
             }
             Ok((exhausted @ ReserveAnswer::Exhausted { .. }, ..)) => {
                 slot = None;
-                hold.exhausted(gateway, identity, &keys.operation, exhausted).await?;
+                hold.exhausted(gateway, identity, &keys.operation, plan.bound, exhausted).await?;
             }
             // A call that waits anyway goes on waiting while the ledger is away.
             Err(error) if hold.counted.is_some() => tracing::warn!(%error, "ledger, while a call is held"),
@@ -185,11 +187,28 @@ struct Hold {
     counted: Option<Counted>,
     /// The account that lacked the money when it was last asked.
     account: Uuid,
+    /// What was told last.
+    told: Option<Told>,
     /// Accounts on which money moved.
     money: Receiver<Uuid>,
     /// When its client was last told that the connection lives.
     pinged: Option<Instant>,
     looked: Instant,
+}
+
+/// What the orchestrator was told of a hold.
+struct Told {
+    account: String,
+    on_exhausted: String,
+    at: Instant,
+}
+
+impl Told {
+    /// Whether the answer says something else that must be told: an end at once, another budget once in a while.
+    fn differs(&self, account: &str, on_exhausted: &str) -> bool {
+        let changed = (self.account.as_str(), self.on_exhausted.as_str()) != (account, on_exhausted);
+        changed && (on_exhausted == "Fail" || self.at.elapsed() >= RETELL)
+    }
 }
 
 /// Returns when money moved on the account, not too soon after the last time; never, if nothing is heard any more.
@@ -208,15 +227,25 @@ async fn moved(money: &mut Receiver<Uuid>, account: Uuid) {
 impl Hold {
     fn new(money: Receiver<Uuid>) -> Self {
         let now = Instant::now();
-        Self { key: String::new(), counted: None, account: Uuid::nil(), money, pinged: None, looked: now }
+        Self {
+            key: String::new(),
+            counted: None,
+            account: Uuid::nil(),
+            told: None,
+            money,
+            pinged: None,
+            looked: now,
+        }
     }
 
-    /// Holds the call, or ends it where its budget says Fail. Told once.
+    /// Holds the call, or ends it where its budget says Fail or was refused more. Told once, and again under another key
+    /// when that changes.
     async fn exhausted(
         &mut self,
         gateway: &Gateway,
         identity: &Identity,
         operation: &str,
+        needs: Amount,
         answer: ReserveAnswer,
     ) -> Result<(), CallError> {
         let ReserveAnswer::Exhausted {
@@ -225,17 +254,40 @@ impl Hold {
             missing_micro_usd,
             missing_tokens,
             on_exhausted,
+            denied,
         } = answer
         else {
             return Ok(());
         };
         self.account = account_uid;
-        let short = CallError::Exhausted { account: account.clone(), missing_micro_usd, missing_tokens };
         let fail = on_exhausted == "Fail";
+        let short = match &denied {
+            Some(denied) => CallError::Denied { account: account.clone(), denied: denied.clone() },
+            None => CallError::Exhausted { account: account.clone(), missing_micro_usd, missing_tokens },
+        };
+        // An end is told also where the hold was begun by an earlier call of the operation.
+        if self.told.as_ref().map_or(fail, |told| told.differs(&account, &on_exhausted)) {
+            self.end(gateway, identity, operation).await;
+        }
         if self.counted.is_none() {
             let op_key = hold_key(&gateway.pool, identity, operation).await;
             self.key.clone_from(&op_key);
-            let fact = Fact::BudgetHeld { op_key, missing_micro_usd, missing_tokens, account, on_exhausted };
+            self.told = Some(Told {
+                account: account.clone(),
+                on_exhausted: on_exhausted.clone(),
+                at: Instant::now(),
+            });
+            let (needs_micro_usd, needs_tokens) = (needs.cost.0, needs.tokens);
+            let fact = Fact::BudgetHeld {
+                op_key,
+                missing_micro_usd,
+                missing_tokens,
+                account,
+                on_exhausted,
+                needs_micro_usd,
+                needs_tokens,
+                denied,
+            };
             self.begin(gateway, identity, fact).await;
         }
         if fail { Err(short) } else { Ok(()) }

@@ -25,6 +25,10 @@ pub(crate) struct AccountRow {
     overage_tokens: i64,
     committed_cost_at_edit: i64,
     committed_tokens_at_edit: i64,
+    granted_cost: i64,
+    granted_tokens: i64,
+    /// Who refused more for this period, in words.
+    denied: Option<String>,
     pub(crate) deleted: bool,
     period: String,
     time_zone: String,
@@ -49,6 +53,7 @@ impl AccountRow {
     pub(crate) fn account(&self) -> Account {
         Account {
             limit: Limit { cost: self.limit_cost.map(MicroUsd), tokens: self.limit_tokens },
+            granted: Amount::new(self.granted_cost, self.granted_tokens),
             spent: Amount::new(self.spent_cost, self.spent_tokens),
             reserved: Amount::new(self.reserved_cost, self.reserved_tokens),
             overage: Amount::new(self.overage_cost, self.overage_tokens),
@@ -67,11 +72,19 @@ impl AccountRow {
             overage_tokens: account.overage.tokens,
             committed_cost_at_edit: account.committed_at_edit.cost.0,
             committed_tokens_at_edit: account.committed_at_edit.tokens,
+            granted_cost: account.granted.cost.0,
+            granted_tokens: account.granted.tokens,
+            denied: self.denied.clone().filter(|_| !begins.is_some_and(|b| b.rolls)),
             period_start_us: begins.map(|b| b.start_us).or(self.period_start_us),
             period_end_us: begins.map(|b| b.end_us).or(self.period_end_us),
             revision: self.revision + 1,
             ..self.clone()
         }
+    }
+
+    /// Who refused more for this period, where the account asks people.
+    pub(crate) fn denied(&self) -> Option<&str> {
+        self.denied.as_deref().filter(|_| self.on_exhausted == "Ask")
     }
 
     /// The period that has to be begun, if one has.
@@ -107,6 +120,9 @@ impl AccountRow {
             overage_tokens: 0,
             committed_cost_at_edit: 0,
             committed_tokens_at_edit: 0,
+            granted_cost: 0,
+            granted_tokens: 0,
+            denied: None,
             deleted: false,
             period: "Total".into(),
             time_zone: "UTC".into(),
@@ -130,7 +146,8 @@ macro_rules! accounts {
         concat!(
             "SELECT account_uid, kind, namespace, name, on_exhausted, limit_cost, limit_tokens, spent_cost,
                     reserved_cost, spent_tokens, reserved_tokens, overage_cost, overage_tokens,
-                    committed_cost_at_edit, committed_tokens_at_edit, deleted_at IS NOT NULL AS deleted,
+                    committed_cost_at_edit, committed_tokens_at_edit, granted_cost, granted_tokens, denied,
+                    deleted_at IS NOT NULL AS deleted,
                     period, time_zone, (extract(epoch FROM period_start) * 1000000)::bigint AS period_start_us,
                     (extract(epoch FROM period_end) * 1000000)::bigint AS period_end_us,
                     (extract(epoch FROM now()) * 1000000)::bigint AS now_us, revision

@@ -5,6 +5,8 @@
 
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/grants.rs"]
+mod grants;
 #[path = "it/http.rs"]
 mod http;
 #[path = "it/leases.rs"]

@@ -1,8 +1,9 @@
 //! Accounts, and whether a path of them can pay.
 //!
-//! Two rules, not one. A reservation is granted only if `spent + reserved + amount` stays within the limit.
-//! The row itself must hold `spent + reserved <= greatest(limit, committed at the last edit)`: a limit may be
-//! lowered below what is spent already, which must not make the row unwritable.
+//! Two rules, not one. A reservation is granted only if `spent + reserved + amount` stays within the limit and what
+//! people granted beside it. The row itself must hold
+//! `spent + reserved <= greatest(limit + granted, committed at the last edit)`: a limit may be lowered below what is
+//! spent already, which must not make the row unwritable.
 
 use crate::amount::{Amount, AmountError};
 use crate::money::MicroUsd;
@@ -24,6 +25,9 @@ pub struct Limit {
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     pub limit: Limit,
+    /// What people granted beside the limit, until the period ends.
+    #[serde(default)]
+    pub granted: Amount,
     pub spent: Amount,
     pub reserved: Amount,
     /// What providers reported beyond what was reserved. Blocks new reservations until a person has edited the
@@ -83,11 +87,26 @@ impl Account {
         self.spent.plus(self.reserved)
     }
 
+    /// Limit and grants together: what may be committed.
+    #[must_use]
+    pub fn ceiling(&self) -> Limit {
+        let with = |limit: i64, granted: i64| limit.saturating_add(granted);
+        Limit {
+            cost: self.limit.cost.map(|l| MicroUsd(with(l.0, self.granted.cost.0))),
+            tokens: self.limit.tokens.map(|l| with(l, self.granted.tokens)),
+        }
+    }
+
     /// What may still be reserved: zero at least, the whole of `i64` where there is no limit.
     pub fn available(&self) -> Result<Amount, AmountError> {
-        let used = self.committed()?.plus(self.overage)?;
+        let (ceiling, used) = (self.ceiling(), self.committed()?.plus(self.overage)?);
         let left = |limit: Option<i64>, used: i64| limit.map_or(i64::MAX, |l| l.saturating_sub(used).max(0));
-        Ok(Amount::new(left(self.limit.cost.map(|c| c.0), used.cost.0), left(self.limit.tokens, used.tokens)))
+        Ok(Amount::new(left(ceiling.cost.map(|c| c.0), used.cost.0), left(ceiling.tokens, used.tokens)))
+    }
+
+    /// What the account lacks for an amount now, as [`reserve`] would tell.
+    pub fn missing(&self, amount: Amount) -> Result<Option<Shortfall>, AmountError> {
+        self.shortfall(0, amount.checked()?)
     }
 
     /// The account after an effect. Refuses what would take it below zero: a release cannot happen twice.
@@ -105,31 +124,39 @@ impl Account {
     pub fn edit_limit(&self, limit: Limit) -> Result<Self, AmountError> {
         let spent = self.spent.plus(self.overage)?;
         let committed_at_edit = spent.plus(self.reserved)?;
-        Ok(Self { limit, spent, overage: Amount::ZERO, committed_at_edit, reserved: self.reserved })
+        Ok(Self { limit, spent, overage: Amount::ZERO, committed_at_edit, ..*self })
     }
 
-    /// The account when a period has ended: nothing is spent yet, and what calls under way have reserved is carried
-    /// over. An overage stays until a person has seen it.
+    /// The account after a person granted more for this period. As an edit of the limit, it takes in what it was
+    /// answered in sight of.
+    pub fn grant(&self, amount: Amount) -> Result<Self, AmountError> {
+        let granted = self.granted.plus(amount.checked()?)?;
+        Ok(Self { granted, ..self.edit_limit(self.limit)? })
+    }
+
+    /// The account when a period has ended: nothing is spent or granted yet, and what calls under way have reserved is
+    /// carried over. An overage stays until a person has seen it.
     #[must_use]
     pub fn roll(&self) -> Self {
-        Self { spent: Amount::ZERO, committed_at_edit: self.reserved, ..*self }
+        Self { spent: Amount::ZERO, granted: Amount::ZERO, committed_at_edit: self.reserved, ..*self }
     }
 
     /// The invariant of the row, as the database's constraint has it.
     pub fn row_holds(&self) -> bool {
         let Ok(committed) = self.committed() else { return false };
+        let ceiling = self.ceiling();
         let within =
             |limit: Option<i64>, at_edit: i64, used: i64| limit.is_none_or(|l| used <= l.max(at_edit));
-        within(self.limit.cost.map(|c| c.0), self.committed_at_edit.cost.0, committed.cost.0)
-            && within(self.limit.tokens, self.committed_at_edit.tokens, committed.tokens)
+        within(ceiling.cost.map(|c| c.0), self.committed_at_edit.cost.0, committed.cost.0)
+            && within(ceiling.tokens, self.committed_at_edit.tokens, committed.tokens)
     }
 
     fn shortfall(&self, index: usize, amount: Amount) -> Result<Option<Shortfall>, AmountError> {
-        let needed = self.committed()?.plus(self.overage)?.plus(amount)?;
+        let (ceiling, needed) = (self.ceiling(), self.committed()?.plus(self.overage)?.plus(amount)?);
         let lacks = |limit: Option<i64>, needed: i64| limit.map_or(0, |l| needed.saturating_sub(l).max(0));
         let missing = Amount::new(
-            lacks(self.limit.cost.map(|c| c.0), needed.cost.0),
-            lacks(self.limit.tokens, needed.tokens),
+            lacks(ceiling.cost.map(|c| c.0), needed.cost.0),
+            lacks(ceiling.tokens, needed.tokens),
         );
         if missing.is_zero() && self.overage.is_zero() {
             return Ok(None);

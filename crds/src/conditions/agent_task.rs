@@ -59,9 +59,12 @@ reasons! {
     // BudgetAvailable
     /// The next call can be paid.
     BUDGET_AVAILABLE = "BudgetAvailable";
-    /// A Budget cannot pay the next call. The message says which, and how much is missing. Raise its limit:
-    /// the held call then goes on.
+    /// A Budget cannot pay the next call. The message says which, and how much is missing. Raise its limit, or answer
+    /// its question if it asks a person: the held call then goes on.
     BUDGET_EXHAUSTED = "BudgetExhausted";
+    /// A Budget cannot pay the next call, and more was refused: by a person, or since nobody answered in time. The
+    /// message says by whom.
+    BUDGET_DENIED = "BudgetDenied";
     /// The task's own `spec.limits` cannot pay the next call. The message says how much is missing. Raise them.
     TASK_LIMIT_REACHED = "TaskLimitReached";
 

@@ -15,6 +15,19 @@ reasons! {
     EXHAUSTED = "Exhausted";
     /// More was committed than the limit is now, since the limit was lowered. Nothing new is granted.
     OVER_LIMIT = "OverLimit";
+    /// Calls wait and a person is asked for more. The message says what is missing, what an approval adds, and how to
+    /// answer.
+    QUESTION_OPEN = "QuestionOpen";
+    /// The deadline passed without an answer. Calls wait on, and can still be answered for.
+    QUESTION_OVERDUE = "QuestionOverdue";
+    /// The deadline passed without an answer, and `onDeadline` is Fail: calls that cannot be paid fail until the period
+    /// ends or the limits are edited.
+    QUESTION_EXPIRED = "QuestionExpired";
+    /// A person granted more for this period. The message says who, and how much in all.
+    MORE_GRANTED = "MoreGranted";
+    /// A person refused more: calls that cannot be paid fail until the period ends or the limits are edited. The message
+    /// says who.
+    MORE_DENIED = "MoreDenied";
     /// `spec.parentRef` names no Budget.
     PARENT_NOT_FOUND = "ParentNotFound";
     /// The parent is in another namespace and its `allowedNamespaces` does not name this one.

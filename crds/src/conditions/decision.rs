@@ -19,7 +19,7 @@ reasons! {
     NOTHING_TO_DECIDE = "NothingToDecide";
     /// The answer came after the deadline.
     TOO_LATE = "TooLate";
-    /// Who submitted or proposed the target cannot decide on it.
+    /// Who submitted or proposed the target, or a task that waits for a Budget's answer, cannot approve it.
     SELF_APPROVAL = "SelfApproval";
     /// The same person already decided on this digest; approvals must be by distinct people.
     ALREADY_DECIDED = "AlreadyDecided";

@@ -27,8 +27,8 @@ pub mod shared;
 pub use kstatus::{KStatus, Lifecycle, RunState, kstatus, set_lifecycle, set_run_state};
 pub use set::{MAX_MESSAGE_BYTES, Status, find, is_true, remove_condition, set_condition};
 pub use types::{
-    ACCEPTED, ADMITTED, APPROVED, BUDGET_AVAILABLE, COMPLETE, CONSENSUS_REACHED, FAILED, GUARDS_PASSED,
-    READY, RECONCILING, STALLED,
+    ACCEPTED, ADMITTED, ANSWERED, APPROVED, BUDGET_AVAILABLE, COMPLETE, CONSENSUS_REACHED, FAILED,
+    GUARDS_PASSED, READY, RECONCILING, STALLED,
 };
 
 /// The condition types with their documentation.

@@ -24,6 +24,9 @@ reasons! {
     CONSENSUS_REACHED = "ConsensusReached";
     /// AgentTask: the approvals the policy asks for are there.
     APPROVED = "Approved";
+    /// Budget: a person answered its question for more (True), or is asked and has not (False). Absent where nobody was
+    /// asked in this period.
+    ANSWERED = "Answered";
     /// Decision: it counts (True), or was refused (False).
     ACCEPTED = "Accepted";
 }

@@ -30,6 +30,7 @@ struct Said {
 }
 
 const LONG_LIVED: &[&str] = &[c::READY, c::RECONCILING, c::STALLED];
+const BUDGET: &[&str] = &[c::READY, c::ANSWERED, c::RECONCILING, c::STALLED];
 const TASK: &[&str] = &[
     c::ADMITTED,
     c::BUDGET_AVAILABLE,
@@ -47,7 +48,7 @@ const SAID: [Said; 8] = [
     Said { kind: "AgentTask", types: TASK, reasons: c::agent_task::ALL },
     Said { kind: "AgentTeam", types: LONG_LIVED, reasons: c::agent_team::ALL },
     Said { kind: "GovernancePolicy", types: LONG_LIVED, reasons: c::governance_policy::ALL },
-    Said { kind: "Budget", types: LONG_LIVED, reasons: c::budget::ALL },
+    Said { kind: "Budget", types: BUDGET, reasons: c::budget::ALL },
     Said { kind: "SandboxRun", types: RUN, reasons: c::sandbox_run::ALL },
     Said { kind: "ModelProvider", types: LONG_LIVED, reasons: c::model_provider::ALL },
     Said { kind: "PromptRevision", types: LONG_LIVED, reasons: c::prompt_revision::ALL },

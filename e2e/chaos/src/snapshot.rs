@@ -148,7 +148,7 @@ const LOOK: &str = "SELECT
     (SELECT json_agg(reason) FROM dead_letters WHERE state = 'Held'
         AND team_uid = (SELECT team_uid FROM tasks WHERE task_uid = 'TASK')) AS letters,
     (SELECT json_agg(c) FROM (
-        SELECT a.name, a.limit_cost, a.committed_cost_at_edit, a.spent_cost, a.overage_cost, a.reserved_cost,
+        SELECT a.name, a.limit_cost + a.granted_cost AS limit_cost, a.committed_cost_at_edit, a.spent_cost, a.overage_cost, a.reserved_cost,
             coalesce((SELECT sum(r.actual_cost) FROM reservations r WHERE a.account_uid = ANY (r.path)
                 AND r.state IN ('Settled', 'Unknown')), 0)::bigint AS charged,
             coalesce((SELECT sum(r.cost) FROM reservations r WHERE a.account_uid = ANY (r.path)

@@ -133,6 +133,53 @@ async fn a_budget_that_fails_tells_the_client_and_the_orchestrator() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_budget_that_asks_holds_the_call_until_somebody_grants_or_refuses() {
+    let world = World::with(Setup { limit: 100, on_exhausted: "Ask", ..Setup::default() }).await;
+    world.task(0).await;
+    let call = tokio::spawn(world.call(0, &ask(0, false)).send());
+    until(Duration::from_secs(5), async || world.facts("BudgetHeld").await.len() == 1).await;
+    let held = &world.facts("BudgetHeld").await[0];
+    let (missing, needs) =
+        (held["missingMicroUsd"].as_i64().unwrap(), held["needsMicroUsd"].as_i64().unwrap());
+    assert_eq!((held["onExhausted"].as_str(), needs - missing), (Some("Ask"), 100));
+    world.decide(missing, true).await;
+    let answered = Instant::now();
+    assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    assert!(answered.elapsed() < Duration::from_secs(2), "went on after {:?}", answered.elapsed());
+
+    let call = tokio::spawn(world.call(0, &ask(1, false)).send());
+    until(Duration::from_secs(5), async || world.facts("BudgetHeld").await.len() == 2).await;
+    world.decide(1, false).await;
+    let answered = Instant::now();
+    let response = call.await.unwrap().unwrap();
+    assert!(answered.elapsed() < Duration::from_secs(2), "failed after {:?}", answered.elapsed());
+    assert_eq!(response.status(), 402);
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "budget_denied");
+    assert!(body["error"]["message"].as_str().unwrap().contains("bob@example"), "{body}");
+    let (held, resumed) = (world.facts("BudgetHeld").await, world.facts("BudgetResumed").await);
+    assert_eq!((held.len(), resumed.len()), (3, 2), "the hold ends, and one that fails begins");
+    assert_eq!(
+        (held[2]["onExhausted"].as_str(), held[2]["denied"].as_str()),
+        (Some("Fail"), Some("bob@example"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_told_also_of_a_hold_whose_client_went_away() {
+    let world = World::with(Setup { limit: 100, on_exhausted: "Ask", ..Setup::default() }).await;
+    world.task(0).await;
+    let impatient = world.call(0, &ask(0, false)).timeout(Duration::from_millis(800)).send().await;
+    assert!(impatient.unwrap_err().is_timeout());
+    until(Duration::from_secs(5), async || world.facts("BudgetHeld").await.len() == 1).await;
+    world.decide(1, false).await;
+    assert_eq!(world.call(0, &ask(0, false)).send().await.unwrap().status(), 402);
+    let (held, resumed) = (world.facts("BudgetHeld").await, world.facts("BudgetResumed").await);
+    assert_eq!((held.len(), resumed.len()), (2, 1));
+    assert_eq!(held[1]["denied"], "bob@example", "or its task would wait for ever");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_tasks_on_one_budget_never_overdraw_it() {
     // Each call reserves about 2200 and uses about 200: the limit pays for all, but not for all at once.
     let limit = 12_000;

@@ -10,6 +10,7 @@ use golden_gateway::{Gateway, Inflight, Ledger, Metrics, Providers, SecretData, 
 use golden_ledger_service::Leases;
 use golden_model::{Options, Server};
 use golden_platform::auth::{Authenticator, Caller, Fixed};
+use golden_platform::budget_questions::{Answer, Question, answer, put};
 use golden_platform::http::{ServiceClient, TokenFile, client};
 use golden_platform::ledger_accounts::{BudgetAccount, TaskAccount, set_path, upsert_budget, upsert_task};
 use golden_platform::{CancellationToken, db, telemetry};
@@ -149,6 +150,28 @@ impl World {
             time_zone: "UTC".into(),
         };
         upsert_budget(&mut self.pool.acquire().await.unwrap(), &account).await.unwrap();
+    }
+
+    /// A person's answer to the budget's question, as the operator writes it.
+    pub(crate) async fn decide(&self, grant: i64, grants: bool) {
+        let asked = Question {
+            generation: 1,
+            digest: format!("sha256:{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
+            period_start_us: None,
+            missing_cost: grant,
+            missing_tokens: 0,
+            grant_cost: grant,
+            grant_tokens: 0,
+            tasks: 1,
+            asked_at_us: 0,
+            deadline_us: None,
+        };
+        let (decided_by, words) = ("bob@example".to_owned(), "bob@example".to_owned());
+        let given = Answer { decision_uid: Uuid::new_v4(), decided_by, grants, words };
+        let mut tx = self.pool.begin().await.unwrap();
+        put(&mut tx, self.budget, &asked).await.unwrap();
+        assert!(answer(&mut tx, self.budget, &given).await.unwrap());
+        tx.commit().await.unwrap();
     }
 
     /// A task whose attempt 1 runs in pod number `pod`.

@@ -91,6 +91,12 @@ impl Held {
         ended_us.zip(start).is_some_and(|(ended, start)| ended < start)
     }
 
+    /// What its calls that cannot be paid shall do, and who refused them more. A refusal ends with its period.
+    fn terms(&self) -> (&str, Option<&str>) {
+        let denied = self.row.denied().filter(|_| !self.begins.is_some_and(|b| b.rolls));
+        (if denied.is_some() { "Fail" } else { &self.row.on_exhausted }, denied)
+    }
+
     /// What is to be added to the row.
     pub(super) fn difference(&self) -> Result<Effect, Error> {
         let (before, after) = (&self.before, &self.after);
@@ -133,6 +139,13 @@ impl Batch {
             Some(kept.reservation.actual?.cost.0.saturating_sub(kept.reservation.amount.cost.0).max(0))
         });
         beyond.fold(0, i64::saturating_add)
+    }
+
+    /// Whether something was decided that must last. A period that begins is written also where every call of it was
+    /// refused: who is asked for more is asked about a period.
+    pub(super) fn is_worth_a_write(&self) -> bool {
+        self.reservations.values().any(Kept::is_written)
+            || self.accounts.iter().any(|(uid, held)| held.begins.is_some() && !self.busy.contains(uid))
     }
 
     /// Decides one request. `None`: it needs an account that is busy.
@@ -217,6 +230,7 @@ impl Batch {
             missing_micro_usd: behind.shortfall.missing.cost.0,
             missing_tokens: behind.shortfall.missing.tokens,
             on_exhausted: "Pause".to_owned(),
+            denied: None,
         }
     }
 
@@ -235,14 +249,18 @@ impl Batch {
             Err(Refusal::Exhausted(lacking)) => lacking,
         };
         // One that makes the task fail is told before one that makes it wait; then the largest lack.
-        let told = lacking.iter().filter_map(|s| Some((s, &held.get(s.index)?.row)));
-        let told = told.min_by_key(|(_, account)| account.on_exhausted != "Fail");
-        Ok(Err(told.map_or(ReserveAnswer::NoAccount, |(shortfall, account)| ReserveAnswer::Exhausted {
-            account: account.shown(),
-            account_uid: account.account_uid,
-            missing_micro_usd: shortfall.missing.cost.0,
-            missing_tokens: shortfall.missing.tokens,
-            on_exhausted: account.on_exhausted.clone(),
+        let told = lacking.iter().filter_map(|s| Some((s, *held.get(s.index)?)));
+        let told = told.min_by_key(|(_, account)| account.terms().0 != "Fail");
+        Ok(Err(told.map_or(ReserveAnswer::NoAccount, |(shortfall, account)| {
+            let (on_exhausted, denied) = account.terms();
+            ReserveAnswer::Exhausted {
+                account: account.row.shown(),
+                account_uid: account.row.account_uid,
+                missing_micro_usd: shortfall.missing.cost.0,
+                missing_tokens: shortfall.missing.tokens,
+                on_exhausted: on_exhausted.to_owned(),
+                denied: denied.map(str::to_owned),
+            }
         })))
     }
 

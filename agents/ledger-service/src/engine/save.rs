@@ -63,6 +63,7 @@ pub(super) async fn save(conn: &mut PgConnection, batch: &Batch, leases: Leases)
         .bind(&moved.was)
         .bind(&tasks)
         .bind(&pods)
+        .bind(&accounts.rolls)
         .execute(conn)
         .await?;
     Ok(())
@@ -102,13 +103,16 @@ WITH added AS (
         overage_cost = a.overage_cost + d.overage_cost, overage_tokens = a.overage_tokens + d.overage_tokens,
         committed_cost_at_edit = coalesce(d.committed_cost, a.committed_cost_at_edit),
         committed_tokens_at_edit = coalesce(d.committed_tokens, a.committed_tokens_at_edit),
+        granted_cost = CASE WHEN d.rolls THEN 0 ELSE a.granted_cost END,
+        granted_tokens = CASE WHEN d.rolls THEN 0 ELSE a.granted_tokens END,
+        denied = CASE WHEN d.rolls THEN NULL ELSE a.denied END,
         period_start = coalesce('epoch'::timestamptz + d.start_us * interval '1 microsecond', a.period_start),
         period_end = coalesce('epoch'::timestamptz + d.end_us * interval '1 microsecond', a.period_end),
         revision = a.revision + 1
     FROM unnest($27::uuid[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[],
-                $33::bigint[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[])
+                $33::bigint[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $44::boolean[])
          AS d(uid, reserved_cost, reserved_tokens, spent_cost, spent_tokens, overage_cost, overage_tokens,
-              committed_cost, committed_tokens, start_us, end_us, revision)
+              committed_cost, committed_tokens, start_us, end_us, revision, rolls)
     WHERE a.account_uid = d.uid AND a.revision = d.revision
       AND (d.start_us IS NOT NULL OR a.period_end IS NULL OR now() < a.period_end)
     RETURNING 1
@@ -233,6 +237,8 @@ struct Accounts {
     committed_tokens: Vec<Option<i64>>,
     period_start_us: Vec<Option<i64>>,
     period_end_us: Vec<Option<i64>>,
+    /// The period before has ended, and with it what was granted or refused for it.
+    rolls: Vec<bool>,
 }
 
 impl Accounts {
@@ -254,6 +260,7 @@ impl Accounts {
             columns.committed_tokens.push(rolled.map(|amount| amount.tokens));
             columns.period_start_us.push(held.begins.map(|b| b.start_us));
             columns.period_end_us.push(held.begins.map(|b| b.end_us));
+            columns.rolls.push(rolled.is_some());
         }
         Ok(columns)
     }

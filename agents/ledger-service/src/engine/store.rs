@@ -167,7 +167,7 @@ impl Store {
         let mut tx = connection.begin().await?;
         let mut batch = self.read(&mut tx, asks).await?;
         let answers = self.decide(&mut batch, asks);
-        if batch.reservations.values().any(Kept::is_written) {
+        if batch.is_worth_a_write() {
             save(&mut tx, &batch, self.leases).await?;
             tx.commit().await?;
             self.written(&batch, Decided::Locked, asks.len(), begun);

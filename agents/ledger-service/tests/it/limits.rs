@@ -70,7 +70,8 @@ async fn all_three_levels_pay_or_none_does_and_the_one_that_cannot_is_named() {
             account_uid: middle,
             missing_micro_usd: 20,
             missing_tokens: 0,
-            on_exhausted: "Pause".into()
+            on_exhausted: "Pause".into(),
+            denied: None,
         }
     );
     for uid in [root, middle, task] {

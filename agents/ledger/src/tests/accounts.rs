@@ -79,6 +79,29 @@ fn overage_blocks_until_a_person_edits_the_limit() {
 }
 
 #[test]
+fn a_grant_stands_beside_the_limit_takes_the_overage_in_and_ends_with_the_period() {
+    let over = Account { overage: Amount::new(3, 0), ..account(Some(100), 90, 10) };
+    assert_eq!(over.missing(Amount::new(20, 0)).unwrap().unwrap().missing, Amount::new(23, 0));
+    let granted = over.grant(Amount::new(23, 0)).unwrap();
+    assert_eq!(
+        (granted.granted, granted.spent, granted.overage),
+        (Amount::new(23, 0), Amount::new(93, 0), Amount::ZERO)
+    );
+    assert_eq!(granted.missing(Amount::new(20, 0)), Ok(None));
+    assert_eq!(granted.missing(Amount::new(21, 0)).unwrap().unwrap().missing, Amount::new(1, 0));
+    assert!(granted.row_holds() && reserve(&[granted], Amount::new(20, 0)).is_ok());
+    let next = granted.roll();
+    assert_eq!((next.granted, next.available().unwrap().cost), (Amount::ZERO, MicroUsd(90)));
+    assert!(next.row_holds());
+    // What is granted bounds nothing where there is no limit.
+    assert_eq!(
+        account(None, 5, 0).grant(Amount::new(1, 1)).unwrap().available().unwrap().cost,
+        MicroUsd(i64::MAX)
+    );
+    assert_eq!(over.grant(Amount::new(-1, 0)), Err(AmountError::Negative));
+}
+
+#[test]
 fn message_says_what_is_missing_and_by_how_much_to_raise() {
     let limit = Limit { cost: Some(MicroUsd(500_000)), tokens: Some(1_000) };
     let path = [Account { limit, spent: Amount::new(480_000, 900), ..Account::default() }];

@@ -1,4 +1,4 @@
-//! Random interleavings of calls, duplicates, lost callers and limit edits on a tree of accounts, against a
+//! Random interleavings of calls, duplicates, lost callers, limit edits and grants on a tree of accounts, against a
 //! model that only knows which call ended how.
 
 use crate::{Account, Amount, Effect, Event, Limit, MicroUsd, Reservation, State, reserve, transition};
@@ -13,6 +13,7 @@ enum Action {
     Reserve { leaf: usize, amount: Amount },
     Event { call: usize, event: Event },
     Edit { account: usize, limit: Option<i64> },
+    Grant { account: usize, amount: Amount },
 }
 
 fn any_amount() -> impl Strategy<Value = Amount> {
@@ -30,6 +31,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         4 => (0..PATHS.len(), any_amount()).prop_map(|(leaf, amount)| Action::Reserve { leaf, amount }),
         8 => (0..30usize, event).prop_map(|(call, event)| Action::Event { call, event }),
         1 => (0..ACCOUNTS, proptest::option::of(0..200i64)).prop_map(|(account, limit)| Action::Edit { account, limit }),
+        1 => (0..ACCOUNTS, any_amount()).prop_map(|(account, amount)| Action::Grant { account, amount }),
     ]
 }
 
@@ -65,8 +67,11 @@ impl World {
                 self.apply(path, &effect);
                 for at in path {
                     let (account, used) = (self.accounts[*at], self.accounts[*at].committed().unwrap());
-                    assert!(account.limit.cost.is_none_or(|l| used.cost <= l), "granted above the limit");
-                    assert!(account.limit.tokens.is_none_or(|l| used.tokens <= l), "granted above the limit");
+                    let (limit, granted) = (account.limit, account.granted);
+                    let within = |limit: i64, granted: i64, used: i64| used <= limit + granted;
+                    let cost = limit.cost.is_none_or(|l| within(l.0, granted.cost.0, used.cost.0));
+                    let tokens = limit.tokens.is_none_or(|l| within(l, granted.tokens, used.tokens));
+                    assert!(cost && tokens, "reserved above the limit and what was granted beside it");
                     assert!(account.overage.is_zero(), "granted over an overage");
                 }
                 self.calls
@@ -89,6 +94,9 @@ impl World {
             Action::Edit { account, limit } => {
                 let limit = Limit { cost: limit.map(MicroUsd), tokens: *limit };
                 self.accounts[*account] = self.accounts[*account].edit_limit(limit).unwrap();
+            }
+            Action::Grant { account, amount } => {
+                self.accounts[*account] = self.accounts[*account].grant(*amount).unwrap();
             }
         }
     }

@@ -1,5 +1,5 @@
 //! A small ledger whose every interleaving can be looked at: callers that may die, requests that arrive late, twice
-//! and in any order, leases that end, limits that are edited. All decisions are the crate's own functions; the
+//! and in any order, leases that end, limits that are edited, more that is granted. All decisions are the crate's own functions; the
 //! world only carries their results, as the service does. It can be built with one fault in it, to show that the
 //! properties see one.
 
@@ -114,7 +114,7 @@ pub(crate) struct World {
 impl Hash for World {
     fn hash<H: Hasher>(&self, into: &mut H) {
         for a in &self.accounts {
-            (a.limit.cost, a.spent, a.reserved, a.overage, a.committed_at_edit).hash(into);
+            (a.limit.cost, a.granted, a.spent, a.reserved, a.overage, a.committed_at_edit).hash(into);
         }
         (&self.calls, self.dead, self.edits, self.ceiling, self.broken).hash(into);
     }
@@ -145,6 +145,11 @@ pub(crate) enum Action {
     Edit {
         account: usize,
         limit: i64,
+    },
+    /// A person grants this much beside the limit; counts as an edit.
+    Grant {
+        account: usize,
+        amount: i64,
     },
     Crash {
         caller: usize,
@@ -191,6 +196,7 @@ impl Model for Small {
         if world.edits < self.edits {
             for account in 0..2 {
                 actions.extend([1, 3].map(|limit| Action::Edit { account, limit }));
+                actions.push(Action::Grant { account, amount: 1 });
             }
         }
         if self.crashes {
@@ -217,7 +223,9 @@ impl Model for Small {
                 }
             }
             Action::LeaseEnds { call } => self.end_lease(&mut world, call),
-            Action::Edit { account, limit: n } => self.edit(&mut world, account, n),
+            Action::Edit { account, limit: n } if world.accounts[account].limit == limit(n) => {}
+            Action::Edit { account, limit: n } => self.edit(&mut world, account, |a| a.edit_limit(limit(n))),
+            Action::Grant { account, amount } => self.edit(&mut world, account, |a| a.grant(money(amount))),
             Action::Crash { caller } => world.dead[caller] = true,
         }
         (world != *before).then_some(world)
@@ -280,8 +288,9 @@ impl Small {
         world.apply(path, &effect);
         for at in path {
             let account = world.accounts[*at];
-            let within = account.limit.cost.is_none_or(|l| account.committed().unwrap().cost <= l);
-            world.expect(within, "a grant stays within every limit as it is now");
+            let most = account.limit.cost.map(|l| l.0 + account.granted.cost.0);
+            let within = most.is_none_or(|most| account.committed().unwrap().cost.0 <= most);
+            world.expect(within, "a reservation stays within every limit as it is now");
             world.expect(account.overage.is_zero(), "nothing is granted over an overage");
         }
         let reservation = Reservation { state: State::Reserved, amount: money(bound), actual: None };
@@ -323,20 +332,24 @@ impl Small {
         }
     }
 
-    fn edit(&self, world: &mut World, at: usize, n: i64) {
+    /// A person's edit of a limit, or grant beside it.
+    fn edit(
+        &self,
+        world: &mut World,
+        at: usize,
+        edit: impl FnOnce(&Account) -> Result<Account, golden_ledger::AmountError>,
+    ) {
         let before = world.accounts[at];
-        if before.limit == limit(n) {
-            return;
-        }
         world.edits += 1;
-        world.accounts[at] = before.edit_limit(limit(n)).unwrap();
+        world.accounts[at] = edit(&before).unwrap();
         if self.fault == Some(Fault::ForgetsTheEdit) {
             world.accounts[at].committed_at_edit = Amount::ZERO;
         }
-        world.ceiling[at] = n.max(world.accounts[at].committed().unwrap().cost.0);
+        let after = world.accounts[at];
+        let most = after.limit.cost.unwrap().0 + after.granted.cost.0;
+        world.ceiling[at] = most.max(after.committed().unwrap().cost.0);
         let total = |a: &Account| a.committed().and_then(|c| c.plus(a.overage)).unwrap();
-        let kept = total(&before) == total(&world.accounts[at]);
-        world.expect(kept, "an edit of a limit moves no money");
+        world.expect(total(&before) == total(&after), "an edit moves no money");
     }
 }
 

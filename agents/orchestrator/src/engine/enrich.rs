@@ -5,7 +5,7 @@ use super::error::Error;
 use super::faults::Point;
 use super::store::{self, FactRow, Loaded};
 use super::trees;
-use crate::machine::{AttemptEnded, Event, Why};
+use crate::machine::{AttemptEnded, Event, Held, Why};
 use golden_crds::conditions::agent_task as reasons;
 use golden_platform::wire::{AttemptResult, Fact};
 use golden_platform::{Class, Classify as _};
@@ -50,8 +50,26 @@ impl Engine {
             Fact::EscalationDefaulted { escalation_id, option } => {
                 Event::EscalationDefaulted { escalation_id, option }
             }
-            Fact::BudgetHeld { op_key, missing_micro_usd, missing_tokens, account, on_exhausted } => {
-                Event::BudgetHeld { op_key, missing_micro_usd, missing_tokens, account, on_exhausted }
+            Fact::BudgetHeld {
+                op_key,
+                missing_micro_usd,
+                missing_tokens,
+                account,
+                on_exhausted,
+                needs_micro_usd,
+                needs_tokens,
+                denied,
+            } => {
+                let held = Held {
+                    account,
+                    missing_micro_usd,
+                    missing_tokens,
+                    on_exhausted,
+                    needs_micro_usd,
+                    needs_tokens,
+                    denied,
+                };
+                Event::BudgetHeld { op_key, held }
             }
             Fact::BudgetResumed { op_key } => Event::BudgetResumed { op_key },
             Fact::CallStuck { caller, attempt, reason, message } => {

@@ -13,34 +13,22 @@ const MAX_RESUMED: usize = 256;
 const MAX_STUCK_BYTES: usize = 1024;
 
 impl Work<'_> {
-    pub(super) fn held(
-        &mut self,
-        op_key: &str,
-        micro_usd: i64,
-        tokens: i64,
-        account: &str,
-        on_exhausted: &str,
-    ) {
+    pub(super) fn held(&mut self, op_key: &str, held: &Held) {
         if self.s.resumed.contains(op_key)
             || self.s.held.contains_key(op_key)
             || self.s.held.len() >= MAX_HELD
         {
             return self.ignore("the hold is known");
         }
-        let held = Held {
-            account: account.to_owned(),
-            missing_micro_usd: micro_usd,
-            missing_tokens: tokens,
-            on_exhausted: on_exhausted.to_owned(),
-        };
-        self.record(
-            "BudgetHeld",
-            json!({
-                "opKey": op_key, "account": account, "missingMicroUSD": micro_usd, "missingTokens": tokens,
-                "onExhausted": on_exhausted, "usage": self.s.usage,
-            }),
-        );
-        self.s.held.insert(op_key.to_owned(), held);
+        let mut entry = json!({
+            "opKey": op_key, "account": held.account, "missingMicroUSD": held.missing_micro_usd,
+            "missingTokens": held.missing_tokens, "onExhausted": held.on_exhausted, "usage": self.s.usage,
+        });
+        if let Some(denied) = &held.denied {
+            entry["denied"] = bounded(denied, MAX_STUCK_BYTES).into();
+        }
+        self.record("BudgetHeld", entry);
+        self.s.held.insert(op_key.to_owned(), held.clone());
         self.pause_review();
     }
 
@@ -103,16 +91,35 @@ pub(super) fn exhausted(held: &Held) -> Why {
         (cost, tokens) if cost <= 0 && tokens > 0 => format!("{tokens} tokens"),
         (cost, _) => dollars(cost),
     };
+    if let Some(denied) = &held.denied {
+        let message = format!(
+            "{} lacks {missing} for the next call, and more was refused: {}; submit the task again once there is money",
+            held.account,
+            bounded(denied, MAX_STUCK_BYTES)
+        );
+        return Why::new(reasons::BUDGET_DENIED, message);
+    }
     // The ledger names accounts by kind: `Budget ns/name`, or `AgentTask ns/name` for the task's own limits.
     let own = held.account.starts_with("AgentTask ");
     let (reason, raise) = if own {
-        (reasons::TASK_LIMIT_REACHED, "raise spec.limits of the AgentTask")
+        (reasons::TASK_LIMIT_REACHED, "raise spec.limits of the AgentTask".to_owned())
     } else {
-        (reasons::BUDGET_EXHAUSTED, "raise the limit of that Budget")
+        let asked = question(held).unwrap_or_default();
+        (reasons::BUDGET_EXHAUSTED, format!("{asked}raise the limit of that Budget"))
     };
     let then =
         if held.on_exhausted == "Fail" { "submit the task again" } else { "the held call then goes on" };
     Why::new(reason, format!("{} lacks {missing} for the next call: {raise}, {then}", held.account))
+}
+
+/// Who is asked for more, and how they answer, where the Budget asks.
+fn question(held: &Held) -> Option<String> {
+    let (namespace, name) = held.account.strip_prefix("Budget ")?.split_once('/')?;
+    (held.on_exhausted == "Ask").then(|| {
+        format!(
+            "whoever may approve budgets in {namespace} is asked for more: `golden approve budget/{name} -n {namespace}`; or "
+        )
+    })
 }
 
 /// Exact, since what is missing is often far below a cent.

@@ -1,6 +1,6 @@
 //! What can happen to a task: facts as the engine completed them, and time.
 
-use super::state::{Usage, Why};
+use super::state::{Held, Usage, Why};
 use golden_crds::agent_task::{DesiredState, TaskLimits};
 use golden_platform::wire::{AttemptResult, GuardOutcome, JobResult, PersonDecision, PodOutcome};
 use serde_json::Value;
@@ -52,10 +52,7 @@ pub enum Event {
     },
     BudgetHeld {
         op_key: String,
-        missing_micro_usd: i64,
-        missing_tokens: i64,
-        account: String,
-        on_exhausted: String,
+        held: Held,
     },
     BudgetResumed {
         op_key: String,

@@ -153,9 +153,7 @@ impl<'a> Work<'a> {
                 self.reviewed(*attempt, *round, digest, decision, ballots);
             }
             Event::EscalationDefaulted { escalation_id, option } => self.defaulted(*escalation_id, option),
-            Event::BudgetHeld { op_key, missing_micro_usd, missing_tokens, account, on_exhausted } => {
-                self.held(op_key, *missing_micro_usd, *missing_tokens, account, on_exhausted);
-            }
+            Event::BudgetHeld { op_key, held } => self.held(op_key, held),
             Event::BudgetResumed { op_key } => self.resumed(op_key),
             Event::DeadLettered { attempt, id, why } => self.dead_lettered(*attempt, id, why),
             Event::CallStuck { caller, attempt, why } => self.stuck(caller, *attempt, why),

@@ -79,7 +79,8 @@ fn budget(s: &State) -> ViewCondition {
         Some(held) => condition(BUDGET_AVAILABLE, "False", &exhausted(held)),
         None => match &s.outcome {
             Some(o)
-                if [reasons::BUDGET_EXHAUSTED, reasons::TASK_LIMIT_REACHED].contains(&o.reason.as_str()) =>
+                if [reasons::BUDGET_EXHAUSTED, reasons::BUDGET_DENIED, reasons::TASK_LIMIT_REACHED]
+                    .contains(&o.reason.as_str()) =>
             {
                 say(BUDGET_AVAILABLE, "False", &o.reason, &o.message)
             }

@@ -116,6 +116,9 @@ async fn a_call_without_money_shows_what_is_missing_until_it_goes_on() {
         missing_tokens: 0,
         account: "Budget checkout/experiments".into(),
         on_exhausted: "Pause".into(),
+        needs_micro_usd: 0,
+        needs_tokens: 0,
+        denied: None,
     };
     world.tell(task, task, "held/op", held).await;
     engine.settle(&CancellationToken::new()).await.unwrap();

@@ -218,6 +218,9 @@ async fn a_voter_whose_call_waits_for_money_is_waited_for() {
             missing_tokens: 0,
             account: "Budget checkout/monthly".into(),
             on_exhausted: "Pause".into(),
+            needs_micro_usd: 0,
+            needs_tokens: 0,
+            denied: None,
         },
     };
     facts::insert(&mut world.pool.acquire().await.unwrap(), &fact).await.unwrap();

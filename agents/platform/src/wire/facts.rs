@@ -49,6 +49,14 @@ pub enum Fact {
         missing_tokens: i64,
         account: String,
         on_exhausted: String,
+        /// What the whole call needs; nothing, told by an older gateway.
+        #[serde(default)]
+        needs_micro_usd: i64,
+        #[serde(default)]
+        needs_tokens: i64,
+        /// Who refused its budget more, in words; then `on_exhausted` is `Fail`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        denied: Option<String>,
     },
     /// Gateway; key `resumed/<op key>`: that call goes on.
     BudgetResumed { op_key: String },

@@ -40,7 +40,11 @@ pub enum ReserveAnswer {
         account_uid: Uuid,
         missing_micro_usd: i64,
         missing_tokens: i64,
+        /// `Pause` and `Ask` hold the call, `Fail` ends it.
         on_exhausted: String,
+        /// Who refused this budget more money, in words; then `on_exhausted` is `Fail`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        denied: Option<String>,
     },
     /// The key was used with another request.
     OtherRequest,

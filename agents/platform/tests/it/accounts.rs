@@ -1,8 +1,11 @@
 //! Accounts as the operator keeps them.
 
+use golden_platform::budget_questions::{Waiting, waiting};
 use golden_platform::ledger_accounts::{
     BudgetAccount, TaskAccount, balance, mark_deleted, set_path, upsert_budget, upsert_task,
 };
+use golden_platform::wire::{Fact, NewFact};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::pool;
@@ -68,4 +71,52 @@ async fn what_a_task_is_paid_from_does_not_change() {
     let path = [Uuid::new_v4(), task];
     assert_eq!(set_path(&mut conn, task, team, &path).await.unwrap(), path);
     assert_eq!(set_path(&mut conn, task, team, &[task]).await.unwrap(), path);
+}
+
+#[tokio::test]
+async fn calls_that_wait_are_those_of_open_tasks_on_this_budget_that_were_not_told_to_go_on() {
+    let pool = pool().await;
+    let mut conn = pool.acquire().await.unwrap();
+    let (account, team) = (budget(Some(100)), Uuid::new_v4());
+    let held = |account: &str| json!({"account": account, "missingMicroUsd": 3, "needsMicroUsd": 5, "onExhausted": "Ask"});
+    let state = json!({"held": {"a/h1": held("Budget shop/monthly"), "b/h1": held("Budget shop/monthly"),
+        "c/h1": held("Budget shop/other")}});
+    let mut tasks = vec![];
+    for (paid_from, ended) in [(account.uid, false), (account.uid, true), (Uuid::new_v4(), false)] {
+        let task = Uuid::new_v4();
+        set_path(&mut conn, task, team, &[paid_from, task]).await.unwrap();
+        sqlx::query(
+            "INSERT INTO tasks (task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, state, view, stage,
+                                version, outcome, ended_at)
+             VALUES ($1, $2, 'shop', 't', 'alice', '{}', '{}', '{}', $3, '{}', 'Producing', 1,
+                     CASE WHEN $4 THEN 'Complete' END, CASE WHEN $4 THEN now() END)",
+        )
+        .bind(task)
+        .bind(team)
+        .bind(&state)
+        .bind(ended)
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+        tasks.push(task);
+    }
+    let waits = waiting(&mut conn, account.uid, "Budget shop/monthly").await.unwrap();
+    let one = Waiting {
+        task_uid: tasks[0],
+        submitted_by: "alice".into(),
+        missing_cost: 3,
+        missing_tokens: 0,
+        needs_cost: 5,
+        needs_tokens: 0,
+    };
+    assert_eq!(waits, [one.clone(), one.clone()]);
+    let resumed = NewFact {
+        team_uid: team,
+        task_uid: tasks[0],
+        object_uid: tasks[0],
+        fact_key: "resumed/a/h1".into(),
+        fact: Fact::BudgetResumed { op_key: "a/h1".into() },
+    };
+    golden_platform::facts::insert(&mut conn, &resumed).await.unwrap();
+    assert_eq!(waiting(&mut conn, account.uid, "Budget shop/monthly").await.unwrap(), [one]);
 }

@@ -9,6 +9,7 @@ use super::urgency::{Urgency, urgency};
 use crate::context::Context;
 use crate::effects::write_status;
 use crate::error::Error;
+use golden_crds::conditions::{ADMITTED, BUDGET_AVAILABLE, STALLED, find};
 use golden_crds::{AgentTask, AgentTaskStatus};
 use jiff::Timestamp;
 use kube::{Api, ResourceExt};
@@ -90,13 +91,16 @@ async fn write(
     let api: Api<AgentTask> = Api::namespaced(ctx.client.clone(), &task.namespace().unwrap_or_default());
     write_status(&api, &ctx.caches.tasks, MANAGER, task, after).await?;
     ctx.pacing.wrote(&uid, urgency != Urgency::Progress, now);
+    let money = |status: &AgentTaskStatus| find(&status.conditions, BUDGET_AVAILABLE).cloned();
+    if money(before) != money(after) {
+        ctx.queues.money(&ctx.caches);
+    }
     ctx.events.transitions(task, &before.conditions, &after.conditions).await;
     Ok(None)
 }
 
 /// What makes a pending change the same one: types, statuses and reasons, and not words or times.
 fn signature(status: &AgentTaskStatus) -> String {
-    use golden_crds::conditions::{ADMITTED, BUDGET_AVAILABLE, STALLED, find};
     let one = |type_| {
         find(&status.conditions, type_)
             .map_or_else(String::new, |c| format!("{}={}/{} ", c.type_, c.status, c.reason))

@@ -1,15 +1,21 @@
-//! Budget: an account in the ledger with the spec's limits, and what it stands at in the status.
+//! Budget: an account in the ledger with the spec's limits, what it stands at in the status, and the question to a person
+//! when calls wait for more and the spec says Ask.
 
 mod act;
+mod ask;
+mod question;
 mod report;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+
+pub(crate) use question::amount;
 
 use crate::budgets::{Fault, chain};
 use crate::context::Context;
 use crate::error::Error;
 use golden_crds::Budget;
 use golden_crds::conditions::budget as reason;
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use std::sync::Arc;
@@ -33,9 +39,18 @@ pub(crate) async fn reconcile(budget: Arc<Budget>, ctx: Arc<Context>) -> Result<
     }
     let seen = observe(&budget, &ctx);
     let account = plan(&seen)?;
-    let acted = act::act(account.as_ref(), &ctx).await;
+    let acted = act::act(&seen.budget, account.as_ref(), &ctx).await;
     let wait = report::report(&seen, &acted, &ctx).await?;
-    acted.map(|_| Action::requeue(wait.map_or(RELIST, |w| w.min(RELIST))))
+    let stood = acted?;
+    let due = stood.as_ref().and_then(|s| overdue_in(s, Timestamp::now()));
+    Ok(Action::requeue([wait, due].into_iter().flatten().fold(RELIST, Duration::min)))
+}
+
+/// When the open question has waited too long.
+fn overdue_in(stood: &act::Standing, now: Timestamp) -> Option<Duration> {
+    let left = stood.open.as_ref()?.deadline_us?.saturating_sub(now.as_microsecond());
+    // A deadline that has passed was seen.
+    u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_micros)
 }
 
 fn observe(budget: &Arc<Budget>, ctx: &Context) -> Seen {
@@ -57,7 +72,7 @@ fn plan(seen: &Seen) -> Result<Option<golden_platform::ledger_accounts::BudgetAc
         namespace: seen.budget.namespace().unwrap_or_default(),
         name: seen.budget.name_any(),
         parent_uid: parent,
-        on_exhausted: format!("{:?}", spec.on_exhausted),
+        on_exhausted: spec.on_exhausted.as_str().to_owned(),
         limit_cost: spec.limits.cost_micro_usd,
         limit_tokens: spec.limits.tokens,
         period: spec.period.as_str().to_owned(),

@@ -1,6 +1,8 @@
-//! The status. Amounts alone are written at most every ten seconds: a busy team settles many calls.
+//! The status. Amounts alone, also those in messages, are written at most every ten seconds: a busy team settles many
+//! calls.
 
-use super::{MANAGER, Seen, zone_fault};
+use super::act::Standing;
+use super::{MANAGER, Seen, question, zone_fault};
 use crate::budgets::shown;
 use crate::context::Context;
 use crate::effects::write_status;
@@ -11,6 +13,7 @@ use golden_crds::conditions::{Lifecycle, READY, find, set_lifecycle};
 use golden_crds::{Budget, BudgetStatus};
 use golden_platform::ledger_accounts::Balance;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Api, ResourceExt};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +23,7 @@ const AMOUNTS: Duration = Duration::from_secs(10);
 /// Writes the status if it is due. Some(wait): amounts are to be written later.
 pub(crate) async fn report(
     seen: &Seen,
-    acted: &Result<Option<Balance>, Error>,
+    acted: &Result<Option<Standing>, Error>,
     ctx: &Context,
 ) -> Result<Option<Duration>, Error> {
     let before = seen.budget.status.clone().unwrap_or_default();
@@ -29,7 +32,8 @@ pub(crate) async fn report(
         return Ok(None);
     }
     let uid = seen.budget.uid().unwrap_or_default();
-    let only_amounts = status.conditions == before.conditions
+    let only_amounts = outline(&status.conditions) == outline(&before.conditions)
+        && status.question.as_ref().map(|q| &q.digest) == before.question.as_ref().map(|q| &q.digest)
         && status.observed_generation == before.observed_generation
         && status.alerts_reached == before.alerts_reached;
     if only_amounts && !ctx.budgets_written.due(&uid, 0, AMOUNTS) {
@@ -47,8 +51,13 @@ pub(crate) async fn report(
     Ok(None)
 }
 
+/// What conditions say, without their amounts.
+fn outline(conditions: &[Condition]) -> Vec<(&str, &str, &str)> {
+    conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect()
+}
+
 /// The status as it should be.
-pub(super) fn status(seen: &Seen, acted: &Result<Option<Balance>, Error>, now: Timestamp) -> BudgetStatus {
+pub(super) fn status(seen: &Seen, acted: &Result<Option<Standing>, Error>, now: Timestamp) -> BudgetStatus {
     let mut status = seen.budget.status.clone().unwrap_or_default();
     let generation = seen.budget.metadata.generation;
     status.observed_generation = generation;
@@ -60,10 +69,11 @@ pub(super) fn status(seen: &Seen, acted: &Result<Option<Balance>, Error>, now: T
             None => (Lifecycle::Progressing, reason::PROGRESSING, error.to_string()),
         },
         (_, Ok(None)) => (Lifecycle::Progressing, reason::PROGRESSING, "the account is being made".into()),
-        (None, Ok(Some(balance))) => {
-            let balance = current(balance, now);
+        (None, Ok(Some(stood))) => {
+            let balance = current(&stood.balance, now);
             amounts(&mut status, &balance);
             period(&mut status, seen, &balance, now);
+            question::show(&mut status, &seen.budget, stood, &balance, now);
             let chain = seen.chain.as_deref().unwrap_or_default();
             unready_parent(chain).unwrap_or_else(|| {
                 let (why, message) = standing(&balance);
@@ -79,7 +89,16 @@ pub(super) fn status(seen: &Seen, acted: &Result<Option<Balance>, Error>, now: T
 fn current(balance: &Balance, now: Timestamp) -> Balance {
     let over = balance.period_end_us.is_some_and(|end| now.as_microsecond() >= end);
     if over {
-        return Balance { spent_cost: 0, spent_tokens: 0, period_end_us: None, ..balance.clone() };
+        return Balance {
+            spent_cost: 0,
+            spent_tokens: 0,
+            granted_cost: 0,
+            granted_tokens: 0,
+            denied: None,
+            period_start_us: None,
+            period_end_us: None,
+            ..balance.clone()
+        };
     }
     balance.clone()
 }
@@ -126,29 +145,38 @@ fn amounts(status: &mut BudgetStatus, balance: &Balance) {
     status.spent_micro_usd = balance.spent_cost;
     status.reserved_micro_usd = balance.reserved_cost;
     status.spent_tokens = balance.spent_tokens;
-    status.available_micro_usd =
-        balance.limit_cost.map(|limit| (limit - balance.spent_cost - balance.reserved_cost).max(0));
-    status.spent = Some(match balance.limit_cost {
-        Some(limit) => format!("{} of {}", dollars(balance.spent_cost), dollars(limit)),
-        None => dollars(balance.spent_cost),
+    status.granted_micro_usd = Some(balance.granted_cost).filter(|granted| *granted > 0);
+    status.granted_tokens = Some(balance.granted_tokens).filter(|granted| *granted > 0);
+    let (cost, tokens) = ceiling(balance);
+    status.available_micro_usd = cost.map(|most| (most - balance.spent_cost - balance.reserved_cost).max(0));
+    status.spent = Some(match (balance.limit_cost, balance.granted_cost) {
+        (Some(limit), 0) => format!("{} of {}", dollars(balance.spent_cost), dollars(limit)),
+        (Some(limit), granted) => {
+            format!("{} of {} and {} granted", dollars(balance.spent_cost), dollars(limit), dollars(granted))
+        }
+        (None, _) => dollars(balance.spent_cost),
     });
-    status.available = match (status.available_micro_usd, balance.limit_tokens) {
+    status.available = match (status.available_micro_usd, tokens) {
         (Some(micro), _) => Some(dollars(micro)),
-        (None, Some(limit)) => {
-            Some(format!("{} tokens", (limit - balance.spent_tokens - balance.reserved_tokens).max(0)))
+        (None, Some(most)) => {
+            Some(format!("{} tokens", (most - balance.spent_tokens - balance.reserved_tokens).max(0)))
         }
         (None, None) => None,
     };
 }
 
+/// Limits and grants together, in micro-USD and tokens.
+fn ceiling(balance: &Balance) -> (Option<i64>, Option<i64>) {
+    let with = |limit: Option<i64>, granted: i64| limit.map(|limit| limit.saturating_add(granted));
+    (with(balance.limit_cost, balance.granted_cost), with(balance.limit_tokens, balance.granted_tokens))
+}
+
 /// What a Ready budget can still do.
 fn standing(balance: &Balance) -> (&'static str, String) {
-    let cost = balance
-        .limit_cost
-        .map(|limit| limit - balance.spent_cost - balance.reserved_cost - balance.overage_cost);
-    let tokens = balance
-        .limit_tokens
-        .map(|limit| limit - balance.spent_tokens - balance.reserved_tokens - balance.overage_tokens);
+    let (cost, tokens) = ceiling(balance);
+    let cost = cost.map(|most| most - balance.spent_cost - balance.reserved_cost - balance.overage_cost);
+    let tokens =
+        tokens.map(|most| most - balance.spent_tokens - balance.reserved_tokens - balance.overage_tokens);
     let over = cost.is_some_and(|left| left < 0) || tokens.is_some_and(|left| left < 0);
     let gone = cost.is_some_and(|left| left == 0) || tokens.is_some_and(|left| left == 0);
     if over {

@@ -1,3 +1,4 @@
+use super::act::Standing;
 use super::report::status;
 use super::{Seen, plan};
 use crate::budgets::chain;
@@ -11,11 +12,15 @@ use jiff::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
 
-fn seen(budget: &Arc<Budget>, all: &[Arc<Budget>]) -> Seen {
+pub(super) fn seen(budget: &Arc<Budget>, all: &[Arc<Budget>]) -> Seen {
     Seen { budget: Arc::clone(budget), chain: chain(budget, all) }
 }
 
-fn balance(limit: i64, spent: i64, reserved: i64, overage: i64) -> Balance {
+fn stood(balance: Balance) -> Standing {
+    Standing { balance, open: None, last: None }
+}
+
+pub(crate) fn balance(limit: i64, spent: i64, reserved: i64, overage: i64) -> Balance {
     Balance {
         account_uid: uuid::Uuid::nil(),
         limit_cost: Some(limit),
@@ -26,7 +31,11 @@ fn balance(limit: i64, spent: i64, reserved: i64, overage: i64) -> Balance {
         spent_tokens: 0,
         reserved_tokens: 0,
         overage_tokens: 0,
+        granted_cost: 0,
+        granted_tokens: 0,
+        denied: None,
         version: 1,
+        period_start_us: None,
         period_end_us: None,
     }
 }
@@ -60,12 +69,12 @@ fn a_period_shows_its_end_and_its_alerts_and_starts_anew() {
     let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
     let end: Timestamp = "2026-11-24T23:00:00Z".parse().unwrap();
     let spent = Balance { period_end_us: Some(end.as_microsecond()), ..balance(100, 85, 10, 0) };
-    let shown = status(&seen, &Ok(Some(spent.clone())), now);
+    let shown = status(&seen, &Ok(Some(stood(spent.clone()))), now);
     assert_eq!(shown.alerts_reached, [50, 80]);
     assert_eq!(shown.period_ends_at.as_deref(), Some("2026-11-24T23:00:00Z"));
     assert_eq!(shown.available_micro_usd, Some(5));
     // Nobody has called since midnight.
-    let shown = status(&seen, &Ok(Some(spent)), end);
+    let shown = status(&seen, &Ok(Some(stood(spent))), end);
     assert_eq!((shown.spent_micro_usd, shown.available_micro_usd), (0, Some(90)));
     assert_eq!(shown.period_ends_at.as_deref(), Some("2026-11-25T23:00:00Z"));
     assert!(shown.alerts_reached.is_empty());
@@ -93,7 +102,7 @@ fn a_budget_is_ready_when_its_parents_are() {
         (ready("True", "Active"), "Active", false),
     ] {
         let seen = seen(&child, &[root(of_root), child.clone()]);
-        let shown = status(&seen, &Ok(Some(balance(10, 0, 0, 0))), Timestamp::UNIX_EPOCH);
+        let shown = status(&seen, &Ok(Some(stood(balance(10, 0, 0, 0)))), Timestamp::UNIX_EPOCH);
         assert_eq!(find(&shown.conditions, READY).unwrap().reason, want);
         assert_eq!(is_true(&shown.conditions, STALLED), stalled);
     }
@@ -109,7 +118,7 @@ fn standing_tells_left_nothing_left_and_overdrawn_apart() {
         (balance(1_000_000, 1_000_000, 0, 5), "OverLimit", 0),
     ] {
         let shown =
-            status(&seen(&one, std::slice::from_ref(&one)), &Ok(Some(balance)), Timestamp::UNIX_EPOCH);
+            status(&seen(&one, std::slice::from_ref(&one)), &Ok(Some(stood(balance))), Timestamp::UNIX_EPOCH);
         assert!(is_true(&shown.conditions, READY));
         assert_eq!(find(&shown.conditions, READY).unwrap().reason, why);
         assert_eq!(shown.available_micro_usd, Some(available));

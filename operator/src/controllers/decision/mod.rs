@@ -1,8 +1,10 @@
-//! Decision: one person's answer, accepted once and told to the orchestrator as a fact, or refused for good.
+//! Decision: one person's answer, accepted once and told to the orchestrator as a fact, or to the ledger where it is about
+//! a Budget; or refused for good.
 //!
 //! Admission has checked that `decidedBy` is the caller and may approve. What admission cannot see is checked here:
 //! whether the target is the one meant, asks a question now, and who submitted it.
 
+mod budget;
 mod observe;
 mod report;
 #[cfg(test)]
@@ -13,12 +15,14 @@ use crate::context::Context;
 use crate::error::Error;
 use golden_crds::Decision;
 use golden_crds::conditions::{ACCEPTED, find};
+use golden_crds::decision::TargetKind;
 use golden_platform::wire::{Fact, NewFact, PersonDecision};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use std::sync::Arc;
 use std::time::Duration;
+use validate::Refusal;
 
 /// Field manager.
 const MANAGER: &str = "golden-decision";
@@ -30,20 +34,31 @@ pub(crate) async fn reconcile(decision: Arc<Decision>, ctx: Arc<Context>) -> Res
     if decision.metadata.deletion_timestamp.is_some() || is_settled(&decision) {
         return Ok(Action::requeue(IDLE));
     }
-    let seen = match observe::observe(&decision, &ctx).await {
-        Ok(seen) => seen,
+    let decided = match decision.spec.target.kind {
+        TargetKind::Budget => budget::decide(&decision, &ctx).await,
+        TargetKind::AgentTask | TargetKind::PromptRevision => decide(&decision, &ctx).await,
+    };
+    match decided {
+        Ok(verdict) => report::decided(&decision, &verdict, &ctx).await?,
         Err(error) => {
             report::undecided(&decision, &error, &ctx).await?;
             return Err(error);
         }
-    };
-    let refusal = validate::validate(&seen, Timestamp::now());
-    if refusal.is_none() && !seen.told {
-        // The fact first: a crash before the status leaves an accepted fact, which is found and kept.
-        act(&seen, &ctx).await?;
     }
-    report::decided(&decision, refusal.as_ref(), &ctx).await?;
     Ok(Action::requeue(IDLE))
+}
+
+/// An answer to a task's question.
+async fn decide(decision: &Arc<Decision>, ctx: &Context) -> Result<Result<String, Refusal>, Error> {
+    let seen = observe::observe(decision, ctx).await?;
+    if let Some(refusal) = validate::validate(&seen, Timestamp::now()) {
+        return Ok(Err(refusal));
+    }
+    if !seen.told {
+        // The fact first: a crash before the status leaves an accepted fact, which is found and kept.
+        act(&seen, ctx).await?;
+    }
+    Ok(Ok("the decision counts".into()))
 }
 
 fn is_settled(decision: &Decision) -> bool {

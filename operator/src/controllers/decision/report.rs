@@ -14,14 +14,14 @@ use kube::{Api, ResourceExt};
 /// Accepted or refused, for good.
 pub(crate) async fn decided(
     decision: &Decision,
-    refusal: Option<&Refusal>,
+    verdict: &Result<String, Refusal>,
     ctx: &Context,
 ) -> Result<(), Error> {
-    let (status, why, message) = match refusal {
-        None => (Status::True, reason::ACCEPTED, "the decision counts".to_owned()),
-        Some(refusal) => (Status::False, refusal.reason, refusal.message.clone()),
+    let (status, why, message) = match verdict {
+        Ok(message) => (Status::True, reason::ACCEPTED, message),
+        Err(refusal) => (Status::False, refusal.reason, &refusal.message),
     };
-    write(decision, status, why, &message, ctx).await
+    write(decision, status, why, message, ctx).await
 }
 
 /// Cannot be said yet, since the database is away.

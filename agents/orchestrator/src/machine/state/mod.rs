@@ -176,6 +176,14 @@ pub struct Held {
     pub missing_micro_usd: i64,
     pub missing_tokens: i64,
     pub on_exhausted: String,
+    /// What the whole call needs; read by whoever asks a person for more (`golden_platform::budget_questions`).
+    #[serde(default)]
+    pub needs_micro_usd: i64,
+    #[serde(default)]
+    pub needs_tokens: i64,
+    /// Who refused its budget more, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<String>,
 }
 
 /// What the ledger settled for the task.

@@ -1,5 +1,5 @@
 use super::support::{Run, Setup, digest, usage};
-use crate::machine::{Command, EscalationEnd, Event, OutcomeKind, Stage, Why};
+use crate::machine::{Command, EscalationEnd, Event, Held, OutcomeKind, Stage, Why};
 use golden_crds::agent_task::TaskLimits;
 use golden_crds::conditions::agent_task as reasons;
 use serde_json::json;
@@ -13,12 +13,18 @@ pub(crate) fn spec(generation: i64, desired: &str) -> Event {
 }
 
 pub(crate) fn held(op: &str, on_exhausted: &str) -> Event {
-    Event::BudgetHeld {
-        op_key: op.into(),
+    Event::BudgetHeld { op_key: op.into(), held: call(on_exhausted) }
+}
+
+fn call(on_exhausted: &str) -> Held {
+    Held {
+        account: "Budget checkout/experiments".into(),
         missing_micro_usd: 12_345,
         missing_tokens: 0,
-        account: "Budget checkout/experiments".into(),
         on_exhausted: on_exhausted.into(),
+        needs_micro_usd: 20_000,
+        needs_tokens: 10,
+        denied: None,
     }
 }
 
@@ -136,6 +142,24 @@ fn a_budget_that_says_fail_fails_the_task() {
     run.feed(&held("op1", "Fail"));
     assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::BUDGET_EXHAUSTED)));
     assert_eq!(run.condition("BudgetAvailable"), "False/BudgetExhausted");
+}
+
+#[test]
+fn a_budget_that_asks_says_who_is_asked_and_how_and_a_refusal_fails_the_task() {
+    let mut run = Run::producing(&Setup::git());
+    run.feed(&held("op1", "Ask"));
+    assert_eq!(run.condition("BudgetAvailable"), "False/BudgetExhausted");
+    let told = run.message("BudgetAvailable");
+    assert!(told.contains("$0.012345") && told.contains("the held call then goes on"), "{told}");
+    assert!(told.contains("approve budgets in checkout"), "{told}");
+    assert!(told.contains("`golden approve budget/experiments -n checkout`"), "{told}");
+    // As the gateway tells it: the hold ends, and another that is refused begins.
+    run.feed(&Event::BudgetResumed { op_key: "op1".into() });
+    let refused = Held { denied: Some("bob@example (decision no)".into()), ..call("Fail") };
+    run.feed(&Event::BudgetHeld { op_key: "op1/h2".into(), held: refused });
+    assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::BUDGET_DENIED)));
+    assert_eq!(run.condition("BudgetAvailable"), "False/BudgetDenied");
+    assert!(run.message("Complete").contains("bob@example"), "{}", run.message("Complete"));
 }
 
 #[test]

@@ -68,10 +68,15 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
         18 if n < 8 => super::outside::spec(i64::from(n), "Cancelled"),
         18 => Event::BudgetHeld {
             op_key: format!("op{}", n % 3),
-            missing_micro_usd: 5,
-            missing_tokens: 0,
-            account: "a".into(),
-            on_exhausted: "Pause".into(),
+            held: super::super::Held {
+                account: "a".into(),
+                missing_micro_usd: 5,
+                missing_tokens: 0,
+                on_exhausted: if n.is_multiple_of(2) { "Pause" } else { "Ask" }.into(),
+                needs_micro_usd: 5,
+                needs_tokens: 0,
+                denied: None,
+            },
         },
         19 if n.is_multiple_of(2) => Event::BudgetResumed { op_key: format!("op{}", n % 3) },
         19 if n < 120 => Event::CallStuck {
