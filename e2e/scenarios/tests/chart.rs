@@ -224,6 +224,38 @@ fn only_approvers_decide_and_only_for_themselves() {
     );
 }
 
+#[test]
+fn who_approves_work_grants_no_money_and_who_grants_money_approves_no_work() {
+    let server = &installed().server;
+    let kubectl = Kubectl::new(server.kubeconfig()).expect("kubectl");
+    let decide = |user: &str, namespace: &str, kind: &str| {
+        let text = format!(
+            r#"{{"apiVersion":"goldenarch.dev/v1alpha1","kind":"Decision","metadata":{{"generateName":"d-","namespace":"{namespace}"}},
+            "spec":{{"target":{{"kind":"{kind}","name":"x","uid":"3f2a9c1d-0000-4000-8000-000000000000","digest":"sha256:{}"}},
+            "verdict":"Approve","decidedBy":"{user}@example"}}}}"#,
+            "0".repeat(64)
+        );
+        let of = server.user_kubeconfig(&format!("{user}@example"), &[]).expect("a user");
+        let path = format!("/apis/goldenarch.dev/v1alpha1/namespaces/{namespace}/decisions");
+        Kubectl::new(&of).expect("kubectl").run(&["create", "--raw", &path, "-f", &file(&text)])
+    };
+    for (user, role) in [("dave", "golden:approver"), ("erin", "golden:budget-approver")] {
+        kubectl
+            .apply(&format!(
+                r#"{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{{"name":"{user}","namespace":"checkout"}},
+                "roleRef":{{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"{role}"}},
+                "subjects":[{{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"{user}@example"}}]}}"#
+            ))
+            .expect("bound");
+    }
+    decide("dave", "checkout", "AgentTask").expect("dave approves work");
+    decide("erin", "checkout", "Budget").expect("erin grants money");
+    refused(decide("dave", "checkout", "Budget"), "golden:budget-approver");
+    refused(decide("erin", "checkout", "AgentTask"), "golden:approver");
+    // The Budgets of another namespace are not hers to grant from.
+    refused(decide("erin", "golden-system", "Budget"), "forbidden");
+}
+
 /// A manifest as a file, for `kubectl create --raw`.
 fn file(text: &str) -> String {
     use std::io::Write as _;
