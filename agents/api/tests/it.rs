@@ -9,6 +9,7 @@ use golden_cluster::services::{Nats, Postgres};
 use golden_crds::labels::{AUDITOR_ACCOUNT as AUDITOR, READER_ACCOUNT as READER, STEWARD_ACCOUNT as STEWARD};
 use golden_platform::artifacts::Store;
 use golden_platform::auth::{Authenticator, Caller, Fixed};
+use golden_platform::budget_questions::{Answer, Question, answer, put};
 use golden_platform::dead_letters::{self, DeadLetter};
 use golden_platform::{db, nats, streams, subjects};
 use http::{Method, Request, StatusCode};
@@ -262,4 +263,40 @@ async fn budgets_tell_what_is_left_and_who_spent_it_and_hide_other_namespaces_ta
     assert_eq!(world.call("reader", Method::GET, "budgets/all/spend").await.1, json!([]));
     assert_eq!(world.call("reader", Method::GET, "budgets/none/spend").await.0, StatusCode::NOT_FOUND);
     assert_eq!(world.call("neighbours-reader", Method::GET, "budgets").await.0, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_budget_that_asks_tells_its_question_and_the_answers_of_its_period() {
+    let world = World::new().await;
+    let root = spent(&world).await;
+    let (_, budgets) = world.call("reader", Method::GET, "budgets").await;
+    assert_eq!((&budgets[0]["question"], &budgets[0]["answers"]), (&Value::Null, &json!([])));
+    let mut conn = world.pool.acquire().await.unwrap();
+    for (digit, grant) in [('a', 30), ('b', 8)] {
+        let asked = Question {
+            generation: 1,
+            digest: format!("sha256:{}", digit.to_string().repeat(64)),
+            period_start_us: None,
+            missing_cost: 5,
+            missing_tokens: 0,
+            grant_cost: grant,
+            grant_tokens: 0,
+            tasks: 1,
+            asked_at_us: 0,
+            deadline_us: None,
+        };
+        put(&mut conn, root, &asked).await.unwrap();
+        let (decided_by, words) = ("bob".to_owned(), "bob".to_owned());
+        let given = Answer { decision_uid: Uuid::new_v4(), decided_by, grants: true, words };
+        if digit == 'a' {
+            assert!(answer(&mut conn, root, &given).await.unwrap());
+        }
+    }
+    let (_, budgets) = world.call("reader", Method::GET, "budgets").await;
+    let asks = &budgets[0];
+    assert_eq!((&asks["grantedMicroUSD"], &asks["question"]["grantMicroUSD"]), (&json!(30), &json!(8)));
+    assert_eq!(asks["answers"].as_array().unwrap().len(), 1, "an open one is no answer");
+    let given = &asks["answers"][0];
+    assert_eq!((&given["outcome"], &given["by"]), (&json!("Granted"), &json!("bob")));
+    assert_eq!(given["costMicroUSD"], 30);
 }

@@ -1,9 +1,10 @@
-//! `golden approve` and `golden deny`: a Decision, bound to the digest that was shown and to who decides.
+//! `golden approve` and `golden deny`: a Decision on a task or a budget, bound to the digest that was shown and to who
+//! decides.
 
 use super::client::{Cluster, Connection};
 use anyhow::{Context as _, bail};
 use golden_crds::decision::{DecisionTarget, TargetKind, Verdict};
-use golden_crds::{AgentTask, AgentTaskStatus, Decision, DecisionSpec};
+use golden_crds::{AgentTask, AgentTaskStatus, Budget, Decision, DecisionSpec};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::api::PostParams;
 use kube::{Api, ResourceExt as _};
@@ -30,14 +31,54 @@ pub(crate) struct DenyArgs {
 struct Common {
     #[command(flatten)]
     connection: Connection,
-    /// Name of the AgentTask.
-    name: String,
+    /// Name of the AgentTask, or budget/NAME for the question of a Budget.
+    #[arg(value_parser = target)]
+    name: Target,
     /// Why; kept in the record.
     #[arg(long)]
     note: Option<String>,
-    /// Decide only if the task still shows this digest.
+    /// Decide only if the task or budget still shows this digest.
     #[arg(long)]
     digest: Option<String>,
+}
+
+/// What a decision is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    kind: TargetKind,
+    name: String,
+}
+
+/// `NAME`, or with its kind before it as kubectl takes it: `agenttask/NAME`, `budget/NAME`.
+fn target(text: &str) -> Result<Target, String> {
+    let (kind, name) = text.split_once('/').unwrap_or(("agenttask", text));
+    let kind = match kind.trim_end_matches(".goldenarch.dev") {
+        "agenttask" | "agenttasks" | "at" => TargetKind::AgentTask,
+        "budget" | "budgets" | "bud" => TargetKind::Budget,
+        other => return Err(format!("nobody decides on a {other}; name an AgentTask, or budget/NAME")),
+    };
+    if name.is_empty() || name.contains('/') {
+        return Err("a name is missing: NAME of an AgentTask, or budget/NAME".to_owned());
+    }
+    Ok(Target { kind, name: name.to_owned() })
+}
+
+impl Target {
+    fn shown(&self) -> String {
+        let kind = if self.kind == TargetKind::Budget { "budget" } else { "agenttask" };
+        format!("{kind}/{}", self.name)
+    }
+
+    /// The target's uid, and the digest of what it asks.
+    async fn asks(&self, cluster: &Cluster) -> anyhow::Result<(Option<String>, Option<String>)> {
+        if self.kind == TargetKind::Budget {
+            let budget = cluster.api::<Budget>().get(&self.name).await?;
+            let question = budget.status.as_ref().and_then(|status| status.question.as_ref());
+            return Ok((budget.uid(), question.map(|question| question.digest.clone())));
+        }
+        let task = cluster.api::<AgentTask>().get(&self.name).await?;
+        Ok((task.uid(), open_question(task.status.as_ref())))
+    }
 }
 
 pub(crate) async fn approve(args: ApproveArgs) -> anyhow::Result<u8> {
@@ -50,22 +91,25 @@ pub(crate) async fn deny(args: DenyArgs) -> anyhow::Result<u8> {
 }
 
 async fn decide(args: Common, verdict: Verdict, option: Option<String>) -> anyhow::Result<u8> {
+    let target = args.name;
+    if target.kind == TargetKind::Budget && option.is_some() {
+        bail!("{} offers no options: approve or deny it", target.shown());
+    }
     let cluster = args.connection.connect().await?;
-    let task = cluster.api::<AgentTask>().get(&args.name).await?;
-    let digest = open_question(task.status.as_ref())
-        .with_context(|| format!("agenttask/{} asks nobody anything now", args.name))?;
+    let (uid, digest) = target.asks(&cluster).await?;
+    let digest = digest.with_context(|| format!("{} asks nobody anything now", target.shown()))?;
     if let Some(expected) = &args.digest
         && *expected != digest
     {
-        bail!("agenttask/{} now shows {digest}, not {expected}: look at it again", args.name);
+        bail!("{} now shows {digest}, not {expected}: look at it again", target.shown());
     }
     let user = whoami(&cluster).await?;
-    let name = decision_name(&args.name, &digest, &user);
+    let name = decision_name(&target.name, &digest, &user);
     let spec = DecisionSpec {
         target: DecisionTarget {
-            kind: TargetKind::AgentTask,
-            name: args.name.clone(),
-            uid: task.uid().unwrap_or_default(),
+            kind: target.kind,
+            name: target.name,
+            uid: uid.unwrap_or_default(),
             digest: digest.clone(),
         },
         verdict,
@@ -125,6 +169,18 @@ mod tests {
         assert_eq!(a, decision_name("adr-queue", "sha256:aa", "bob@example"));
         assert_ne!(a, decision_name("adr-queue", "sha256:ab", "bob@example"));
         assert_ne!(a, decision_name("adr-queue", "sha256:aa", "eve@example"));
+    }
+
+    #[test]
+    fn a_target_is_a_task_unless_a_budget_is_named() {
+        let of = |text| target(text).map(|t| t.shown());
+        assert_eq!(of("adr-queue").as_deref(), Ok("agenttask/adr-queue"));
+        for text in ["budget/daily", "budgets/daily", "bud/daily", "budget.goldenarch.dev/daily"] {
+            assert_eq!(of(text).as_deref(), Ok("budget/daily"));
+        }
+        for text in ["pod/x", "budget/", "budget/a/b", ""] {
+            assert!(of(text).is_err(), "{text}");
+        }
     }
 
     #[test]

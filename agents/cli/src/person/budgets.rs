@@ -1,4 +1,4 @@
-//! `golden budgets`: what the budgets of a namespace stand at, and who spends one.
+//! `golden budgets`: what the budgets of a namespace stand at; of one, what is asked and granted, and who spends it.
 
 use super::client::Connection;
 use super::output::{Format, Table, dollars, json, text};
@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Args {
     #[command(flatten)]
     connection: Connection,
-    /// Name of a Budget: who spent it in its present period. All budgets of the namespace when absent.
+    /// Name of a Budget: its question and grants, and who spent it in its present period. All budgets of the namespace
+    /// when absent.
     name: Option<String>,
     /// Adds spending up by this.
     #[arg(long, value_enum, default_value_t, requires = "name")]
@@ -35,7 +36,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
     if args.output == Format::Json {
         return json(&found);
     }
-    print!("{}", if args.name.is_some() { spending(&found, args.by) } else { standings(&found) });
+    let Some(name) = args.name else {
+        print!("{}", standings(&found));
+        return Ok(0);
+    };
+    let all: Vec<Value> = cluster.get("budgets").await?;
+    if let Some(budget) = all.iter().find(|b| text(b, "name") == name) {
+        print!("{}", asking(budget, &cluster.namespace));
+    }
+    print!("{}", spending(&found, args.by));
     Ok(0)
 }
 
@@ -59,22 +68,86 @@ fn standings(budgets: &[Value]) -> String {
         let number = |key: &str| one[key].as_i64().unwrap_or(0);
         let used = number("spentMicroUSD") + number("reservedMicroUSD") + number("overageMicroUSD");
         let limit = one["limitMicroUSD"].as_i64();
+        let granted = number("grantedMicroUSD");
         let tokens = number("spentTokens") + number("reservedTokens") + number("overageTokens");
-        let of = one["limitTokens"].as_i64().map_or(String::new(), |limit| format!(" of {limit}"));
+        let of = one["limitTokens"].as_i64().map_or(String::new(), |limit| {
+            format!(" of {limit}{}", beside(number("grantedTokens"), |n| n.to_string()))
+        });
         table.row([
             text(one, "name"),
             text(one, "period"),
-            limit.map(dollars).unwrap_or_default(),
+            limit.map(|limit| format!("{}{}", dollars(limit), beside(granted, dollars))).unwrap_or_default(),
             dollars(number("spentMicroUSD")),
             dollars(number("reservedMicroUSD")),
-            limit.map(|limit| dollars((limit - used).max(0))).unwrap_or_default(),
+            limit.map(|limit| dollars((limit + granted - used).max(0))).unwrap_or_default(),
             format!("{tokens}{of}"),
             text(one, "periodEndsAt"),
             text(one, "parent"),
-            text(one, "onExhausted"),
+            exhausted(one),
         ]);
     }
     table.render()
+}
+
+/// What was granted beside a limit.
+fn beside(granted: i64, shown: impl Fn(i64) -> String) -> String {
+    if granted == 0 { String::new() } else { format!(" + {}", shown(granted)) }
+}
+
+/// What its calls do that cannot be paid, and whether somebody is asked or has refused.
+fn exhausted(budget: &Value) -> String {
+    let says = text(budget, "onExhausted");
+    if budget["question"].is_object() {
+        format!("{says} (question open)")
+    } else if budget["denied"].is_string() {
+        format!("{says} (denied)")
+    } else {
+        says
+    }
+}
+
+/// The open question of a budget, and the answers of its period.
+fn asking(budget: &Value, namespace: &str) -> String {
+    let (name, question) = (text(budget, "name"), &budget["question"]);
+    let mut told = String::new();
+    if question.is_object() {
+        let number = |key: &str| question[key].as_i64().unwrap_or(0);
+        let (missing, adds) = (
+            amount(number("missingMicroUSD"), number("missingTokens")),
+            amount(number("grantMicroUSD"), number("grantTokens")),
+        );
+        let tasks = number("tasks");
+        let deadline =
+            question["deadline"].as_str().map_or_else(String::new, |at| format!(", deadline {at}"));
+        told = format!(
+            "question since {}{deadline}: {tasks} {} for {missing}; an approval adds {adds}\n  golden approve \
+             budget/{name} -n {namespace}\n  golden deny budget/{name} -n {namespace}\n  digest {}\n\n",
+            text(question, "since"),
+            if tasks == 1 { "task waits" } else { "tasks wait" },
+            text(question, "digest")
+        );
+    } else if let Some(denied) = budget["denied"].as_str() {
+        told = format!("more was refused: {denied}\n\n");
+    }
+    let answers = budget["answers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if answers.is_empty() {
+        return told;
+    }
+    let mut table = Table::new(&["ANSWER", "BY", "AT", "GRANTED"]);
+    for one in answers {
+        let granted = amount(one["costMicroUSD"].as_i64().unwrap_or(0), one["tokens"].as_i64().unwrap_or(0));
+        table.row([text(one, "outcome"), text(one, "by"), text(one, "at"), granted]);
+    }
+    format!("{told}{}\n", table.render())
+}
+
+/// `$0.10`, `500 tokens` or both.
+fn amount(cost: i64, tokens: i64) -> String {
+    match (cost, tokens) {
+        (cost, 0) => dollars(cost),
+        (0, tokens) => format!("{tokens} tokens"),
+        (cost, tokens) => format!("{} and {tokens} tokens", dollars(cost)),
+    }
 }
 
 fn spending(lines: &[Value], by: By) -> String {
@@ -124,6 +197,27 @@ mod tests {
             text.contains("$1.00   $0.25   $0.05      $0.70       1000     2026-11-25T00:00:00Z"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_budget_that_asks_shows_its_question_its_grants_and_how_to_answer() {
+        let asks = json!({"name": "daily", "limitMicroUSD": 1_000_000, "spentMicroUSD": 1_100_000,
+            "grantedMicroUSD": 250_000, "onExhausted": "Ask", "denied": null,
+            "question": {"digest": "sha256:aa", "missingMicroUSD": 30_000, "missingTokens": 0, "grantMicroUSD": 100_000,
+                "grantTokens": 7, "tasks": 2, "since": "2026-11-24T12:00:00Z", "deadline": null},
+            "answers": [{"outcome": "Granted", "by": "bob@example", "at": "2026-11-24T11:00:00Z",
+                "costMicroUSD": 250_000, "tokens": 0}]});
+        let listed = standings(std::slice::from_ref(&asks));
+        assert!(listed.contains("$1.00 + $0.25   $1.10   $0         $0.15"), "{listed}");
+        assert!(listed.contains("Ask (question open)"), "{listed}");
+        let told = asking(&asks, "checkout");
+        assert!(told.contains("2 tasks wait for $0.03; an approval adds $0.10 and 7 tokens"), "{told}");
+        assert!(told.contains("golden approve budget/daily -n checkout\n"), "{told}");
+        assert!(told.contains("Granted   bob@example   2026-11-24T11:00:00Z   $0.25\n"), "{told}");
+        let refused = json!({"name": "daily", "onExhausted": "Ask", "denied": "bob@example (decision no)"});
+        assert_eq!(exhausted(&refused), "Ask (denied)");
+        assert_eq!(asking(&refused, "checkout"), "more was refused: bob@example (decision no)\n\n");
+        assert_eq!(asking(&json!({"onExhausted": "Pause"}), "checkout"), "");
     }
 
     #[test]

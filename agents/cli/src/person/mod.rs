@@ -39,11 +39,11 @@ pub(crate) enum PersonCommand {
     Logs(logs::Args),
     /// Show what a task cost, by attempt, role and model.
     Cost(cost::Args),
-    /// Show what the budgets of a namespace stand at, or who spends one.
+    /// Show what the budgets of a namespace stand at; of one, its question, its grants, and who spends it.
     Budgets(budgets::Args),
-    /// Approve a task's result, or answer its escalation.
+    /// Approve a task's result, answer its escalation, or grant a budget (budget/NAME) what it asks for.
     Approve(approve::ApproveArgs),
-    /// Deny a task's result, or answer its escalation with no.
+    /// Deny a task's result, answer its escalation with no, or refuse a budget (budget/NAME) more.
     Deny(approve::DenyArgs),
     /// List questions to people, open ones first.
     Escalations(escalations::Args),
