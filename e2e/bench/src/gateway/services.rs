@@ -95,6 +95,7 @@ pub(crate) async fn gateway(
         providers: Providers::new(providers, Box::new(Key(upstream.to_owned())), GOLDEN)
             .with_breakers(registry.breakers()),
         authenticator: Authenticator::new(Fixed(known)),
+        standalone: None,
         metrics: Metrics { reserve_seconds, ..Metrics::new(&registry)? },
         namespace: GOLDEN.into(),
         upstream: golden_gateway::upstream_client()?,
