@@ -1,5 +1,6 @@
 //! ModelProvider: an endpoint, its models and their prices.
 
+use crate::agent_team::ModelRef;
 use crate::common::LocalRef;
 use crate::rules;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -37,9 +38,18 @@ use serde::{Deserialize, Serialize};
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].message",
         priority = 1
-    )
+    ),
+    validation = Rule::new("!has(self.spec.fallbacks) || !self.spec.fallbacks.exists(f, f.provider == self.metadata.name)")
+        .message("fallbacks name the provider itself: name other providers only")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".spec.fallbacks")
 )]
 #[x_kube(
+    validation = rules::invalid(
+        "fallbacks",
+        "!has(self.fallbacks) || self.fallbacks.all(f, self.fallbacks.exists_one(g, g.provider == f.provider && g.model == f.model))",
+        "must name each model once: it is asked once in any case"
+    ),
     validation = rules::invalid(
         "baseURL",
         r"self.baseURL.matches('^https?://([^/?#\\s]*@)?[A-Za-z0-9\\[][A-Za-z0-9.:_\\[\\]-]*(/[^?#\\s]*)?$')",
@@ -74,6 +84,13 @@ pub struct ModelProviderSpec {
     )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub allowed_namespaces: Vec<String>,
+    /// At most 4 models of other providers that speak the same protocol. They are asked in this order where this
+    /// provider cannot answer a call and cannot have charged for it; the call is paid at their prices. Their own
+    /// fallbacks are not asked. They need not be offered to the namespaces that this provider is offered to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub fallbacks: Vec<ModelRef>,
 }
 
 /// How an endpoint is spoken to.

@@ -1,11 +1,12 @@
 //! A provider's answer on its way to the client: settled before its last byte.
 
-use crate::call::{Call, Outcome, Try, broken};
+use crate::call::{Call, Outcome};
 use crate::client::Client;
 use crate::headers;
-use crate::plan::Plan;
 use crate::protocol::End;
+use crate::refusal::broken;
 use crate::relay::{Charge, Relay};
+use crate::tries::Try;
 use crate::upstream::{self, chain};
 use axum::http::{HeaderMap, HeaderValue};
 
@@ -22,25 +23,26 @@ impl Call {
         response: reqwest::Response,
         client: &mut Client,
     ) -> Outcome {
-        let Try { keys, plan, begun } = tried;
-        let (status, headers) = (response.status(), shown(response.headers(), plan));
+        let Try { target, keys, plan, begun } = tried;
+        let (status, headers) = (response.status(), shown(response.headers(), tried));
         let body = tokio::select! {
             body = upstream::answer(response) => body,
             () = client.gone() => Err("the client hung up".to_owned()),
         };
-        self.endpoint.health.report(body.is_ok() || client.is_gone());
+        target.endpoint.health.report(body.is_ok() || client.is_gone());
         let answer = body.as_ref().ok().and_then(|b| serde_json::from_slice(b).ok());
-        let charge = Charge::of(answer.as_ref().and_then(|a| self.request.protocol.usage(a)), plan);
+        let charge = Charge::of(answer.as_ref().and_then(|a| target.request.protocol.usage(a)), plan);
         self.settle(keys, charge, begun).await;
         match body {
             Ok(body) => {
                 client.begin(status, headers).await;
                 client.send(body).await;
+                self.gateway.metrics.answered(target);
                 Outcome::Answered
             }
             Err(_) if client.is_gone() => Outcome::HungUp,
             Err(why) => {
-                client.fail(&broken(&self.endpoint.provider, &why)).await;
+                client.fail(&broken(&target.endpoint.provider, &why)).await;
                 Outcome::Refused
             }
         }
@@ -53,19 +55,22 @@ impl Call {
         mut response: reqwest::Response,
         client: &mut Client,
     ) -> Outcome {
-        let Try { keys, plan, begun } = tried;
-        client.begin(response.status(), shown(response.headers(), plan)).await;
-        let mut relay = Relay::new(self.request.protocol.reader(plan.forward_usage));
+        let Try { target, keys, plan, begun } = tried;
+        client.begin(response.status(), shown(response.headers(), tried)).await;
+        let mut relay = Relay::new(target.request.protocol.reader(plan.forward_usage));
         let ended = self.relay(&mut response, &mut relay, client).await;
         // Closing the connection is what stops the provider.
         drop(response);
-        self.endpoint.health.report(ended == Ok(End::Answered) || client.is_gone());
+        target.endpoint.health.report(ended == Ok(End::Answered) || client.is_gone());
         self.settle(keys, Charge::of(relay.usage(), plan), begun).await;
         match ended {
             Ok(end) => {
                 client.send(relay.closing()).await;
                 match end {
-                    End::Answered => Outcome::Answered,
+                    End::Answered => {
+                        self.gateway.metrics.answered(target);
+                        Outcome::Answered
+                    }
                     End::Failed => Outcome::Refused,
                 }
             }
@@ -106,8 +111,9 @@ impl Call {
 }
 
 /// The provider's headers, as the client gets them.
-fn shown(headers: &HeaderMap, plan: &Plan) -> HeaderMap {
+fn shown(headers: &HeaderMap, Try { target, plan, .. }: Try<'_>) -> HeaderMap {
     let mut headers = headers::to_client(headers);
+    headers::name_provider(&mut headers, &target.endpoint.provider);
     if !plan.withheld.is_empty()
         && let Ok(names) = HeaderValue::try_from(plan.withheld.join(", "))
     {

@@ -4,23 +4,21 @@
 use crate::app::Gateway;
 use crate::client::Client;
 use crate::error::CallError;
-use crate::headers;
-use crate::hold::{Funds, Keys, Slot, reserve, unavailable};
+use crate::fallback::Unanswered;
+use crate::headers::name_provider;
+use crate::hold::Keys;
 use crate::identity::{Identity, Troubles, earlier};
-use crate::plan::{Plan, Request};
-use crate::providers::Endpoint;
+use crate::refusal::refusal;
 use crate::relay::Charge;
-use crate::retry::{Cost, Failure};
 use crate::stuck;
-use crate::upstream::{self, Failed, Sent};
-use axum::http::{HeaderMap, StatusCode};
-use bytes::Bytes;
+use crate::target::Target;
+use crate::tries::{Tried, Tries};
+use crate::upstream::Failed;
+use axum::http::HeaderMap;
 use golden_ledger::operation_key;
 use golden_platform::wire::SettleRequest;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::OwnedSemaphorePermit;
-use uuid::Uuid;
 
 /// How long a client waits for its answer to be settled before it gets it; the settlement then goes on.
 const SETTLE_WAIT: Duration = Duration::from_secs(3);
@@ -29,12 +27,10 @@ const SETTLE_WAIT: Duration = Duration::from_secs(3);
 pub(crate) struct Call {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) identity: Identity,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) request: Request,
-    /// With all the output that its model gives; what is paid for may have less.
-    pub(crate) plan: Arc<Plan>,
-    /// Where it goes.
-    pub(crate) url: String,
+    /// The model that the caller's role is bound to.
+    pub(crate) first: Target,
+    /// As the client sent them.
+    pub(crate) query: Option<String>,
     pub(crate) headers: HeaderMap,
 }
 
@@ -66,7 +62,7 @@ impl Call {
     }
 
     async fn attempt(&self, client: &mut Client) -> Result<Outcome, CallError> {
-        let earlier = earlier(&self.gateway.pool, &self.identity, &self.plan.request_hash).await?;
+        let earlier = earlier(&self.gateway.pool, &self.identity, &self.first.plan.request_hash).await?;
         let ended = self.funded(client, earlier.answered, earlier.troubles).await;
         match &ended {
             Ok(Outcome::Answered) => stuck::end(&self.gateway, &self.identity, earlier.troubles).await,
@@ -82,150 +78,100 @@ impl Call {
         }
     }
 
-    /// Pays and tries, as often as makes sense.
+    /// One call at a time of an operation, at its provider and then, where that cannot answer, at its fallbacks.
     async fn funded(
         &self,
         client: &mut Client,
         ordinal: u64,
         troubles: Troubles,
     ) -> Result<Outcome, CallError> {
-        let operation = operation_key(&self.identity.scope, &self.plan.request_hash, ordinal);
+        let operation = operation_key(&self.identity.scope, &self.first.plan.request_hash, ordinal);
         let turn = tokio::select! {
             turn = self.gateway.inflight.enter(&operation) => turn,
             () = client.gone() => return Ok(Outcome::HungUp),
         };
-        // Every upstream try has a key of its own, also against this operation's earlier calls and against
-        // other processes: each call is paid for, and none is called twice for one payment.
-        let nonce: String = Uuid::new_v4().simple().to_string().chars().take(12).collect();
-        let mut made = 0;
-        loop {
-            made += 1;
-            self.endpoint.admit()?;
-            let keys = Keys::new(&operation, made, &nonce);
-            let provider = &self.endpoint.provider;
-            let paying = (&keys, self.endpoint.free_slot());
-            let funds =
-                reserve(&self.gateway, &self.identity, &self.request, &self.plan, paying, client).await?;
-            let (plan, keys, slot) = match funds {
-                Funds::Granted(plan, keys, slot) => (plan, keys, slot),
-                Funds::Gone => return Ok(Outcome::HungUp),
-            };
-            let Some(slot) = self.dispatched(&keys, slot, client).await? else {
-                return Ok(Outcome::HungUp);
-            };
-            let tried = self.sent(&keys, &plan, client).await;
-            drop(slot);
-            let failed = match tried {
-                Tried::Ended(outcome) => return Ok(outcome),
-                Tried::Failed(failed) => failed,
-            };
-            let Some(wait) = failed.failure.wait(made, jitter()) else {
-                drop(turn);
-                match stuck::of_try(provider, &failed) {
-                    Some(trouble) => self.stuck(Some(trouble), troubles).await,
-                    // It answers again, if only with a refusal of this request.
-                    None => stuck::end(&self.gateway, &self.identity, troubles).await,
+        let mut tries = Tries::new(operation);
+        let (provider, unanswered) = match self.answered(&mut tries, client).await? {
+            Answered::Ended(outcome) => return Ok(outcome),
+            Answered::Not { provider, unanswered } => (provider, unanswered),
+        };
+        drop(turn);
+        let failed = match unanswered {
+            Unanswered::NotAsked(error) => return Err(error),
+            Unanswered::Failed(failed) => failed,
+        };
+        match stuck::of_try(&provider, &failed) {
+            Some(trouble) => self.stuck(Some(trouble), troubles).await,
+            // It answers again, if only with a refusal of this request.
+            None => stuck::end(&self.gateway, &self.identity, troubles).await,
+        }
+        self.pass_on(&provider, *failed, client).await
+    }
+
+    /// Asks the provider, then its fallbacks in their order. Where none answers, the first one's words count: a
+    /// fallback that cannot take this request says nothing about it. A try that may have cost money ends the search.
+    async fn answered(&self, tries: &mut Tries, client: &mut Client) -> Result<Answered, CallError> {
+        let first = match self.tried(&self.first, tries, client).await? {
+            Tried::Ended(outcome) => return Ok(Answered::Ended(outcome)),
+            Tried::Unanswered(unanswered) => unanswered,
+        };
+        let provider = self.first.endpoint.provider.clone();
+        if !first.is_outage() || !self.first.is_portable() {
+            return Ok(Answered::Not { provider, unanswered: first });
+        }
+        for place in 1..=self.first.endpoint.fallbacks.len() {
+            let Some(target) = self.fallback(place).await else { continue };
+            let name = target.endpoint.provider.clone();
+            tracing::info!(provider, fallback = name, why = %first, "a fallback is asked");
+            match self.tried(&target, tries, client).await? {
+                Tried::Ended(outcome) => return Ok(Answered::Ended(outcome)),
+                Tried::Unanswered(unanswered) if unanswered.may_have_cost() => {
+                    return Ok(Answered::Not { provider: name, unanswered });
                 }
-                return self.pass_on(failed, client).await;
-            };
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = client.gone() => return Ok(Outcome::HungUp),
+                Tried::Unanswered(why) => tracing::warn!(provider = name, %why, "a fallback did not answer"),
             }
         }
+        Ok(Answered::Not { provider, unanswered: first })
     }
 
-    /// A slot at the provider, and the call durably dispatched: with the grant, or now. `None`: the client hung up.
-    async fn dispatched(
-        &self,
-        keys: &Keys,
-        slot: Slot,
-        client: &Client,
-    ) -> Result<Option<OwnedSemaphorePermit>, CallError> {
-        if slot.is_some() {
-            return Ok(slot);
-        }
-        let slot = match self.slot(client).await {
-            Ok(slot) => slot,
+    /// The call as it is made at a fallback; nothing where that cannot be used, which its ModelProvider says too.
+    async fn fallback(&self, place: usize) -> Option<Target> {
+        let wanted = self.first.endpoint.fallbacks.get(place.checked_sub(1)?)?;
+        let made = async {
+            let endpoint = self.gateway.providers.fallback(&self.identity.binding.namespace, wanted).await?;
+            let protocol = self.first.request.protocol;
+            endpoint.speaks(protocol, &self.identity.role)?;
+            Target::new(endpoint, protocol, self.first.request.raw.clone(), self.query.as_deref(), place)
+        };
+        let provider = &self.first.endpoint.provider;
+        match made.await {
+            Ok(target) if target.endpoint.provider == *provider => None,
+            Ok(target) => Some(target),
             Err(error) => {
-                self.release(keys).await;
-                return error.map_or(Ok(None), Err);
+                tracing::warn!(provider, %error, "a fallback cannot be used");
+                None
             }
-        };
-        if let Err(error) = self.gateway.ledger.dispatch(&keys.upstream).await {
-            // If it was dispatched after all, the ledger refuses the release and charges it when its lease ends.
-            self.release(keys).await;
-            return Err(unavailable(&error));
         }
-        Ok(Some(slot))
-    }
-
-    /// One paid try of the provider: sent, relayed, settled.
-    async fn sent(&self, keys: &Keys, plan: &Plan, client: &mut Client) -> Tried {
-        let begun = Instant::now();
-        let headers = headers::to_provider(&self.headers);
-        let sent = Sent { url: &self.url, headers, body: plan.body.clone(), id: &keys.upstream };
-        let sent = tokio::select! {
-            sent = upstream::send(&self.gateway.upstream, &self.endpoint, sent) => sent,
-            () = client.gone() => {
-                self.settle(keys, Charge::Unknown, begun).await;
-                return Tried::Ended(Outcome::HungUp);
-            }
-        };
-        let response = match sent {
-            Ok(response) => response,
-            Err(failed) => {
-                self.failed(keys, &failed, begun).await;
-                return Tried::Failed(failed);
-            }
-        };
-        let try_ = Try { keys, plan, begun };
-        let outcome = if plan.stream && is_events(&response) {
-            self.stream(try_, response, client).await
-        } else {
-            self.whole(try_, response, client).await
-        };
-        Tried::Ended(outcome)
-    }
-
-    /// A free slot at the provider. `None` as error: the client hung up.
-    async fn slot(&self, client: &Client) -> Result<OwnedSemaphorePermit, Option<CallError>> {
-        tokio::select! {
-            slot = self.endpoint.slot() => slot.map_err(Some),
-            () = client.gone() => Err(None),
-        }
-    }
-
-    async fn failed(&self, keys: &Keys, failed: &Failed, begun: Instant) {
-        let charge = match failed.failure.cost() {
-            Cost::Nothing => Charge::NOTHING,
-            Cost::Unknown => Charge::Unknown,
-        };
-        let cause = match failed.failure {
-            Failure::NotSent => "not_sent",
-            Failure::Broken => "broken",
-            Failure::Status { code: 429, .. } => "status_429",
-            Failure::Status { code: 500.., .. } => "status_5xx",
-            Failure::Status { .. } => "status_4xx",
-        };
-        self.gateway.metrics.upstream_failures.with_label_values(&[cause]).inc();
-        self.endpoint.health.report(!failed.failure.is_the_providers());
-        tracing::warn!(provider = self.endpoint.provider, why = failed.why, "a try of the provider failed");
-        self.settle(keys, charge, begun).await;
     }
 
     /// Tells the client what the provider said.
-    async fn pass_on(&self, failed: Failed, client: &mut Client) -> Result<Outcome, CallError> {
-        let (status, headers, body) = refusal(&self.endpoint.provider, failed)?;
+    async fn pass_on(
+        &self,
+        provider: &str,
+        failed: Failed,
+        client: &mut Client,
+    ) -> Result<Outcome, CallError> {
+        let (status, mut headers, body) = refusal(provider, failed)?;
         if client.has_begun() {
             let said = String::from_utf8_lossy(&body);
             return Err(CallError::Upstream {
                 status,
                 code: "provider_failed",
-                message: format!("ModelProvider {} answered {status}: {said}", self.endpoint.provider),
+                message: format!("ModelProvider {provider} answered {status}: {said}"),
                 retry_after: None,
             });
         }
+        name_provider(&mut headers, provider);
         client.begin(status, headers).await;
         client.send(body).await;
         Ok(Outcome::Refused)
@@ -256,73 +202,14 @@ impl Call {
         });
         let _ = tokio::time::timeout(SETTLE_WAIT, settling).await;
     }
-
-    async fn release(&self, keys: &Keys) {
-        if let Err(error) = self.gateway.ledger.release(&keys.upstream).await {
-            tracing::warn!(%error, key = keys.upstream, "not released; its lease will end");
-        }
-    }
 }
 
-/// One paid try of the provider.
-#[derive(Clone, Copy)]
-pub(crate) struct Try<'a> {
-    pub(crate) keys: &'a Keys,
-    /// What it was paid for.
-    pub(crate) plan: &'a Plan,
-    pub(crate) begun: Instant,
-}
-
-/// How a try went.
-enum Tried {
+/// How it went with all providers.
+enum Answered {
     Ended(Outcome),
-    Failed(Failed),
-}
-
-/// What a provider that did not answer means for the client: its own words, where they are the client's business.
-pub(crate) fn refusal(provider: &str, failed: Failed) -> Result<(StatusCode, HeaderMap, Bytes), CallError> {
-    match failed.said {
-        Some((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, ..)) => Err(CallError::Upstream {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            code: "provider_key_refused",
-            message: format!(
-                "ModelProvider {provider} refuses its key; correct the Secret it names, or outside a cluster the variable"
-            ),
-            retry_after: Some(15),
-        }),
-        Some((status, headers, body)) if status.is_client_error() || status.is_server_error() => {
-            let mut headers = headers::to_client(&headers);
-            headers.remove(http::header::WWW_AUTHENTICATE);
-            Ok((status, headers, body))
-        }
-        Some((status, ..)) => {
-            Err(broken(provider, &format!("it answered {status}; redirects are not followed")))
-        }
-        // Nothing was sent, so that it may be sent again without a thought.
-        None if failed.failure == Failure::NotSent => Err(CallError::Upstream {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            code: "provider_unreachable",
-            message: format!("ModelProvider {provider}: {}", failed.why),
-            retry_after: Some(1),
-        }),
-        None => Err(broken(provider, &failed.why)),
-    }
-}
-
-pub(crate) fn broken(provider: &str, why: &str) -> CallError {
-    CallError::Upstream {
-        status: StatusCode::BAD_GATEWAY,
-        code: "provider_failed",
-        message: format!("ModelProvider {provider}: {why}"),
-        retry_after: Some(1),
-    }
-}
-
-fn is_events(response: &reqwest::Response) -> bool {
-    let kind = response.headers().get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    kind.is_some_and(|kind| kind.starts_with("text/event-stream"))
-}
-
-fn jitter() -> f64 {
-    f64::from(u16::try_from(Uuid::new_v4().as_u128() & 0xffff).unwrap_or(0)) / f64::from(u16::MAX)
+    /// None answered; whose words count.
+    Not {
+        provider: String,
+        unanswered: Unanswered,
+    },
 }

@@ -1,11 +1,11 @@
 //! Anthropic's count of a prompt's tokens: costs nothing, so that nothing is reserved or settled.
 
 use crate::app::Gateway;
-use crate::call::{broken, refusal};
+use crate::endpoint::Endpoint;
 use crate::error::CallError;
 use crate::headers;
 use crate::protocol::Fields;
-use crate::providers::Endpoint;
+use crate::refusal::{broken, refusal};
 use crate::upstream::{self, Sent};
 use axum::body::Body;
 use axum::http::HeaderMap;

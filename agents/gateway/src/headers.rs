@@ -1,7 +1,10 @@
 //! Which headers pass, in each direction. Pure.
 
-use http::HeaderMap;
 use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
+
+/// Says which ModelProvider answered, as `namespace/name`.
+const PROVIDER: &str = "x-golden-provider";
 
 /// Never passed on to the provider: between hops, the caller's own identity, and what chooses who is billed.
 const KEPT_FROM_PROVIDER: [&str; 23] = [
@@ -46,6 +49,13 @@ pub(crate) fn to_provider(headers: &HeaderMap) -> HeaderMap {
 /// Headers of the provider that the client gets.
 pub(crate) fn to_client(headers: &HeaderMap) -> HeaderMap {
     pass(headers, |name| !KEPT_FROM_CLIENT.contains(&name.as_str()))
+}
+
+/// Says to the client who answered.
+pub(crate) fn name_provider(headers: &mut HeaderMap, provider: &str) {
+    if let Ok(name) = HeaderValue::try_from(provider) {
+        headers.insert(PROVIDER, name);
+    }
 }
 
 fn pass(headers: &HeaderMap, keep: impl Fn(&HeaderName) -> bool) -> HeaderMap {

@@ -1,6 +1,8 @@
-//! The gateway's own metrics. Labels are roles' kinds and outcomes: bounded, and never a name of an object.
+//! The gateway's own metrics. Labels are kinds and outcomes, and names of ModelProviders: those that roles are bound to
+//! and their fallbacks, as the breakers' names are.
 
 use crate::relay::Charge;
+use crate::target::Target;
 use golden_platform::telemetry::Metrics as Registry;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use std::time::Duration;
@@ -10,6 +12,8 @@ use std::time::Duration;
 pub struct Metrics {
     /// Calls by how they ended.
     pub calls: IntCounterVec,
+    /// Answers, by the provider that gave them and its place: `bound` or `fallback`.
+    answers: IntCounterVec,
     /// Tokens settled, by direction.
     pub tokens: IntCounterVec,
     /// Time to reserve.
@@ -39,6 +43,11 @@ impl Metrics {
                 "Calls, by how they ended.",
                 &["outcome"],
             )?,
+            answers: registry.counter(
+                "golden_gateway_answers_total",
+                "Answers, by the ModelProvider that gave them, and whether it is the one that the role is bound to.",
+                &["provider", "place"],
+            )?,
             tokens: registry.counter("golden_gateway_tokens_total", "Tokens settled.", &["direction"])?,
             reserve_seconds: seconds("golden_gateway_reserve_duration_seconds", "Time of one reservation.")?,
             upstream_seconds: seconds(
@@ -62,6 +71,12 @@ impl Metrics {
                 "Settlements given up; the ledger charges them in full.",
             )?,
         })
+    }
+
+    /// A call was answered there.
+    pub(crate) fn answered(&self, target: &Target) {
+        let place = if target.place == 0 { "bound" } else { "fallback" };
+        self.answers.with_label_values(&[target.endpoint.provider.as_str(), place]).inc();
     }
 
     /// One try of a provider has ended.

@@ -1,25 +1,21 @@
-//! ModelProviders: where they are, whether a task may use them, their keys, and how they fare.
+//! ModelProviders: where they are, whether a task may use them, and their keys.
 
+use crate::endpoint::Endpoint;
 use crate::error::CallError;
-use crate::protocol::ClientProtocol;
+use crate::health::Health;
 use crate::secret::may_use;
 use futures::future::BoxFuture;
 use golden_crds::ModelProvider;
-use golden_crds::model_provider::{ModelSpec, Protocol};
-use golden_platform::breaker::{Breakers, Circuit, Refused};
+use golden_crds::agent_team::ModelRef;
+use golden_crds::model_provider::ModelSpec;
+use golden_platform::breaker::Breakers;
 use golden_platform::wire::ModelBinding;
-use http::StatusCode;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Calls of one provider under way in this process.
-const CONCURRENCY: usize = 64;
-/// How long a call waits for a free slot: well within the lease of its reservation.
-const SLOT: Duration = Duration::from_secs(30);
 /// How long a Secret is used without looking again.
 const KEEP_KEY: Duration = Duration::from_secs(30);
 /// The key of the Secret's data.
@@ -60,95 +56,6 @@ impl Secrets for KubeSecrets {
                 data: secret.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0)).collect(),
             }))
         })
-    }
-}
-
-/// What this process knows of one provider.
-pub struct Health {
-    circuit: Arc<Circuit>,
-    pub(crate) slots: Arc<Semaphore>,
-}
-
-impl Health {
-    fn new(circuit: Arc<Circuit>) -> Self {
-        Self { circuit, slots: Arc::new(Semaphore::new(CONCURRENCY)) }
-    }
-
-    pub(crate) fn admit(&self) -> Result<(), Refused> {
-        self.circuit.admit(Instant::now())
-    }
-
-    /// Reports how a call went that was let through.
-    pub(crate) fn report(&self, well: bool) {
-        self.circuit.report(well, Instant::now());
-    }
-}
-
-/// A model, ready to be called.
-#[derive(Clone)]
-pub struct Endpoint {
-    /// `namespace/name` of the provider.
-    pub provider: String,
-    pub protocol: Protocol,
-    /// The provider's baseURL, without a slash at its end.
-    pub base: String,
-    pub key: Option<String>,
-    pub model: ModelSpec,
-    /// OpenAI's own servers want the newer field for the output cap; others know only the older one.
-    pub modern_cap: bool,
-    pub health: Arc<Health>,
-}
-
-impl Endpoint {
-    /// Where a client's protocol is served. Its query goes along: it names variants of the protocol.
-    pub(crate) fn url(&self, path: &str, query: Option<&str>) -> String {
-        let base = &self.base;
-        let version = match self.protocol {
-            Protocol::Anthropic if !base.ends_with("/v1") => "/v1",
-            _ => "",
-        };
-        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-        format!("{base}{version}/{path}{query}")
-    }
-
-    /// Lets a call through, unless the provider failed too often.
-    pub(crate) fn admit(&self) -> Result<(), CallError> {
-        self.health.admit().map_err(|refused| CallError::Upstream {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            code: "circuit_open",
-            message: format!("ModelProvider {}: {refused}", self.provider),
-            retry_after: Some(u32::try_from(refused.retry_after.as_secs() + 1).unwrap_or(u32::MAX)),
-        })
-    }
-
-    /// A slot, if one is free now.
-    pub(crate) fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.health.slots).try_acquire_owned().ok()
-    }
-
-    /// A free slot.
-    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, CallError> {
-        let slots = Arc::clone(&self.health.slots);
-        match tokio::time::timeout(SLOT, slots.acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(slot),
-            _ => Err(CallError::Unavailable(format!(
-                "too many calls of ModelProvider {} are under way",
-                self.provider
-            ))),
-        }
-    }
-
-    /// Whether the provider speaks what the client does.
-    pub(crate) fn speaks(&self, asked: &dyn ClientProtocol, role: &str) -> Result<(), CallError> {
-        if self.protocol == asked.provider() {
-            return Ok(());
-        }
-        let (speaks, instead) = match self.protocol {
-            Protocol::OpenAI => ("OpenAI", "/v1/chat/completions or /v1/responses"),
-            Protocol::Anthropic => ("Anthropic", "/v1/messages"),
-        };
-        let (provider, role) = (self.provider.clone(), role.to_owned());
-        Err(CallError::OtherProtocol { provider, speaks, asked: asked.name(), instead, role })
     }
 }
 
@@ -197,24 +104,62 @@ impl Providers {
             name: binding.provider.clone(),
             why,
         };
-        let reference = ObjectRef::new(&binding.provider).within(&binding.namespace);
-        let provider = self.store.get(&reference).ok_or_else(|| fault("does not exist".into()))?;
+        let provider = self
+            .named(&binding.namespace, &binding.provider)
+            .ok_or_else(|| fault("does not exist".into()))?;
         if !voter && !offered(&provider, &binding.namespace, namespace, &self.golden_namespace) {
             return Err(fault(format!("is not offered to namespace {namespace}")));
         }
-        let full_name = format!("{}/{}", binding.namespace, binding.provider);
-        let find = |name: &str| provider.spec.models.iter().find(|m| m.name == name).cloned();
-        let model = match named {
-            Some(named) => find(named).ok_or_else(|| CallError::UnknownModel {
-                provider: full_name.clone(),
-                model: named.chars().take(128).collect(),
-                known: names(&provider.spec.models),
-            })?,
-            None => find(&binding.model).ok_or_else(|| fault(format!("has no model {}", binding.model)))?,
+        self.made(&provider, &binding.namespace, named.unwrap_or(&binding.model), named.is_some()).await
+    }
+
+    /// A fallback that a provider of namespace `home` names: one of that namespace, or Golden's own that is offered
+    /// to it. Whom the first provider is offered to is its owner's business, and so is what stands in for it.
+    pub(crate) async fn fallback(&self, home: &str, wanted: &ModelRef) -> Result<Endpoint, CallError> {
+        let golden = self.golden_namespace.as_str();
+        let own = self.named(home, &wanted.provider).map(|provider| (home, provider));
+        let shared = || {
+            let provider = self.named(golden, &wanted.provider)?;
+            offered(&provider, golden, home, golden).then_some((golden, provider))
         };
+        let (namespace, provider) = own.or_else(shared).ok_or_else(|| CallError::Provider {
+            namespace: home.to_owned(),
+            name: wanted.provider.clone(),
+            why: format!("does not exist there and is not offered to it by {golden}"),
+        })?;
+        self.made(&provider, namespace, &wanted.model, false).await
+    }
+
+    fn named(&self, namespace: &str, name: &str) -> Option<Arc<ModelProvider>> {
+        self.store.get(&ObjectRef::new(name).within(namespace))
+    }
+
+    /// A model of a provider with all that a call of it needs. `chosen`: the client chose the model itself.
+    async fn made(
+        &self,
+        provider: &ModelProvider,
+        namespace: &str,
+        model: &str,
+        chosen: bool,
+    ) -> Result<Endpoint, CallError> {
+        let name = provider.metadata.name.as_deref().unwrap_or_default();
+        let fault =
+            |why: String| CallError::Provider { namespace: namespace.to_owned(), name: name.to_owned(), why };
+        let full_name = format!("{namespace}/{name}");
+        let found = provider.spec.models.iter().find(|m| m.name == model).cloned();
+        let model = found.ok_or_else(|| {
+            if !chosen {
+                return fault(format!("has no model {model}"));
+            }
+            CallError::UnknownModel {
+                provider: full_name.clone(),
+                model: model.chars().take(128).collect(),
+                known: names(&provider.spec.models),
+            }
+        })?;
         let base = provider.spec.base_url.trim_end_matches('/');
         let key = match &provider.spec.secret_ref {
-            Some(secret) => Some(self.key(&binding.namespace, &secret.name, base).await.map_err(fault)?),
+            Some(secret) => Some(self.key(namespace, &secret.name, base).await.map_err(fault)?),
             None => None,
         };
         Ok(Endpoint {
@@ -224,7 +169,8 @@ impl Providers {
             key,
             model,
             modern_cap: base.starts_with("https://api.openai.com/"),
-            health: self.health(&binding.namespace, &binding.provider),
+            fallbacks: provider.spec.fallbacks.clone(),
+            health: self.health(namespace, name),
         })
     }
 
@@ -278,20 +224,12 @@ fn offered(provider: &ModelProvider, own: &str, namespace: &str, golden_namespac
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{ChatCompletions, Messages, Responses};
-    use golden_crds::model_provider::ModelProviderSpec;
+    use serde_json::json;
 
     fn provider(allowed: &[&str]) -> ModelProvider {
-        ModelProvider::new(
-            "shared",
-            ModelProviderSpec {
-                protocol: Protocol::OpenAI,
-                base_url: "https://api.example/v1".into(),
-                secret_ref: None,
-                models: vec![],
-                allowed_namespaces: allowed.iter().map(|a| (*a).to_owned()).collect(),
-            },
-        )
+        let spec = json!({"protocol": "OpenAI", "baseURL": "https://api.example/v1", "models": [],
+            "allowedNamespaces": allowed});
+        ModelProvider::new("shared", serde_json::from_value(spec).unwrap())
     }
 
     #[test]
@@ -305,40 +243,5 @@ mod tests {
         ] {
             assert_eq!(offered(&provider(&allowed), own, asking, "golden-system"), want, "{own} {allowed:?}");
         }
-    }
-
-    fn endpoint(protocol: Protocol, base: &str) -> Endpoint {
-        Endpoint {
-            provider: "golden-system/shared".into(),
-            protocol,
-            base: base.into(),
-            key: None,
-            model: ModelSpec::default(),
-            modern_cap: false,
-            health: Arc::new(Health::new(Breakers::default().get("models"))),
-        }
-    }
-
-    #[test]
-    fn a_protocol_is_called_where_its_provider_serves_it() {
-        let openai = endpoint(Protocol::OpenAI, "https://api.example/v1");
-        assert_eq!(openai.url("responses", None), "https://api.example/v1/responses");
-        for base in ["https://api.example", "https://api.example/v1"] {
-            let anthropic = endpoint(Protocol::Anthropic, base);
-            let url = anthropic.url("messages", Some("beta=true"));
-            assert_eq!(url, "https://api.example/v1/messages?beta=true");
-        }
-    }
-
-    #[test]
-    fn another_protocol_is_refused_with_the_way_out() {
-        let openai = endpoint(Protocol::OpenAI, "https://api.example/v1");
-        assert_eq!(openai.speaks(&ChatCompletions, "developer"), Ok(()));
-        assert_eq!(openai.speaks(&Responses, "developer"), Ok(()));
-        let error = openai.speaks(&Messages, "developer").unwrap_err().to_string();
-        for word in ["golden-system/shared", "OpenAI", "Anthropic Messages", "/v1/responses", "developer"] {
-            assert!(error.contains(word), "{word}: {error}");
-        }
-        assert!(endpoint(Protocol::Anthropic, "https://x").speaks(&ChatCompletions, "developer").is_err());
     }
 }

@@ -5,14 +5,15 @@ use crate::app::Gateway;
 use crate::call::Call;
 use crate::client;
 use crate::count::count;
+use crate::endpoint::Endpoint;
 use crate::error::CallError;
 use crate::identity::{Identity, identify, troubles};
 use crate::listing;
-use crate::plan::{MAX_BODY, Request, plan};
+use crate::plan::MAX_BODY;
 use crate::protocol::{ChatCompletions, Embeddings, Fields, Messages, Protocol, Responses};
-use crate::providers::Endpoint;
 use crate::standalone;
 use crate::stuck;
+use crate::target::Target;
 use axum::Router;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -92,25 +93,17 @@ async fn begin(
     let query = query(uri)?;
     let planned = async {
         let endpoint = endpoint(gateway, &identity, protocol, &raw).await?;
-        let request = Request {
-            protocol,
-            raw,
-            provider: endpoint.provider.clone(),
-            model: endpoint.model.clone(),
-            modern_cap: endpoint.modern_cap,
-        };
-        let plan = plan(&request, None)?;
-        Ok((endpoint, request, Arc::new(plan)))
+        Target::new(endpoint, protocol, raw, query, 0)
     };
-    let (endpoint, request, plan) = match planned.await {
+    let first = match planned.await {
         Ok(planned) => planned,
         Err(error) => {
             refused(gateway, &identity, &error).await;
             return Err(error);
         }
     };
-    let url = endpoint.url(protocol.path(), query);
-    Ok(Call { gateway: Arc::clone(gateway), identity, endpoint, request, plan, url, headers })
+    let query = query.map(ToOwned::to_owned);
+    Ok(Call { gateway: Arc::clone(gateway), identity, first, query, headers })
 }
 
 /// The provider of the caller's role, if it speaks what the caller does.

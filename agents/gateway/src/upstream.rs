@@ -1,6 +1,6 @@
 //! One try of a provider.
 
-use crate::providers::Endpoint;
+use crate::endpoint::Endpoint;
 use crate::retry::{Failure, retry_after};
 use bytes::Bytes;
 use golden_crds::model_provider::Protocol;

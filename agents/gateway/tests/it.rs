@@ -4,6 +4,10 @@
 
 #[path = "it/callers.rs"]
 mod callers;
+#[path = "it/fallbacks.rs"]
+mod fallbacks;
+#[path = "it/faulty.rs"]
+mod faulty;
 #[path = "it/money.rs"]
 mod money;
 #[path = "it/protocols.rs"]

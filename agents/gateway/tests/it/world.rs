@@ -4,8 +4,7 @@ use crate::upstream::{Seen, Upstream};
 use futures::future::BoxFuture;
 use golden_cluster::services::Postgres;
 use golden_crds::ModelProvider;
-use golden_crds::common::LocalRef;
-use golden_crds::model_provider::{ModelProviderSpec, ModelSpec, Protocol};
+use golden_crds::model_provider::Protocol;
 use golden_gateway::{Gateway, Inflight, Ledger, Metrics, Providers, SecretData, Secrets, upstream_client};
 use golden_ledger_service::Leases;
 use golden_model::{Options, Server};
@@ -14,7 +13,8 @@ use golden_platform::budget_questions::{Answer, Question, answer, put};
 use golden_platform::http::{ServiceClient, TokenFile, client};
 use golden_platform::ledger_accounts::{BudgetAccount, TaskAccount, set_path, upsert_budget, upsert_task};
 use golden_platform::{CancellationToken, db, telemetry};
-use kube::runtime::{reflector, watcher};
+use kube::runtime::reflector::{self, store::Writer};
+use kube::runtime::watcher;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::collections::HashMap;
@@ -72,6 +72,7 @@ pub(crate) struct World {
     pub budget: Uuid,
     pub pods: Vec<Uuid>,
     upstream: Upstream,
+    providers: Mutex<Writer<ModelProvider>>,
     _postgres: Arc<Postgres>,
     _token: tempfile::NamedTempFile,
 }
@@ -115,7 +116,10 @@ impl World {
         // Each service has a pool of its own, as small as in the cluster.
         let own = || db::connect(&database, db::POOL_SIZE).unwrap();
         let ledger = ledger(&own(), token.path()).await;
-        let gateway = gateway(&own(), ledger, &setup, &base_url, &pods);
+        let (store, writer) = reflector::store();
+        let hosts =
+            setup.key_hosts.clone().unwrap_or_else(|| format!("{},{}", host(&base_url), host(&model_url)));
+        let gateway = gateway(&own(), ledger, store, hosts, &pods);
         let money = gateway.money.clone();
         tokio::spawn(async move { golden_gateway::hear(&database, money).await });
         let url = listen(golden_gateway::router(gateway)).await;
@@ -129,11 +133,37 @@ impl World {
             budget: Uuid::new_v4(),
             pods,
             upstream,
+            providers: Mutex::new(writer),
             _postgres: postgres,
             _token: token,
         };
+        world.provider("shared", &base_url, setup.protocol, &json!({}));
         world.set_limit(setup.limit, setup.on_exhausted).await;
         world
+    }
+
+    /// Creates or changes a ModelProvider of Golden's own: four models, and what `spec` says beyond them.
+    pub(crate) fn provider(&self, name: &str, base_url: &str, protocol: Protocol, spec: &Value) {
+        let provider = provider(name, base_url, protocol, spec);
+        self.providers.lock().unwrap().apply_watcher_event(&watcher::Event::Apply(provider));
+    }
+
+    /// What holds after every scenario: each row has ended, and the budget's account is their sum.
+    pub(crate) async fn adds_up(&self) {
+        until(Duration::from_secs(5), async || self.budget().await.1 == 0).await;
+        let rows = self.reservations().await;
+        let open: Vec<_> =
+            rows.iter().filter(|r| !["Settled", "Released", "Unknown"].contains(&r.state.as_str())).collect();
+        assert!(open.is_empty(), "{open:?}");
+        let spent: i64 = rows.iter().filter_map(|r| r.actual_cost).sum();
+        assert_eq!(self.budget().await, (spent, 0), "{rows:?}");
+        let served = self.model.tally();
+        for (key, used) in &served.by_op {
+            let row = rows.iter().find(|r| r.op_key == *key).expect("never sent unpaid");
+            let tokens = (used.prompt_tokens.cast_signed(), used.completion_tokens.cast_signed());
+            let known = (row.input_tokens, row.output_tokens) == (Some(tokens.0), Some(tokens.1));
+            assert!(row.state == "Unknown" || known, "{row:?} {used:?}");
+        }
     }
 
     pub(crate) async fn set_limit(&self, limit: i64, on_exhausted: &str) {
@@ -275,7 +305,7 @@ impl World {
     /// State, reserved cost, actual cost, tokens of every reservation, by key.
     pub(crate) async fn reservations(&self) -> Vec<Reservation> {
         sqlx::query_as(
-            "SELECT op_key, state, cost, actual_cost, input_tokens, output_tokens FROM reservations
+            "SELECT op_key, provider, state, cost, actual_cost, input_tokens, output_tokens FROM reservations
              ORDER BY created_at, op_key",
         )
         .fetch_all(&self.pool)
@@ -287,6 +317,7 @@ impl World {
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub(crate) struct Reservation {
     pub op_key: String,
+    pub provider: String,
     pub state: String,
     pub cost: i64,
     pub actual_cost: Option<i64>,
@@ -302,7 +333,17 @@ async fn ledger(pool: &PgPool, token: &std::path::Path) -> Ledger {
     Ledger::new(ServiceClient::new(client().unwrap(), &url, TokenFile::new(token)))
 }
 
-fn gateway(pool: &PgPool, ledger: Ledger, setup: &Setup, base_url: &str, pods: &[Uuid]) -> Arc<Gateway> {
+fn host(base_url: &str) -> &str {
+    base_url.trim_start_matches("http://").split('/').next().unwrap()
+}
+
+fn gateway(
+    pool: &PgPool,
+    ledger: Ledger,
+    store: reflector::Store<ModelProvider>,
+    key_hosts: String,
+    pods: &[Uuid],
+) -> Arc<Gateway> {
     let mut known: HashMap<String, Caller> = HashMap::new();
     for (number, uid) in pods.iter().enumerate() {
         let caller = Caller::service("checkout", "golden-run").in_pod("pod", *uid);
@@ -310,16 +351,10 @@ fn gateway(pool: &PgPool, ledger: Ledger, setup: &Setup, base_url: &str, pods: &
     }
     known.insert("hub".into(), Caller::service(GOLDEN, "golden-peer-hub"));
     known.insert("stranger".into(), Caller::service("checkout", "default"));
-    let (store, mut writer) = reflector::store();
-    writer.apply_watcher_event(&watcher::Event::Apply(provider(base_url, setup.protocol)));
-    // The store lives in its writer.
-    std::mem::forget(writer);
-    let host = base_url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
-    let hosts = setup.key_hosts.clone().unwrap_or(host);
     let secret = SecretData {
         annotations: [
             ("goldenarch.dev/use".to_owned(), "model".to_owned()),
-            ("goldenarch.dev/hosts".to_owned(), hosts),
+            ("goldenarch.dev/hosts".to_owned(), key_hosts),
         ]
         .into(),
         data: [("apiKey".to_owned(), KEY.as_bytes().to_vec())].into(),
@@ -341,26 +376,22 @@ fn gateway(pool: &PgPool, ledger: Ledger, setup: &Setup, base_url: &str, pods: &
     })
 }
 
-fn provider(base_url: &str, protocol: Protocol) -> ModelProvider {
-    let model = |name: &str, priced: bool| ModelSpec {
-        name: name.into(),
-        context_window: 128_000,
-        max_output_tokens: 4096,
-        input_micro_usd_per_mtoken: Some(1_000_000),
-        output_micro_usd_per_mtoken: priced.then_some(4_000_000),
-        cached_input_micro_usd_per_mtoken: Some(250_000),
-        ..ModelSpec::default()
+fn provider(name: &str, base_url: &str, protocol: Protocol, more: &Value) -> ModelProvider {
+    let model = |name: &str, output: i64| {
+        json!({"name": name, "contextWindow": 128_000, "maxOutputTokens": output,
+               "inputMicroUSDPerMToken": 1_000_000, "outputMicroUSDPerMToken": 4_000_000,
+               "cachedInputMicroUSDPerMToken": 250_000})
     };
-    let large = ModelSpec { max_output_tokens: 64_000, ..model("large", true) };
-    let spec = ModelProviderSpec {
-        protocol,
-        base_url: base_url.into(),
-        secret_ref: Some(LocalRef { name: "model-key".into() }),
-        models: vec![model("standard", true), model("unpriced", false), model("embedder", true), large],
-        allowed_namespaces: vec!["*".into()],
-    };
-    let mut provider = ModelProvider::new("shared", spec);
+    let mut unpriced = model("unpriced", 4096);
+    unpriced.as_object_mut().unwrap().remove("outputMicroUSDPerMToken");
+    let mut spec = json!({
+        "protocol": protocol, "baseURL": base_url, "secretRef": {"name": "model-key"}, "allowedNamespaces": ["*"],
+        "models": [model("standard", 4096), unpriced, model("embedder", 4096), model("large", 64_000)],
+    });
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let mut provider = ModelProvider::new(name, serde_json::from_value(spec).unwrap());
     provider.metadata.namespace = Some(GOLDEN.into());
+    provider.metadata.uid = Some(Uuid::new_v5(&Uuid::NAMESPACE_DNS, name.as_bytes()).to_string());
     provider
 }
 

@@ -1,0 +1,127 @@
+//! A model of a provider, ready to be called.
+
+use crate::error::CallError;
+use crate::health::Health;
+use crate::protocol::ClientProtocol;
+use golden_crds::agent_team::ModelRef;
+use golden_crds::model_provider::{ModelSpec, Protocol};
+use http::StatusCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// How long a call waits for a free slot: well within the lease of its reservation.
+const SLOT: Duration = Duration::from_secs(30);
+
+/// A model, ready to be called.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// `namespace/name` of the provider.
+    pub provider: String,
+    pub protocol: Protocol,
+    /// The provider's baseURL, without a slash at its end.
+    pub base: String,
+    pub key: Option<String>,
+    pub model: ModelSpec,
+    /// OpenAI's own servers want the newer field for the output cap; others know only the older one.
+    pub modern_cap: bool,
+    /// Of this provider: models that are asked where it cannot answer.
+    pub fallbacks: Vec<ModelRef>,
+    pub health: Arc<Health>,
+}
+
+impl Endpoint {
+    /// Where a client's protocol is served. Its query goes along: it names variants of the protocol.
+    pub(crate) fn url(&self, path: &str, query: Option<&str>) -> String {
+        let base = &self.base;
+        let version = match self.protocol {
+            Protocol::Anthropic if !base.ends_with("/v1") => "/v1",
+            _ => "",
+        };
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{base}{version}/{path}{query}")
+    }
+
+    /// Lets a call through, unless the provider failed too often.
+    pub(crate) fn admit(&self) -> Result<(), CallError> {
+        self.health.admit().map_err(|refused| CallError::Upstream {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "circuit_open",
+            message: format!("ModelProvider {}: {refused}", self.provider),
+            retry_after: Some(u32::try_from(refused.retry_after.as_secs() + 1).unwrap_or(u32::MAX)),
+        })
+    }
+
+    /// A slot, if one is free now.
+    pub(crate) fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.health.slots).try_acquire_owned().ok()
+    }
+
+    /// A free slot.
+    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, CallError> {
+        let slots = Arc::clone(&self.health.slots);
+        match tokio::time::timeout(SLOT, slots.acquire_owned()).await {
+            Ok(Ok(slot)) => Ok(slot),
+            _ => Err(CallError::Unavailable(format!(
+                "too many calls of ModelProvider {} are under way",
+                self.provider
+            ))),
+        }
+    }
+
+    /// Whether the provider speaks what the client does.
+    pub(crate) fn speaks(&self, asked: &dyn ClientProtocol, role: &str) -> Result<(), CallError> {
+        if self.protocol == asked.provider() {
+            return Ok(());
+        }
+        let (speaks, instead) = match self.protocol {
+            Protocol::OpenAI => ("OpenAI", "/v1/chat/completions or /v1/responses"),
+            Protocol::Anthropic => ("Anthropic", "/v1/messages"),
+        };
+        let (provider, role) = (self.provider.clone(), role.to_owned());
+        Err(CallError::OtherProtocol { provider, speaks, asked: asked.name(), instead, role })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{ChatCompletions, Messages, Responses};
+    use golden_platform::breaker::Breakers;
+
+    fn endpoint(protocol: Protocol, base: &str) -> Endpoint {
+        Endpoint {
+            provider: "golden-system/shared".into(),
+            protocol,
+            base: base.into(),
+            key: None,
+            model: ModelSpec::default(),
+            modern_cap: false,
+            fallbacks: vec![],
+            health: Arc::new(Health::new(Breakers::default().get("models"))),
+        }
+    }
+
+    #[test]
+    fn a_protocol_is_called_where_its_provider_serves_it() {
+        let openai = endpoint(Protocol::OpenAI, "https://api.example/v1");
+        assert_eq!(openai.url("responses", None), "https://api.example/v1/responses");
+        for base in ["https://api.example", "https://api.example/v1"] {
+            let anthropic = endpoint(Protocol::Anthropic, base);
+            let url = anthropic.url("messages", Some("beta=true"));
+            assert_eq!(url, "https://api.example/v1/messages?beta=true");
+        }
+    }
+
+    #[test]
+    fn another_protocol_is_refused_with_the_way_out() {
+        let openai = endpoint(Protocol::OpenAI, "https://api.example/v1");
+        assert_eq!(openai.speaks(&ChatCompletions, "developer"), Ok(()));
+        assert_eq!(openai.speaks(&Responses, "developer"), Ok(()));
+        let error = openai.speaks(&Messages, "developer").unwrap_err().to_string();
+        for word in ["golden-system/shared", "OpenAI", "Anthropic Messages", "/v1/responses", "developer"] {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+        assert!(endpoint(Protocol::Anthropic, "https://x").speaks(&ChatCompletions, "developer").is_err());
+    }
+}

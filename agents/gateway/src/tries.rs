@@ -1,0 +1,201 @@
+//! The tries of one provider, each paid for by itself.
+
+use crate::call::{Call, Outcome};
+use crate::client::Client;
+use crate::error::CallError;
+use crate::fallback::Unanswered;
+use crate::headers;
+use crate::hold::{Funds, Keys, Slot, reserve, unavailable};
+use crate::plan::Plan;
+use crate::relay::Charge;
+use crate::retry::{Cost, Failure};
+use crate::target::Target;
+use crate::upstream::{self, Failed, Sent};
+use std::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+/// Names a call's tries, at all its providers.
+pub(crate) struct Tries {
+    operation: String,
+    /// Of this call, against the operation's earlier calls and against other processes: each call is paid for, and
+    /// none is called twice for one payment.
+    nonce: String,
+    made: u32,
+}
+
+impl Tries {
+    pub(crate) fn new(operation: String) -> Self {
+        let nonce = Uuid::new_v4().simple().to_string().chars().take(12).collect();
+        Self { operation, nonce, made: 0 }
+    }
+
+    /// The keys of the next one.
+    fn next(&mut self) -> Keys {
+        self.made += 1;
+        Keys::new(&self.operation, self.made, &self.nonce)
+    }
+}
+
+/// One paid try of a provider.
+#[derive(Clone, Copy)]
+pub(crate) struct Try<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) keys: &'a Keys,
+    /// What it was paid for.
+    pub(crate) plan: &'a Plan,
+    pub(crate) begun: Instant,
+}
+
+/// How it went with one provider.
+pub(crate) enum Tried {
+    Ended(Outcome),
+    Unanswered(Unanswered),
+}
+
+/// How one try went.
+enum Sending {
+    Ended(Outcome),
+    Failed(Failed),
+}
+
+/// How a try got to the provider.
+enum Dispatch {
+    Done(OwnedSemaphorePermit),
+    /// It did not: nothing is reserved any more.
+    Not(Tried),
+}
+
+impl Call {
+    /// Pays and tries one provider, as often as makes sense.
+    pub(crate) async fn tried(
+        &self,
+        target: &Target,
+        tries: &mut Tries,
+        client: &mut Client,
+    ) -> Result<Tried, CallError> {
+        let mut made = 0;
+        loop {
+            made += 1;
+            if let Err(error) = target.endpoint.admit() {
+                return Ok(Tried::Unanswered(Unanswered::NotAsked(error)));
+            }
+            let keys = tries.next();
+            let paying = (&keys, target.endpoint.free_slot());
+            let funds =
+                reserve(&self.gateway, &self.identity, &target.request, &target.plan, paying, client).await?;
+            let (plan, keys, slot) = match funds {
+                Funds::Granted(plan, keys, slot) => (plan, keys, slot),
+                Funds::Gone => return Ok(Tried::Ended(Outcome::HungUp)),
+            };
+            let slot = match self.dispatched(target, &keys, slot, client).await? {
+                Dispatch::Done(slot) => slot,
+                Dispatch::Not(ended) => return Ok(ended),
+            };
+            let sent = self.sent(target, &keys, &plan, client).await;
+            drop(slot);
+            let failed = match sent {
+                Sending::Ended(outcome) => return Ok(Tried::Ended(outcome)),
+                Sending::Failed(failed) => failed,
+            };
+            let Some(wait) = failed.failure.wait(made, jitter()) else {
+                return Ok(Tried::Unanswered(Unanswered::Failed(Box::new(failed))));
+            };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = client.gone() => return Ok(Tried::Ended(Outcome::HungUp)),
+            }
+        }
+    }
+
+    /// A slot at the provider, and the call durably dispatched: with the grant, or now.
+    async fn dispatched(
+        &self,
+        target: &Target,
+        keys: &Keys,
+        slot: Slot,
+        client: &Client,
+    ) -> Result<Dispatch, CallError> {
+        if let Some(slot) = slot {
+            return Ok(Dispatch::Done(slot));
+        }
+        let waited = tokio::select! {
+            slot = target.endpoint.slot() => slot.map_err(|e| Tried::Unanswered(Unanswered::NotAsked(e))),
+            () = client.gone() => Err(Tried::Ended(Outcome::HungUp)),
+        };
+        let slot = match waited {
+            Ok(slot) => slot,
+            Err(ended) => {
+                self.release(keys).await;
+                return Ok(Dispatch::Not(ended));
+            }
+        };
+        if let Err(error) = self.gateway.ledger.dispatch(&keys.upstream).await {
+            // If it was dispatched after all, the ledger refuses the release and charges it when its lease ends.
+            self.release(keys).await;
+            return Err(unavailable(&error));
+        }
+        Ok(Dispatch::Done(slot))
+    }
+
+    /// One paid try of the provider: sent, relayed, settled.
+    async fn sent(&self, target: &Target, keys: &Keys, plan: &Plan, client: &mut Client) -> Sending {
+        let begun = Instant::now();
+        let headers = headers::to_provider(&self.headers);
+        let sent = Sent { url: &target.url, headers, body: plan.body.clone(), id: &keys.upstream };
+        let sent = tokio::select! {
+            sent = upstream::send(&self.gateway.upstream, &target.endpoint, sent) => sent,
+            () = client.gone() => {
+                self.settle(keys, Charge::Unknown, begun).await;
+                return Sending::Ended(Outcome::HungUp);
+            }
+        };
+        let response = match sent {
+            Ok(response) => response,
+            Err(failed) => {
+                self.failed(target, keys, &failed, begun).await;
+                return Sending::Failed(failed);
+            }
+        };
+        let tried = Try { target, keys, plan, begun };
+        let outcome = if plan.stream && is_events(&response) {
+            self.stream(tried, response, client).await
+        } else {
+            self.whole(tried, response, client).await
+        };
+        Sending::Ended(outcome)
+    }
+
+    async fn failed(&self, target: &Target, keys: &Keys, failed: &Failed, begun: Instant) {
+        let charge = match failed.failure.cost() {
+            Cost::Nothing => Charge::NOTHING,
+            Cost::Unknown => Charge::Unknown,
+        };
+        let cause = match failed.failure {
+            Failure::NotSent => "not_sent",
+            Failure::Broken => "broken",
+            Failure::Status { code: 429, .. } => "status_429",
+            Failure::Status { code: 500.., .. } => "status_5xx",
+            Failure::Status { .. } => "status_4xx",
+        };
+        self.gateway.metrics.upstream_failures.with_label_values(&[cause]).inc();
+        target.endpoint.health.report(!failed.failure.is_the_providers());
+        tracing::warn!(provider = target.endpoint.provider, why = failed.why, "a try of the provider failed");
+        self.settle(keys, charge, begun).await;
+    }
+
+    async fn release(&self, keys: &Keys) {
+        if let Err(error) = self.gateway.ledger.release(&keys.upstream).await {
+            tracing::warn!(%error, key = keys.upstream, "not released; its lease will end");
+        }
+    }
+}
+
+fn is_events(response: &reqwest::Response) -> bool {
+    let kind = response.headers().get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("text/event-stream"))
+}
+
+fn jitter() -> f64 {
+    f64::from(u16::try_from(Uuid::new_v4().as_u128() & 0xffff).unwrap_or(0)) / f64::from(u16::MAX)
+}
