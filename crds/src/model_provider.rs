@@ -1,5 +1,9 @@
 //! ModelProvider: an endpoint, its models and their prices.
 
+mod traffic;
+
+pub use traffic::{ProviderBreaker, ProviderLimits, ProviderTimeouts};
+
 use crate::agent_team::ModelRef;
 use crate::common::LocalRef;
 use crate::rules;
@@ -30,6 +34,11 @@ use serde::{Deserialize, Serialize};
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(
+        name = "Answers",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Reachable')].status"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.baseURL", priority = 1),
@@ -91,6 +100,15 @@ pub struct ModelProviderSpec {
     #[schemars(length(max = 4))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub fallbacks: Vec<ModelRef>,
+    /// How much of it is used. Each replica of the gateway counts for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ProviderLimits>,
+    /// How long it may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeouts: Option<ProviderTimeouts>,
+    /// When it is not called for a while, since it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<ProviderBreaker>,
 }
 
 /// How an endpoint is spoken to.

@@ -23,16 +23,16 @@ impl Call {
         response: reqwest::Response,
         client: &mut Client,
     ) -> Outcome {
-        let Try { target, keys, plan, begun } = tried;
+        let Try { target, plan, .. } = tried;
         let (status, headers) = (response.status(), shown(response.headers(), tried));
         let body = tokio::select! {
-            body = upstream::answer(response) => body,
+            body = upstream::answer(response, &target.endpoint) => body,
             () = client.gone() => Err("the client hung up".to_owned()),
         };
-        target.endpoint.health.report(body.is_ok() || client.is_gone());
+        target.endpoint.health.ended(body.is_ok() || client.is_gone());
         let answer = body.as_ref().ok().and_then(|b| serde_json::from_slice(b).ok());
         let charge = Charge::of(answer.as_ref().and_then(|a| target.request.protocol.usage(a)), plan);
-        self.settle(keys, charge, begun).await;
+        self.settle(tried, charge).await;
         match body {
             Ok(body) => {
                 client.begin(status, headers).await;
@@ -55,14 +55,14 @@ impl Call {
         mut response: reqwest::Response,
         client: &mut Client,
     ) -> Outcome {
-        let Try { target, keys, plan, begun } = tried;
+        let Try { target, plan, .. } = tried;
         client.begin(response.status(), shown(response.headers(), tried)).await;
         let mut relay = Relay::new(target.request.protocol.reader(plan.forward_usage));
-        let ended = self.relay(&mut response, &mut relay, client).await;
+        let ended = self.relay(tried, &mut response, &mut relay, client).await;
         // Closing the connection is what stops the provider.
         drop(response);
-        target.endpoint.health.report(ended == Ok(End::Answered) || client.is_gone());
-        self.settle(keys, Charge::of(relay.usage(), plan), begun).await;
+        target.endpoint.health.ended(ended == Ok(End::Answered) || client.is_gone());
+        self.settle(tried, Charge::of(relay.usage(), plan)).await;
         match ended {
             Ok(end) => {
                 client.send(relay.closing()).await;
@@ -84,20 +84,29 @@ impl Call {
 
     async fn relay(
         &self,
+        tried: Try<'_>,
         response: &mut reqwest::Response,
         relay: &mut Relay,
         client: &mut Client,
     ) -> Result<End, String> {
         let mut received = 0;
+        let first = upstream::first_byte(&tried.target.endpoint).saturating_sub(tried.begun.elapsed());
+        let idle = upstream::idle(&tried.target.endpoint);
         loop {
             if let Some(end) = relay.end() {
                 return Ok(end);
             }
             let next = tokio::select! {
-                next = response.chunk() => next.map_err(|e| chain(&e))?,
+                next = upstream::within(if received == 0 { first } else { idle }, response.chunk()) => next,
                 () = client.gone() => return Err("the client hung up".to_owned()),
             };
-            let Some(bytes) = next else {
+            let next = next.ok_or_else(|| {
+                let (cause, seconds) =
+                    if received == 0 { ("first_byte_timeout", first) } else { ("idle_timeout", idle) };
+                self.gateway.metrics.failed(cause);
+                format!("{cause}: the provider's stream was silent for {} s", seconds.as_secs())
+            })?;
+            let Some(bytes) = next.map_err(|e| chain(&e))? else {
                 return Err("the provider's stream ended before its answer did".to_owned());
             };
             received += bytes.len();

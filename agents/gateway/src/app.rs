@@ -5,6 +5,7 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::providers::Providers;
 use crate::standalone::Models;
+use crate::upstream::Clients;
 use golden_platform::CancellationToken;
 use golden_platform::auth::Authenticator;
 use sqlx::PgPool;
@@ -24,7 +25,7 @@ pub struct Gateway {
     /// Golden's own namespace.
     pub namespace: String,
     /// Calls providers: no redirects, or a key would follow them.
-    pub upstream: reqwest::Client,
+    pub upstream: Clients,
     pub inflight: Inflight,
     /// Accounts on which money moved (`crate::money`).
     pub money: broadcast::Sender<Uuid>,

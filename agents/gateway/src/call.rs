@@ -6,19 +6,18 @@ use crate::client::Client;
 use crate::error::CallError;
 use crate::fallback::Unanswered;
 use crate::headers::name_provider;
-use crate::hold::Keys;
 use crate::identity::{Identity, Troubles, earlier};
 use crate::refusal::refusal;
 use crate::relay::Charge;
 use crate::stuck;
 use crate::target::Target;
-use crate::tries::{Tried, Tries};
+use crate::tries::{Tried, Tries, Try};
 use crate::upstream::Failed;
 use axum::http::HeaderMap;
 use golden_ledger::operation_key;
 use golden_platform::wire::SettleRequest;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a client waits for its answer to be settled before it gets it; the settlement then goes on.
 const SETTLE_WAIT: Duration = Duration::from_secs(3);
@@ -179,10 +178,13 @@ impl Call {
 
     /// Settles. The client waits for it a moment, so that an answer's cost is kept before the answer is read;
     /// while the ledger is away the settlement goes on by itself.
-    pub(crate) async fn settle(&self, keys: &Keys, charge: Charge, begun: Instant) {
-        let latency = begun.elapsed();
+    pub(crate) async fn settle(&self, tried: Try<'_>, charge: Charge) {
+        let latency = tried.begun.elapsed();
+        if let Charge::Known { input_tokens, output_tokens, .. } = charge {
+            tried.pass.used(u64::try_from(input_tokens.saturating_add(output_tokens)).unwrap_or(0));
+        }
         self.gateway.metrics.charged(charge, latency);
-        let (gateway, key) = (Arc::clone(&self.gateway), keys.upstream.clone());
+        let (gateway, key) = (Arc::clone(&self.gateway), tried.keys.upstream.clone());
         let settling = self.gateway.calls.spawn(async move {
             let done = match charge {
                 Charge::Unknown => gateway.ledger.abandon(&key).await,

@@ -28,7 +28,7 @@ pub(crate) async fn count(
     let model = endpoint.model.upstream_name.as_ref().unwrap_or(&endpoint.model.name);
     fields.set("model", &model.as_str().into())?;
     endpoint.admit()?;
-    let _slot = endpoint.slot().await?;
+    let pass = endpoint.pass_free().await?.sent();
     let id = format!("count/{}", Uuid::new_v4().simple());
     let sent = Sent {
         url: &endpoint.url(PATH, query),
@@ -39,14 +39,15 @@ pub(crate) async fn count(
     let response = match upstream::send(&gateway.upstream, endpoint, sent).await {
         Ok(response) => response,
         Err(failed) => {
-            endpoint.health.report(!failed.failure.is_the_providers());
+            endpoint.health.failed(&failed);
             let (status, headers, body) = refusal(&endpoint.provider, failed)?;
             return Ok((status, headers, Body::from(body)).into_response());
         }
     };
     let (status, headers) = (response.status(), headers::to_client(response.headers()));
-    let body = upstream::answer(response).await;
-    endpoint.health.report(body.is_ok());
+    let body = upstream::answer(response, endpoint).await;
+    drop(pass);
+    endpoint.health.ended(body.is_ok());
     let body = body.map_err(|why| broken(&endpoint.provider, &why))?;
     Ok((status, headers, Body::from(body)).into_response())
 }

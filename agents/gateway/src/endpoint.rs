@@ -2,16 +2,13 @@
 
 use crate::error::CallError;
 use crate::health::Health;
+use crate::line::Pass;
+use crate::plan::Plan;
 use crate::protocol::ClientProtocol;
 use golden_crds::agent_team::ModelRef;
-use golden_crds::model_provider::{ModelSpec, Protocol};
+use golden_crds::model_provider::{ModelSpec, Protocol, ProviderTimeouts};
 use http::StatusCode;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
-
-/// How long a call waits for a free slot: well within the lease of its reservation.
-const SLOT: Duration = Duration::from_secs(30);
 
 /// A model, ready to be called.
 #[derive(Clone)]
@@ -27,6 +24,7 @@ pub struct Endpoint {
     pub modern_cap: bool,
     /// Of this provider: models that are asked where it cannot answer.
     pub fallbacks: Vec<ModelRef>,
+    pub timeouts: ProviderTimeouts,
     pub health: Arc<Health>,
 }
 
@@ -52,21 +50,32 @@ impl Endpoint {
         })
     }
 
-    /// A slot, if one is free now.
-    pub(crate) fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.health.slots).try_acquire_owned().ok()
+    /// Lets a call go at once, if the provider's limits have room and nobody waits.
+    pub(crate) fn pass_now(&self, plan: &Plan) -> Option<Pass> {
+        self.health.line.pass_now(tokens(plan))
     }
 
-    /// A free slot.
-    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, CallError> {
-        let slots = Arc::clone(&self.health.slots);
-        match tokio::time::timeout(SLOT, slots.acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(slot),
-            _ => Err(CallError::Unavailable(format!(
-                "too many calls of ModelProvider {} are under way",
+    /// Waits in line until the provider's limits have room for a call.
+    pub(crate) async fn pass(&self, plan: &Plan) -> Result<Pass, CallError> {
+        self.in_line(tokens(plan)).await
+    }
+
+    /// The same for a call that uses no tokens.
+    pub(crate) async fn pass_free(&self) -> Result<Pass, CallError> {
+        self.in_line(0).await
+    }
+
+    async fn in_line(&self, tokens: u64) -> Result<Pass, CallError> {
+        self.health.line.pass(tokens).await.map_err(|full| CallError::Upstream {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            code: "provider_busy",
+            message: format!(
+                "ModelProvider {}: its limits leave no room, and too many calls wait for it or this one has waited long \
+                 enough; nothing was sent or charged",
                 self.provider
-            ))),
-        }
+            ),
+            retry_after: Some(u32::try_from(full.retry_after.as_secs().max(1)).unwrap_or(u32::MAX)),
+        })
     }
 
     /// Whether the provider speaks what the client does.
@@ -81,6 +90,10 @@ impl Endpoint {
         let (provider, role) = (self.provider.clone(), role.to_owned());
         Err(CallError::OtherProtocol { provider, speaks, asked: asked.name(), instead, role })
     }
+}
+
+fn tokens(plan: &Plan) -> u64 {
+    u64::try_from(plan.bound.tokens).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -98,6 +111,7 @@ mod tests {
             model: ModelSpec::default(),
             modern_cap: false,
             fallbacks: vec![],
+            timeouts: ProviderTimeouts::default(),
             health: Arc::new(Health::new(Breakers::default().get("models"))),
         }
     }

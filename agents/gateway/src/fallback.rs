@@ -22,8 +22,10 @@ impl Unanswered {
         match self {
             Self::NotAsked(_) => true,
             Self::Failed(failed) => match failed.failure {
-                Failure::NotSent | Failure::Status { code: 401 | 403 | 429 | 503 | 529, .. } => true,
-                Failure::Status { .. } | Failure::Broken => false,
+                Failure::NotSent
+                | Failure::NotConnected
+                | Failure::Status { code: 401 | 403 | 429 | 503 | 529, .. } => true,
+                Failure::Status { .. } | Failure::Broken | Failure::Silent => false,
             },
         }
     }
@@ -64,7 +66,9 @@ mod tests {
             (status(500), false, false),
             (status(502), false, true),
             (status(504), false, true),
+            (Failure::NotConnected, true, false),
             (Failure::Broken, false, true),
+            (Failure::Silent, false, true),
         ] {
             let unanswered = failed(failure);
             assert_eq!((unanswered.is_outage(), unanswered.may_have_cost()), (outage, cost), "{failure:?}");

@@ -5,6 +5,7 @@ use crate::client::Client;
 use crate::error::CallError;
 use crate::facts::{hold_key, open_hold, tell};
 use crate::identity::{Identity, is_current};
+use crate::line::Pass;
 use crate::plan::{Plan, Request, lowered};
 use golden_ledger::Amount;
 use golden_platform::http;
@@ -12,7 +13,6 @@ use golden_platform::wire::{Fact, ReserveAnswer, ReserveRequest};
 use prometheus::IntGauge;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
@@ -57,36 +57,36 @@ impl Keys {
     }
 }
 
-/// A slot at the provider that the call has already: a grant with it is a dispatch.
-pub(crate) type Slot = Option<OwnedSemaphorePermit>;
+/// The provider's pass, where the call has it already: a grant with it is a dispatch.
+pub(crate) type MaybePass = Option<Pass>;
 
 /// How it went.
 pub(crate) enum Funds {
     /// The call as it is paid for, which may have less output than was asked for, and the keys it is paid under.
-    Granted(Arc<Plan>, Keys, Slot),
+    Granted(Arc<Plan>, Keys, MaybePass),
     /// The client hung up while it waited; nothing is reserved.
     Gone,
 }
 
-/// Reserves, and holds the call while its budget is exhausted and says Pause or Ask. With a slot at the provider the grant
-/// dispatches the call, which saves a step; a call that waits for money keeps no slot from others.
+/// Reserves, and holds the call while its budget is exhausted and says Pause or Ask. With the provider's pass the grant
+/// dispatches the call, which saves a step; a call that waits for money keeps no pass from others.
 pub(crate) async fn reserve(
     gateway: &Gateway,
     identity: &Identity,
     request: &Request,
     plan: &Arc<Plan>,
-    (keys, mut slot): (&Keys, Slot),
+    (keys, mut pass): (&Keys, MaybePass),
     client: &mut Client,
 ) -> Result<Funds, CallError> {
     // Listens before it asks: money that comes in between is heard.
     let mut hold = Hold::new(gateway.money.subscribe());
     loop {
-        match offer(gateway, identity, request, plan, (keys, slot.is_some())).await {
+        match offer(gateway, identity, request, plan, (keys, pass.is_some())).await {
             Ok((ReserveAnswer::Granted { state }, plan, keys)) => {
                 hold.end(gateway, identity, &keys.operation).await;
                 // A ledger of an older version only reserves.
-                let slot = slot.filter(|_| state == "Dispatched");
-                return Ok(Funds::Granted(plan, keys, slot));
+                let pass = pass.filter(|_| state == "Dispatched");
+                return Ok(Funds::Granted(plan, keys, pass));
             }
             Ok((ReserveAnswer::NoAccount, ..)) => return Err(CallError::NoAccount),
             Ok((ReserveAnswer::OtherRequest, ..)) => {
@@ -95,7 +95,7 @@ pub(crate) async fn reserve(
                 ));
             }
             Ok((exhausted @ ReserveAnswer::Exhausted { .. }, ..)) => {
-                slot = None;
+                pass = None;
                 hold.exhausted(gateway, identity, &keys.operation, plan.bound, exhausted).await?;
             }
             // A call that waits anyway goes on waiting while the ledger is away.
@@ -164,11 +164,11 @@ pub(crate) fn unavailable(error: &http::CallError) -> CallError {
     CallError::Ledger
 }
 
-/// Counts a held call for as long as it lives.
-struct Counted(IntGauge);
+/// Counts a call that waits for as long as it lives.
+pub(crate) struct Counted(IntGauge);
 
 impl Counted {
-    fn new(gauge: &IntGauge) -> Self {
+    pub(crate) fn new(gauge: &IntGauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }

@@ -1,10 +1,13 @@
-//! The gateway's own metrics. Labels are kinds and outcomes, and names of ModelProviders: those that roles are bound to
-//! and their fallbacks, as the breakers' names are.
+//! The gateway's own metrics. Labels are kinds and outcomes, and names of ModelProviders, of which there are few: so many
+//! at most as there are breakers.
 
 use crate::relay::Charge;
 use crate::target::Target;
+use golden_platform::breaker::MAX_NAMES;
 use golden_platform::telemetry::Metrics as Registry;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// All series.
@@ -14,6 +17,7 @@ pub struct Metrics {
     pub calls: IntCounterVec,
     /// Answers, by the provider that gave them and its place: `bound` or `fallback`.
     answers: IntCounterVec,
+    named: Arc<Mutex<BTreeSet<String>>>,
     /// Tokens settled, by direction.
     pub tokens: IntCounterVec,
     /// Time to reserve.
@@ -22,6 +26,10 @@ pub struct Metrics {
     pub upstream_seconds: Histogram,
     /// Calls that wait for money now.
     pub held: IntGauge,
+    /// Calls that wait in line before a provider now.
+    pub waiting: IntGauge,
+    /// Calls that a provider was not asked for, by why: `circuit_open` or `provider_busy`.
+    pub not_asked: IntCounterVec,
     /// Tries of providers that failed, by cause.
     pub upstream_failures: IntCounterVec,
     /// Calls charged at their upper bound, since the usage is not known.
@@ -43,6 +51,7 @@ impl Metrics {
                 "Calls, by how they ended.",
                 &["outcome"],
             )?,
+            named: Arc::default(),
             answers: registry.counter(
                 "golden_gateway_answers_total",
                 "Answers, by the ModelProvider that gave them, and whether it is the one that the role is bound to.",
@@ -57,6 +66,14 @@ impl Metrics {
             held: registry
                 .gauge("golden_gateway_held_calls", "Calls that wait for money now.", none)?
                 .with_label_values(none),
+            waiting: registry
+                .gauge("golden_gateway_waiting_calls", "Calls that wait in line before a provider now.", none)?
+                .with_label_values(none),
+            not_asked: registry.counter(
+                "golden_gateway_not_asked_total",
+                "Calls that a provider was not asked for, by why.",
+                &["why"],
+            )?,
             upstream_failures: registry.counter(
                 "golden_gateway_upstream_failures_total",
                 "Failed tries of providers, by cause.",
@@ -76,7 +93,22 @@ impl Metrics {
     /// A call was answered there.
     pub(crate) fn answered(&self, target: &Target) {
         let place = if target.place == 0 { "bound" } else { "fallback" };
-        self.answers.with_label_values(&[target.endpoint.provider.as_str(), place]).inc();
+        self.answers.with_label_values(&[&self.name(&target.endpoint.provider), place]).inc();
+    }
+
+    /// A try of a provider failed.
+    pub(crate) fn failed(&self, cause: &str) {
+        self.upstream_failures.with_label_values(&[cause]).inc();
+    }
+
+    /// Names come from people: beyond so many, `other`.
+    fn name(&self, provider: &str) -> String {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.len() >= MAX_NAMES && !named.contains(provider) {
+            return "other".to_owned();
+        }
+        named.insert(provider.to_owned());
+        provider.to_owned()
     }
 
     /// One try of a provider has ended.

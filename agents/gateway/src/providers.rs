@@ -59,7 +59,8 @@ impl Secrets for KubeSecrets {
     }
 }
 
-type Names = (String, String);
+/// Namespace and name.
+pub(crate) type Names = (String, String);
 
 /// All providers.
 pub struct Providers {
@@ -157,6 +158,8 @@ impl Providers {
                 known: names(&provider.spec.models),
             }
         })?;
+        let health = self.health(namespace, name);
+        health.follow(provider.metadata.uid.as_deref(), &provider.spec);
         let base = provider.spec.base_url.trim_end_matches('/');
         let key = match &provider.spec.secret_ref {
             Some(secret) => Some(self.key(namespace, &secret.name, base).await.map_err(fault)?),
@@ -170,8 +173,15 @@ impl Providers {
             model,
             modern_cap: base.starts_with("https://api.openai.com/"),
             fallbacks: provider.spec.fallbacks.clone(),
-            health: self.health(namespace, name),
+            timeouts: provider.spec.timeouts.clone().unwrap_or_default(),
+            health,
         })
+    }
+
+    /// How all fare that were asked for, by namespace and name.
+    pub(crate) fn health_of_all(&self) -> Vec<(Names, Arc<Health>)> {
+        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.iter().map(|(names, health)| (names.clone(), Arc::clone(health))).collect()
     }
 
     fn health(&self, namespace: &str, name: &str) -> Arc<Health> {

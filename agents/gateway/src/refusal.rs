@@ -13,7 +13,9 @@ pub(crate) fn refusal(provider: &str, failed: Failed) -> Result<(StatusCode, Hea
         Some((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, ..)) => Err(CallError::Upstream {
             status: StatusCode::SERVICE_UNAVAILABLE,
             code: "provider_key_refused",
-            message: format!("ModelProvider {provider} refuses its key; correct the Secret it names"),
+            message: format!(
+                "ModelProvider {provider} refuses its key; correct the Secret it names, or outside a cluster the variable"
+            ),
             retry_after: Some(15),
         }),
         Some((status, headers, body)) if status.is_client_error() || status.is_server_error() => {
@@ -24,15 +26,21 @@ pub(crate) fn refusal(provider: &str, failed: Failed) -> Result<(StatusCode, Hea
         Some((status, ..)) => {
             Err(broken(provider, &format!("it answered {status}; redirects are not followed")))
         }
-        // Nothing was sent, so that it may be sent again without a thought.
-        None if failed.failure == Failure::NotSent => Err(CallError::Upstream {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            code: "provider_unreachable",
-            message: format!("ModelProvider {provider}: {}", failed.why),
-            retry_after: Some(1),
-        }),
-        None => Err(broken(provider, &failed.why)),
+        None => Err(silent(provider, failed.failure, &failed.why)),
     }
+}
+
+/// A try in which the provider said nothing.
+fn silent(provider: &str, failure: Failure, why: &str) -> CallError {
+    let (status, code) = match failure {
+        // Nothing was sent, so that it may be sent again without a thought.
+        Failure::NotSent => (StatusCode::SERVICE_UNAVAILABLE, "provider_unreachable"),
+        Failure::NotConnected => (StatusCode::SERVICE_UNAVAILABLE, "provider_connect_timeout"),
+        Failure::Silent => (StatusCode::GATEWAY_TIMEOUT, "provider_first_byte_timeout"),
+        Failure::Broken | Failure::Status { .. } => return broken(provider, why),
+    };
+    let message = format!("ModelProvider {provider}: {why}");
+    CallError::Upstream { status, code, message, retry_after: Some(1) }
 }
 
 pub(crate) fn broken(provider: &str, why: &str) -> CallError {

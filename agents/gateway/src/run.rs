@@ -5,7 +5,7 @@ use crate::inflight::Inflight;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::providers::{KubeSecrets, Providers};
-use crate::{money, routes, standalone, upstream};
+use crate::{money, routes, standalone, standing, upstream};
 use anyhow::Context;
 use futures::StreamExt;
 use golden_crds::ModelProvider;
@@ -82,6 +82,8 @@ async fn in_cluster(args: Args) -> anyhow::Result<()> {
     });
     let money = gateway.money.clone();
     tokio::spawn(async move { money::hear(&database_url, money).await });
+    let replica = std::env::var("HOSTNAME").unwrap_or_else(|_| "gateway".to_owned());
+    tokio::spawn(standing::tell(Arc::clone(&gateway), replica));
     let ledger = gateway.ledger.clone();
     let health = Health::new(registry)
         .postgres(pool)

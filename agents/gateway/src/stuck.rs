@@ -26,7 +26,7 @@ pub(crate) struct Trouble {
 /// What a failed try of the provider means for the task, if it is more than this one request's fault.
 pub(crate) fn of_try(provider: &str, failed: &Failed) -> Option<Trouble> {
     let (reason, what) = match failed.failure {
-        Failure::NotSent | Failure::Broken => (
+        Failure::NotSent | Failure::NotConnected | Failure::Broken | Failure::Silent => (
             reason::MODEL_UNREACHABLE,
             format!("does not answer ({}); check its baseURL and its endpoint", failed.why),
         ),

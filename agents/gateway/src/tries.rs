@@ -5,14 +5,14 @@ use crate::client::Client;
 use crate::error::CallError;
 use crate::fallback::Unanswered;
 use crate::headers;
-use crate::hold::{Funds, Keys, Slot, reserve, unavailable};
+use crate::hold::{Counted, Funds, Keys, MaybePass, reserve, unavailable};
+use crate::line::Pass;
 use crate::plan::Plan;
 use crate::relay::Charge;
-use crate::retry::{Cost, Failure};
+use crate::retry::Cost;
 use crate::target::Target;
 use crate::upstream::{self, Failed, Sent};
 use std::time::Instant;
-use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 /// Names a call's tries, at all its providers.
@@ -44,6 +44,7 @@ pub(crate) struct Try<'a> {
     pub(crate) keys: &'a Keys,
     /// What it was paid for.
     pub(crate) plan: &'a Plan,
+    pub(crate) pass: &'a Pass,
     pub(crate) begun: Instant,
 }
 
@@ -61,7 +62,7 @@ enum Sending {
 
 /// How a try got to the provider.
 enum Dispatch {
-    Done(OwnedSemaphorePermit),
+    Done(Pass),
     /// It did not: nothing is reserved any more.
     Not(Tried),
 }
@@ -78,22 +79,23 @@ impl Call {
         loop {
             made += 1;
             if let Err(error) = target.endpoint.admit() {
-                return Ok(Tried::Unanswered(Unanswered::NotAsked(error)));
+                return Ok(self.not_asked(error));
             }
             let keys = tries.next();
-            let paying = (&keys, target.endpoint.free_slot());
+            let paying = (&keys, target.endpoint.pass_now(&target.plan));
             let funds =
                 reserve(&self.gateway, &self.identity, &target.request, &target.plan, paying, client).await?;
-            let (plan, keys, slot) = match funds {
-                Funds::Granted(plan, keys, slot) => (plan, keys, slot),
+            let (plan, keys, pass) = match funds {
+                Funds::Granted(plan, keys, pass) => (plan, keys, pass),
                 Funds::Gone => return Ok(Tried::Ended(Outcome::HungUp)),
             };
-            let slot = match self.dispatched(target, &keys, slot, client).await? {
-                Dispatch::Done(slot) => slot,
+            let pass = match self.dispatched(target, (&keys, &plan), pass, client).await? {
+                Dispatch::Done(pass) => pass.sent(),
                 Dispatch::Not(ended) => return Ok(ended),
             };
-            let sent = self.sent(target, &keys, &plan, client).await;
-            drop(slot);
+            let begun = Instant::now();
+            let sent = self.sent(Try { target, keys: &keys, plan: &plan, pass: &pass, begun }, client).await;
+            drop(pass);
             let failed = match sent {
                 Sending::Ended(outcome) => return Ok(Tried::Ended(outcome)),
                 Sending::Failed(failed) => failed,
@@ -108,23 +110,25 @@ impl Call {
         }
     }
 
-    /// A slot at the provider, and the call durably dispatched: with the grant, or now.
+    /// The provider's pass, and the call durably dispatched: with the grant, or now.
     async fn dispatched(
         &self,
         target: &Target,
-        keys: &Keys,
-        slot: Slot,
+        (keys, plan): (&Keys, &Plan),
+        pass: MaybePass,
         client: &Client,
     ) -> Result<Dispatch, CallError> {
-        if let Some(slot) = slot {
-            return Ok(Dispatch::Done(slot));
+        if let Some(pass) = pass {
+            return Ok(Dispatch::Done(pass));
         }
+        let waits = Counted::new(&self.gateway.metrics.waiting);
         let waited = tokio::select! {
-            slot = target.endpoint.slot() => slot.map_err(|e| Tried::Unanswered(Unanswered::NotAsked(e))),
+            pass = target.endpoint.pass(plan) => pass.map_err(|error| self.not_asked(error)),
             () = client.gone() => Err(Tried::Ended(Outcome::HungUp)),
         };
-        let slot = match waited {
-            Ok(slot) => slot,
+        drop(waits);
+        let pass = match waited {
+            Ok(pass) => pass,
             Err(ended) => {
                 self.release(keys).await;
                 return Ok(Dispatch::Not(ended));
@@ -135,29 +139,33 @@ impl Call {
             self.release(keys).await;
             return Err(unavailable(&error));
         }
-        Ok(Dispatch::Done(slot))
+        Ok(Dispatch::Done(pass))
+    }
+
+    fn not_asked(&self, error: CallError) -> Tried {
+        self.gateway.metrics.not_asked.with_label_values(&[error.classify().2]).inc();
+        Tried::Unanswered(Unanswered::NotAsked(error))
     }
 
     /// One paid try of the provider: sent, relayed, settled.
-    async fn sent(&self, target: &Target, keys: &Keys, plan: &Plan, client: &mut Client) -> Sending {
-        let begun = Instant::now();
+    async fn sent(&self, tried: Try<'_>, client: &mut Client) -> Sending {
+        let Try { target, keys, plan, .. } = tried;
         let headers = headers::to_provider(&self.headers);
         let sent = Sent { url: &target.url, headers, body: plan.body.clone(), id: &keys.upstream };
         let sent = tokio::select! {
             sent = upstream::send(&self.gateway.upstream, &target.endpoint, sent) => sent,
             () = client.gone() => {
-                self.settle(keys, Charge::Unknown, begun).await;
+                self.settle(tried, Charge::Unknown).await;
                 return Sending::Ended(Outcome::HungUp);
             }
         };
         let response = match sent {
             Ok(response) => response,
             Err(failed) => {
-                self.failed(target, keys, &failed, begun).await;
+                self.failed(tried, &failed).await;
                 return Sending::Failed(failed);
             }
         };
-        let tried = Try { target, keys, plan, begun };
         let outcome = if plan.stream && is_events(&response) {
             self.stream(tried, response, client).await
         } else {
@@ -166,22 +174,16 @@ impl Call {
         Sending::Ended(outcome)
     }
 
-    async fn failed(&self, target: &Target, keys: &Keys, failed: &Failed, begun: Instant) {
+    async fn failed(&self, tried: Try<'_>, failed: &Failed) {
+        let endpoint = &tried.target.endpoint;
         let charge = match failed.failure.cost() {
             Cost::Nothing => Charge::NOTHING,
             Cost::Unknown => Charge::Unknown,
         };
-        let cause = match failed.failure {
-            Failure::NotSent => "not_sent",
-            Failure::Broken => "broken",
-            Failure::Status { code: 429, .. } => "status_429",
-            Failure::Status { code: 500.., .. } => "status_5xx",
-            Failure::Status { .. } => "status_4xx",
-        };
-        self.gateway.metrics.upstream_failures.with_label_values(&[cause]).inc();
-        target.endpoint.health.report(!failed.failure.is_the_providers());
-        tracing::warn!(provider = target.endpoint.provider, why = failed.why, "a try of the provider failed");
-        self.settle(keys, charge, begun).await;
+        self.gateway.metrics.failed(failed.failure.cause());
+        endpoint.health.failed(failed);
+        tracing::warn!(provider = endpoint.provider, why = failed.why, "a try of the provider failed");
+        self.settle(tried, charge).await;
     }
 
     async fn release(&self, keys: &Keys) {

@@ -3,17 +3,16 @@
 use crate::endpoint::Endpoint;
 use crate::retry::{Failure, retry_after};
 use bytes::Bytes;
-use golden_crds::model_provider::Protocol;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use golden_crds::model_provider::{Protocol, ProviderTimeouts};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 /// Largest answer of a provider that is not a stream, and of its errors.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 const MAX_ERROR: usize = 64 * 1024;
-/// Silence after which a provider counts as gone. Reasoning models think for minutes before the first byte.
-const SILENCE: Duration = Duration::from_mins(10);
-
 /// A try without an answer.
 #[derive(Debug)]
 pub(crate) struct Failed {
@@ -23,15 +22,66 @@ pub(crate) struct Failed {
     pub(crate) why: String,
 }
 
-/// A client for providers: no redirects, since a key would follow them; no proxy of the environment.
-pub fn client() -> Result<reqwest::Client, reqwest::Error> {
+/// Clients for providers, one for each time to connect: it belongs to a client, not to a call. There are at most as many
+/// as a ModelProvider's bound has seconds.
+pub struct Clients {
+    usual: reqwest::Client,
+    others: Mutex<BTreeMap<i64, reqwest::Client>>,
+}
+
+impl Clients {
+    fn of(&self, timeouts: &ProviderTimeouts) -> reqwest::Client {
+        let seconds = timeouts.connect_seconds;
+        if seconds == ProviderTimeouts::default().connect_seconds {
+            return self.usual.clone();
+        }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = others.get(&seconds) {
+            return known.clone();
+        }
+        match made(seconds) {
+            Ok(client) => others.entry(seconds).or_insert(client).clone(),
+            Err(error) => {
+                tracing::error!(%error, "no client with a time of its own to connect");
+                self.usual.clone()
+            }
+        }
+    }
+}
+
+/// Clients for providers.
+pub fn client() -> Result<Clients, reqwest::Error> {
     golden_platform::init_crypto();
+    let usual = made(ProviderTimeouts::default().connect_seconds)?;
+    Ok(Clients { usual, others: Mutex::default() })
+}
+
+/// No redirects, since a key would follow them; no proxy of the environment.
+fn made(connect_seconds: i64) -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(10))
-        .read_timeout(SILENCE)
+        .connect_timeout(seconds(connect_seconds))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .build()
+}
+
+fn seconds(count: i64) -> Duration {
+    Duration::from_secs(u64::try_from(count).unwrap_or(0).max(1))
+}
+
+/// How long the provider may be silent before its answer, and within one that comes in one piece.
+pub(crate) fn first_byte(endpoint: &Endpoint) -> Duration {
+    seconds(endpoint.timeouts.first_byte_seconds)
+}
+
+/// How long a stream may be silent.
+pub(crate) fn idle(endpoint: &Endpoint) -> Duration {
+    seconds(endpoint.timeouts.idle_seconds)
+}
+
+/// The work's outcome; nothing if it takes longer.
+pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, work).await.ok()
 }
 
 /// What Anthropic's protocol is spoken in where the client does not say.
@@ -49,7 +99,7 @@ pub(crate) struct Sent<'a> {
 
 /// Sends a call; the answer is of status 2xx and not read yet.
 pub(crate) async fn send(
-    http: &reqwest::Client,
+    clients: &Clients,
     endpoint: &Endpoint,
     sent: Sent<'_>,
 ) -> Result<reqwest::Response, Failed> {
@@ -57,7 +107,7 @@ pub(crate) async fn send(
     if endpoint.protocol == Protocol::Anthropic && !headers.contains_key("anthropic-version") {
         headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
     }
-    let mut request = http.post(url).headers(headers).body(body);
+    let mut request = clients.of(&endpoint.timeouts).post(url).headers(headers).body(body);
     request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     request = request.header("x-client-request-id", id);
     if let Some(secret) = &endpoint.key {
@@ -66,17 +116,26 @@ pub(crate) async fn send(
             Protocol::Anthropic => request.header("x-api-key", secret),
         };
     }
-    let response = request.send().await.map_err(|e| {
-        let failure = if e.is_connect() || e.is_builder() { Failure::NotSent } else { Failure::Broken };
-        Failed { failure, said: None, why: chain(&e) }
-    })?;
+    // Connecting has a time of its own.
+    let limit = first_byte(endpoint) + seconds(endpoint.timeouts.connect_seconds);
+    let failed = |failure, why| Failed { failure, said: None, why };
+    let response = within(limit, request.send())
+        .await
+        .ok_or_else(|| {
+            let seconds = endpoint.timeouts.first_byte_seconds;
+            failed(
+                Failure::Silent,
+                format!("no byte of an answer within {seconds} s (timeouts.firstByteSeconds)"),
+            )
+        })?
+        .map_err(|e| failed(unsent(&e), chain(&e)))?;
     let status = response.status();
     if status.is_success() {
         return Ok(response);
     }
     let headers = response.headers().clone();
-    let wait = retry_after(headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()));
-    let said = read(response, MAX_ERROR).await.unwrap_or_default();
+    let wait = retry_after(&headers, SystemTime::now());
+    let said = read(response, MAX_ERROR, idle(endpoint)).await.unwrap_or_default();
     Err(Failed {
         failure: Failure::Status { code: status.as_u16(), retry_after: wait },
         said: Some((status, headers, said)),
@@ -84,20 +143,31 @@ pub(crate) async fn send(
     })
 }
 
-/// The whole body of an answer, bounded.
-pub(crate) async fn answer(response: reqwest::Response) -> Result<Bytes, String> {
-    read(response, MAX_ANSWER).await
+fn unsent(error: &reqwest::Error) -> Failure {
+    match error {
+        e if e.is_connect() && e.is_timeout() => Failure::NotConnected,
+        e if e.is_connect() || e.is_builder() => Failure::NotSent,
+        _ => Failure::Broken,
+    }
 }
 
-async fn read(mut response: reqwest::Response, limit: usize) -> Result<Bytes, String> {
+/// The whole body of an answer, bounded.
+pub(crate) async fn answer(response: reqwest::Response, endpoint: &Endpoint) -> Result<Bytes, String> {
+    read(response, MAX_ANSWER, first_byte(endpoint)).await
+}
+
+async fn read(mut response: reqwest::Response, limit: usize, silence: Duration) -> Result<Bytes, String> {
     let mut whole = Vec::new();
-    while let Some(bytes) = response.chunk().await.map_err(|e| chain(&e))? {
+    loop {
+        let next = within(silence, response.chunk())
+            .await
+            .ok_or_else(|| format!("the answer stopped for {} s", silence.as_secs()))?;
+        let Some(bytes) = next.map_err(|e| chain(&e))? else { return Ok(whole.into()) };
         if whole.len() + bytes.len() > limit {
             return Err(format!("the answer is longer than {limit} bytes"));
         }
         whole.extend_from_slice(&bytes);
     }
-    Ok(whole.into())
 }
 
 /// An error with its causes; reqwest's own text leaves them out. URLs hold no keys here.

@@ -22,6 +22,8 @@ mod races;
 mod sdks;
 #[path = "it/standalone.rs"]
 mod standalone;
+#[path = "it/traffic.rs"]
+mod traffic;
 #[path = "it/upstream.rs"]
 mod upstream;
 #[path = "it/world.rs"]

@@ -18,6 +18,7 @@ pub mod http;
 pub mod ledger_accounts;
 pub mod letters;
 pub mod nats;
+pub mod provider_health;
 pub mod records;
 pub mod shutdown;
 pub mod sse;

@@ -13,6 +13,7 @@ pub const DLQ: &str = "dlq";
 pub const NOTIFY_FACTS: &str = "golden_facts";
 pub const NOTIFY_TASKS: &str = "golden_tasks";
 pub const NOTIFY_ACCOUNTS: &str = "golden_accounts";
+pub const NOTIFY_PROVIDERS: &str = "golden_providers";
 
 /// The team's part of every name: its uid without dashes.
 pub fn team(uid: Uuid) -> String {

@@ -16,4 +16,22 @@ reasons! {
     MODEL_UNPRICED = "ModelUnpriced";
     /// `allowedNamespaces` is set on a provider outside Golden's namespace, where it has no effect.
     NOT_SHAREABLE = "NotShareable";
+    /// Condition Reachable: the provider answered when it was called last.
+    ANSWERS = "Answers";
+    /// Condition Reachable: no call within the last minutes said anything. It is seen at the next one.
+    NOT_CALLED = "NotCalled";
+    /// Condition Reachable: no connection, no byte in time, or answers that break off, so often that it is not called for a
+    /// while. Check `baseURL`, the endpoint and the way to it.
+    ENDPOINT_UNREACHABLE = "EndpointUnreachable";
+    /// Condition Reachable: the endpoint answers 401 or 403. Correct the key in the Secret, or its rights.
+    KEY_REFUSED = "KeyRefused";
+    /// Condition Reachable: the endpoint answers with 429 or 5xx, so often that it is not called for a while. It is tried
+    /// again after `spec.breaker.recoverySeconds`.
+    BREAKER_OPEN = "BreakerOpen";
+    /// Condition FallbacksUsable: a fallback names no ModelProvider of this namespace or offered to it, or no model of it.
+    FALLBACK_NOT_FOUND = "FallbackNotFound";
+    /// Condition FallbacksUsable: a fallback speaks another protocol. Nothing is translated, so it is never asked.
+    FALLBACK_PROTOCOL_DIFFERS = "FallbackProtocolDiffers";
+    /// Condition FallbacksUsable: a fallback's model has no price, so it is never asked.
+    FALLBACK_UNPRICED = "FallbackUnpriced";
 }

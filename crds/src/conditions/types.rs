@@ -29,4 +29,8 @@ reasons! {
     ANSWERED = "Answered";
     /// Decision: it counts (True), or was refused (False).
     ACCEPTED = "Accepted";
+    /// ModelProvider: it answers calls. Unknown while nobody calls it.
+    REACHABLE = "Reachable";
+    /// ModelProvider: each of its fallbacks can be asked. Present only where it has some.
+    FALLBACKS_USABLE = "FallbacksUsable";
 }

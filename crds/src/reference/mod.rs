@@ -31,6 +31,7 @@ struct Said {
 
 const LONG_LIVED: &[&str] = &[c::READY, c::RECONCILING, c::STALLED];
 const BUDGET: &[&str] = &[c::READY, c::ANSWERED, c::RECONCILING, c::STALLED];
+const MODEL_PROVIDER: &[&str] = &[c::READY, c::REACHABLE, c::FALLBACKS_USABLE, c::RECONCILING, c::STALLED];
 const TASK: &[&str] = &[
     c::ADMITTED,
     c::BUDGET_AVAILABLE,
@@ -50,7 +51,7 @@ const SAID: [Said; 8] = [
     Said { kind: "GovernancePolicy", types: LONG_LIVED, reasons: c::governance_policy::ALL },
     Said { kind: "Budget", types: BUDGET, reasons: c::budget::ALL },
     Said { kind: "SandboxRun", types: RUN, reasons: c::sandbox_run::ALL },
-    Said { kind: "ModelProvider", types: LONG_LIVED, reasons: c::model_provider::ALL },
+    Said { kind: "ModelProvider", types: MODEL_PROVIDER, reasons: c::model_provider::ALL },
     Said { kind: "PromptRevision", types: LONG_LIVED, reasons: c::prompt_revision::ALL },
     Said { kind: "Decision", types: &[c::ACCEPTED], reasons: c::decision::ALL },
 ];

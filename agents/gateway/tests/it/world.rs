@@ -121,6 +121,7 @@ impl World {
             setup.key_hosts.clone().unwrap_or_else(|| format!("{},{}", host(&base_url), host(&model_url)));
         let gateway = gateway(&own(), ledger, store, hosts, &pods);
         let money = gateway.money.clone();
+        tokio::spawn(golden_gateway::tell_standings(Arc::clone(&gateway), "gateway-0".to_owned()));
         tokio::spawn(async move { golden_gateway::hear(&database, money).await });
         let url = listen(golden_gateway::router(gateway)).await;
         let world = Self {

@@ -106,6 +106,24 @@ impl Circuit {
         admitted
     }
 
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.kept().breaker.state()
+    }
+
+    /// Goes by other settings from now on.
+    pub fn set(&self, settings: Settings) {
+        self.kept().breaker.set(settings);
+    }
+
+    /// Closes it, since what failed is not what is called any more.
+    pub fn close(&self) {
+        let mut kept = self.kept();
+        let before = kept.breaker.state();
+        kept.breaker.close();
+        self.told(before, kept.breaker.state());
+    }
+
     /// Reports how a call went: badly, if it says that the other side is away. A refusal of a wrong request is an answer.
     pub fn report(&self, well: bool, now: Instant) {
         let mut kept = self.kept();

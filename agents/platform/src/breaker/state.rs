@@ -85,6 +85,16 @@ impl Breaker {
         self.settings
     }
 
+    /// Goes by other settings from now on, also where it is open: an edited recovery counts from when it opened.
+    pub fn set(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// Closed, whatever was before.
+    pub fn close(&mut self) {
+        self.state = State::Closed { failures: 0 };
+    }
+
     /// How long a call would still be refused; nothing if one would be let through.
     pub fn refuses_for(&self, now: Instant) -> Option<Duration> {
         let (State::Open { since } | State::HalfOpen { since }) = self.state else { return None };
@@ -185,6 +195,21 @@ mod tests {
         assert!(breaker.admit(second + Duration::from_secs(29)).is_err());
         breaker.admit(second + Duration::from_secs(30)).unwrap();
         assert_eq!(breaker.statistics().opened, 2);
+    }
+
+    #[test]
+    fn edited_settings_count_at_once() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        let settings = Settings { failure_threshold: 1, recovery: Duration::from_secs(5) };
+        breaker.set(settings);
+        assert!(breaker.admit(now + Duration::from_secs(4)).is_err());
+        breaker.admit(now + Duration::from_secs(5)).unwrap();
+        breaker.success();
+        breaker.failure(now);
+        assert_eq!(breaker.state().name(), "OPEN", "one failure is enough now");
+        breaker.close();
+        assert!(breaker.admit(now).is_ok());
     }
 
     #[test]

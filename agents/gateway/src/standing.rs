@@ -1,0 +1,88 @@
+//! Tells the database how this replica fares with its providers, for the operator's status and the api.
+//!
+//! Written when it changes and, while a provider fails and is asked for, again and again: a row that is not seen any more
+//! does not count. A gateway that dies before it wrote leaves nothing; one that dies after it leaves a row that ages.
+
+use crate::app::Gateway;
+use crate::health::Health;
+use golden_platform::provider_health::{self, Standing};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// How often it looks: bounds writes however often a breaker moves.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often a provider that fails is told of again.
+const AGAIN: Duration = Duration::from_secs(30);
+/// A provider that nobody asked for so long is not known to fail any more.
+const FORGOTTEN: Duration = Duration::from_mins(10);
+
+/// What was written last of a provider.
+type Written = HashMap<Uuid, (Standing, Instant)>;
+
+/// Tells, until the gateway stops.
+pub async fn tell(gateway: Arc<Gateway>, replica: String) {
+    let mut written = Written::new();
+    loop {
+        tokio::select! {
+            () = gateway.stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        for ((namespace, name), health) in gateway.providers.health_of_all() {
+            tell_one(&gateway, &replica, (&namespace, &name), &health, &mut written).await;
+        }
+    }
+}
+
+async fn tell_one(
+    gateway: &Gateway,
+    replica: &str,
+    (namespace, name): (&str, &str),
+    health: &Health,
+    written: &mut Written,
+) {
+    let (Some(uid), Some(standing)) = (health.uid(), health.standing()) else { return };
+    let now = Instant::now();
+    let asked = health.asked().is_some_and(|at| now.saturating_duration_since(at) < FORGOTTEN);
+    if !due(written.get(&uid), &standing, asked, now) {
+        return;
+    }
+    match provider_health::write(&gateway.pool, (namespace, name, uid), replica, &standing).await {
+        Ok(()) => {
+            written.insert(uid, (standing, now));
+        }
+        Err(error) => tracing::warn!(%error, provider = name, "its state is not written yet"),
+    }
+}
+
+fn due(last: Option<&(Standing, Instant)>, standing: &Standing, asked: bool, now: Instant) -> bool {
+    let Some((last, at)) = last else { return true };
+    let again = standing.trouble.is_some() && asked && now.saturating_duration_since(*at) >= AGAIN;
+    last != standing || again
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_at_once_and_a_failure_again_while_somebody_asks() {
+        let now = Instant::now();
+        let standing = |trouble| Standing { state: "OPEN", failures: 0, trouble, message: String::new() };
+        let (bad, good) = (standing(Some("BreakerOpen")), standing(None));
+        let last = |standing: &Standing| Some((standing.clone(), now));
+        for (last, standing, asked, after, want) in [
+            (None, &good, true, 0, true),
+            (last(&good), &bad, true, 0, true),
+            (last(&bad), &good, false, 0, true),
+            (last(&bad), &bad, true, 29, false),
+            (last(&bad), &bad, true, 30, true),
+            (last(&bad), &bad, false, 30, false),
+            (last(&good), &good, true, 300, false),
+        ] {
+            let now = now + Duration::from_secs(after);
+            assert_eq!(due(last.as_ref(), standing, asked, now), want, "{last:?} {standing:?} {after}");
+        }
+    }
+}
