@@ -92,7 +92,7 @@ pub(crate) fn is_priced(model: &ModelSpec) -> bool {
 }
 
 /// The namespace's own provider first; then Golden's, if it is offered.
-fn find_provider<'a>(name: &str, from: From<'a>) -> Option<&'a ModelProvider> {
+pub(crate) fn find_provider<'a>(name: &str, from: From<'a>) -> Option<&'a ModelProvider> {
     let named = |namespace: &str| {
         let fits =
             |p: &&Arc<ModelProvider>| p.name_any() == name && p.namespace().as_deref() == Some(namespace);
@@ -105,10 +105,17 @@ fn find_provider<'a>(name: &str, from: From<'a>) -> Option<&'a ModelProvider> {
     named(from.namespace).or_else(|| named(from.golden).filter(offered))
 }
 
+/// Whether a provider that is not ready for this reason is only down for now. Nothing is refused for that: it is a call
+/// that shows that it answers again.
+pub(crate) fn is_outage(why: &str) -> bool {
+    use golden_crds::conditions::model_provider::{BREAKER_OPEN, ENDPOINT_UNREACHABLE, KEY_REFUSED};
+    [BREAKER_OPEN, ENDPOINT_UNREACHABLE, KEY_REFUSED].contains(&why)
+}
+
 /// A provider that says itself that it cannot be used. An unpriced other model is no reason.
 fn not_ready(who: &str, provider: &ModelProvider) -> Option<Fault> {
     let ready = provider.status.as_ref().and_then(|s| find(&s.conditions, READY))?;
-    if ready.status == "True" || ready.reason == reason::MODEL_UNPRICED {
+    if ready.status == "True" || ready.reason == reason::MODEL_UNPRICED || is_outage(&ready.reason) {
         return None;
     }
     Some(Fault {
@@ -176,6 +183,7 @@ mod tests {
                 Err("ProviderNotReady"),
             ),
             (vec![provider("team", &[], true, Some(("False", "ModelUnpriced")))], "m", Ok("team")),
+            (vec![provider("team", &[], true, Some(("False", "BreakerOpen")))], "m", Ok("team")),
         ] {
             assert_eq!(outcome(&providers, model), want.map(ToOwned::to_owned), "{providers:?}");
         }

@@ -14,6 +14,8 @@ mod faults;
 mod objects;
 #[path = "it/policy.rs"]
 mod policy;
+#[path = "it/provider.rs"]
+mod provider;
 #[path = "it/run.rs"]
 mod run;
 #[path = "it/status.rs"]

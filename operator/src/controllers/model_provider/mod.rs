@@ -1,17 +1,27 @@
-//! ModelProvider: whether its key may be used, and whether its models have prices. The endpoint itself is the
-//! gateway's business: the operator never calls a model.
+//! ModelProvider: whether its key may be used, whether its models have prices, and whether it answers, as the gateway's
+//! replicas say: the operator never calls a model.
+
+mod fallbacks;
+mod reach;
 
 use crate::context::Context;
 use crate::effects::write_status;
 use crate::error::Error;
-use crate::models::is_priced;
+use crate::models::is_outage;
+use crate::models::{From, is_priced};
 use crate::secrets::{self, Wanted};
 use golden_crds::conditions::model_provider as reason;
-use golden_crds::conditions::{Lifecycle, set_lifecycle};
+use golden_crds::conditions::{
+    FALLBACKS_USABLE, Lifecycle, REACHABLE, READY, Status, find, remove_condition, set_condition,
+    set_lifecycle,
+};
 use golden_crds::{ModelProvider, ModelProviderStatus};
+use golden_platform::provider_health;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
+use reach::{Reach, reach};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +31,7 @@ const MANAGER: &str = "golden-modelprovider";
 const RELIST: Duration = Duration::from_secs(30);
 
 /// Why a provider is not ready.
+#[derive(Debug)]
 struct Fault {
     reason: &'static str,
     message: String,
@@ -33,8 +44,36 @@ pub(crate) async fn reconcile(provider: Arc<ModelProvider>, ctx: Arc<Context>) -
     }
     let secret = observe(&provider, &ctx).await?;
     let fault = secret.or_else(|| validate(&provider, &ctx.settings.namespace));
-    report(&provider, fault, &ctx).await?;
-    Ok(Action::requeue(RELIST))
+    let rows = rows(&provider, &ctx).await;
+    let others = ctx.caches.providers.state();
+    let namespace = provider.namespace().unwrap_or_default();
+    let from = From { namespace: &namespace, golden: &ctx.settings.namespace, providers: &others };
+    let seen = Seen {
+        fault,
+        reach: rows.as_ref().ok().map(|rows| reach(rows)),
+        fallback: fallbacks::fault(&provider, from),
+        stood_in_for: fallbacks::one_answers(&provider, from),
+    };
+    report(&provider, seen, &ctx).await?;
+    rows.map(|_| Action::requeue(RELIST))
+}
+
+/// What there is to say of a provider.
+#[derive(Debug, Default)]
+struct Seen {
+    fault: Option<Fault>,
+    /// None while Postgres is away: what was said before stands.
+    reach: Option<Reach>,
+    fallback: Option<Fault>,
+    /// A fallback can answer.
+    stood_in_for: bool,
+}
+
+async fn rows(provider: &ModelProvider, ctx: &Context) -> Result<Vec<provider_health::Row>, Error> {
+    let uid = provider.uid().unwrap_or_default();
+    let uid = uid.parse().map_err(|_| Error::Bug(format!("provider {} has no uid", provider.name_any())))?;
+    let rows = provider_health::of_provider(&ctx.pool, uid).await;
+    rows.map_err(|e| Error::database("read how the gateway fares with a provider", &e))
 }
 
 /// Reads the Secret, if one is named.
@@ -70,9 +109,9 @@ fn validate(provider: &ModelProvider, golden: &str) -> Option<Fault> {
     None
 }
 
-async fn report(provider: &ModelProvider, fault: Option<Fault>, ctx: &Context) -> Result<(), Error> {
+async fn report(provider: &ModelProvider, seen: Seen, ctx: &Context) -> Result<(), Error> {
     let before = provider.status.clone().unwrap_or_default();
-    let status = status(provider, fault, Timestamp::now());
+    let status = status(provider, seen, Timestamp::now());
     if status == before {
         return Ok(());
     }
@@ -83,26 +122,53 @@ async fn report(provider: &ModelProvider, fault: Option<Fault>, ctx: &Context) -
     Ok(())
 }
 
-fn status(provider: &ModelProvider, fault: Option<Fault>, now: Timestamp) -> ModelProviderStatus {
+fn status(provider: &ModelProvider, seen: Seen, now: Timestamp) -> ModelProviderStatus {
     let mut status = provider.status.clone().unwrap_or_default();
     let generation = provider.metadata.generation;
     status.observed_generation = generation;
-    let (state, why, message) = match fault {
-        Some(fault) => (Lifecycle::Stalled, fault.reason, fault.message),
-        None => (
+    let conditions = &mut status.conditions;
+    let unreached = seen.reach.as_ref().filter(|r| r.status == Status::False && !seen.stood_in_for);
+    let (state, why, message) = match (seen.fault, unreached) {
+        (Some(fault), _) => (Lifecycle::Stalled, fault.reason, fault.message),
+        (None, Some(reach)) => (Lifecycle::Stalled, reach.reason, reach.message.clone()),
+        (None, None) => (
             Lifecycle::Ready,
             reason::AVAILABLE,
             "the endpoint is configured and every model has a price".into(),
         ),
     };
-    set_lifecycle(&mut status.conditions, state, why, &message, generation, now);
+    // While Postgres is away nothing new is known of the endpoint: what it made of Ready stands too.
+    let stands = seen.reach.is_none() && state == Lifecycle::Ready && unreachable(conditions);
+    if !stands {
+        set_lifecycle(conditions, state, why, &message, generation, now);
+    }
+    if let Some(Reach { status, reason, message }) = &seen.reach {
+        set_condition(conditions, REACHABLE, *status, reason, message, generation, now);
+    }
+    match seen.fallback {
+        Some(Fault { reason, message }) => {
+            set_condition(conditions, FALLBACKS_USABLE, Status::False, reason, &message, generation, now);
+        }
+        None if provider.spec.fallbacks.is_empty() => {
+            remove_condition(conditions, FALLBACKS_USABLE);
+        }
+        None => {
+            let (why, message) = (reason::AVAILABLE, "each can be asked");
+            set_condition(conditions, FALLBACKS_USABLE, Status::True, why, message, generation, now);
+        }
+    }
     status
+}
+
+/// Whether Ready says that the endpoint does not answer.
+fn unreachable(conditions: &[Condition]) -> bool {
+    find(conditions, READY).is_some_and(|ready| is_outage(&ready.reason))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use golden_crds::conditions::{READY, find, is_true};
+    use golden_crds::conditions::is_true;
     use serde_json::{Value, json};
 
     fn provider(namespace: &str, allowed: &Value, price: &Value) -> ModelProvider {
@@ -124,9 +190,27 @@ mod tests {
             (provider("team", &json!(["*"]), &json!(1)), "NotShareable"),
             (provider("golden-system", &json!(["*"]), &json!(1)), "Available"),
         ] {
-            let status = status(&provider, validate(&provider, "golden-system"), Timestamp::UNIX_EPOCH);
+            let seen = Seen { fault: validate(&provider, "golden-system"), ..Seen::default() };
+            let status = status(&provider, seen, Timestamp::UNIX_EPOCH);
             assert_eq!(find(&status.conditions, READY).unwrap().reason, want);
             assert_eq!(is_true(&status.conditions, READY), want == "Available");
+        }
+    }
+
+    #[test]
+    fn ready_follows_the_endpoint_unless_a_fallback_can_answer_and_stands_while_nothing_is_known() {
+        let down = || Reach { status: Status::False, reason: reason::BREAKER_OPEN, message: "m".into() };
+        let mut provider = provider("team", &json!([]), &json!(0));
+        let seen = |reach, stood_in_for| Seen { reach, stood_in_for, ..Seen::default() };
+        for (seen, want) in [
+            (seen(Some(down()), false), "BreakerOpen"),
+            (seen(None, false), "BreakerOpen"),
+            (seen(Some(down()), true), "Available"),
+        ] {
+            let now = status(&provider, seen, Timestamp::UNIX_EPOCH);
+            assert_eq!(find(&now.conditions, READY).unwrap().reason, want);
+            assert_eq!(find(&now.conditions, REACHABLE).unwrap().status, "False");
+            provider.status = Some(now);
         }
     }
 }

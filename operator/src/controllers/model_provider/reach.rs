@@ -1,0 +1,85 @@
+//! Whether a provider answers, by what the gateway's replicas wrote of it. Pure.
+
+use golden_crds::conditions::Status;
+use golden_crds::conditions::model_provider as reason;
+use golden_platform::provider_health::Row;
+
+/// The condition Reachable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reach {
+    pub(super) status: Status,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+/// Reasons, the one that says most first.
+const TROUBLES: [&str; 3] = [reason::KEY_REFUSED, reason::ENDPOINT_UNREACHABLE, reason::BREAKER_OPEN];
+
+/// One replica that cannot reach it is enough: its callers wait. Trouble that nobody sees any more counts for nothing.
+pub(super) fn reach(rows: &[Row]) -> Reach {
+    let fresh = |trouble: &str| rows.iter().find(|r| r.fresh && r.trouble.as_deref() == Some(trouble));
+    for trouble in TROUBLES {
+        if let Some(row) = fresh(trouble) {
+            return Reach {
+                status: Status::False,
+                reason: trouble,
+                message: format!("{} since {}: {}; {}", row.replica, row.since, row.message, advice(trouble)),
+            };
+        }
+    }
+    if rows.iter().any(|row| row.trouble.is_none()) {
+        return Reach {
+            status: Status::True,
+            reason: reason::ANSWERS,
+            message: "it answered when it was called last".into(),
+        };
+    }
+    let message = "it was not called within the last minutes; the next call will show".into();
+    Reach { status: Status::Unknown, reason: reason::NOT_CALLED, message }
+}
+
+fn advice(trouble: &str) -> &'static str {
+    match trouble {
+        reason::KEY_REFUSED => "correct the key in its Secret, or what that key may do",
+        reason::ENDPOINT_UNREACHABLE => {
+            "check baseURL, the endpoint and the way to it; calls are let through to see"
+        }
+        _ => "its endpoint is overloaded or failing; calls are let through to see",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(trouble: Option<&str>, fresh: bool) -> Row {
+        Row {
+            provider: "p".into(),
+            replica: "gateway-0".into(),
+            state: "OPEN".into(),
+            failures: 0,
+            trouble: trouble.map(ToOwned::to_owned),
+            message: "it answered 503".into(),
+            since: "2026-01-01T00:00:00Z".into(),
+            fresh,
+        }
+    }
+
+    #[test]
+    fn fresh_trouble_counts_old_trouble_does_not_and_nothing_is_not_known() {
+        let bad = |trouble, fresh| row(Some(trouble), fresh);
+        for (rows, status, reason) in [
+            (vec![], Status::Unknown, "NotCalled"),
+            (vec![row(None, false)], Status::True, "Answers"),
+            (vec![row(None, true), bad("BreakerOpen", true)], Status::False, "BreakerOpen"),
+            (vec![bad("BreakerOpen", true), bad("KeyRefused", true)], Status::False, "KeyRefused"),
+            (vec![bad("EndpointUnreachable", true)], Status::False, "EndpointUnreachable"),
+            (vec![bad("BreakerOpen", false)], Status::Unknown, "NotCalled"),
+            (vec![bad("BreakerOpen", false), row(None, true)], Status::True, "Answers"),
+        ] {
+            let reach = reach(&rows);
+            assert_eq!((reach.status, reach.reason), (status, reason), "{rows:?}");
+        }
+        assert!(reach(&[bad("BreakerOpen", true)]).message.contains("it answered 503"));
+    }
+}
