@@ -11,7 +11,7 @@ use golden_crds::labels::{AUDITOR_ACCOUNT as AUDITOR, READER_ACCOUNT as READER, 
 use golden_platform::artifacts::Store;
 use golden_platform::auth::Caller;
 use golden_platform::http::Error;
-use golden_platform::letters;
+use golden_platform::{letters, provider_health};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -34,6 +34,7 @@ pub(crate) fn router(sources: Sources) -> Router {
         .route("/v1/namespaces/{namespace}/escalations", get(escalations))
         .route("/v1/namespaces/{namespace}/budgets", get(standings))
         .route("/v1/namespaces/{namespace}/budgets/{name}/spend", get(spenders))
+        .route("/v1/namespaces/{namespace}/breakers", get(breakers))
         .route("/v1/namespaces/{namespace}/dead-letters", get(dead_letters))
         .route("/v1/namespaces/{namespace}/dead-letters/{id}", get(dead_letter))
         .route("/v1/namespaces/{namespace}/dead-letters/{id}/replay", post(replay))
@@ -232,6 +233,16 @@ async fn spenders(
         return Err(Error::not_found(format!("no Budget {name} in {namespace}: see `golden budgets`")));
     }
     Ok(Json(budgets::spenders(&sources.db, &namespace, &name).await?))
+}
+
+/// How each replica of the gateway fares with the namespace's ModelProviders.
+async fn breakers(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path(namespace): Path<String>,
+) -> Result<Json<Vec<provider_health::Row>>, Error> {
+    may_read(&sources, &caller, &namespace)?;
+    Ok(Json(provider_health::of_namespace(&sources.db, &namespace).await?))
 }
 
 async fn diff(

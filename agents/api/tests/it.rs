@@ -300,3 +300,21 @@ async fn a_budget_that_asks_tells_its_question_and_the_answers_of_its_period() {
     assert_eq!((&given["outcome"], &given["by"]), (&json!("Granted"), &json!("bob")));
     assert_eq!(given["costMicroUSD"], 30);
 }
+
+#[tokio::test]
+async fn a_namespaces_readers_see_how_the_gateway_fares_with_its_providers() {
+    use golden_platform::provider_health::{Standing, write};
+    let world = World::new().await;
+    for (namespace, trouble) in [("checkout", Some("BreakerOpen")), ("billing", None)] {
+        let standing = Standing { state: "OPEN", failures: 0, trouble, message: "it answered 503".into() };
+        write(&world.pool, (namespace, "models", Uuid::new_v4()), "gateway-0", &standing).await.unwrap();
+    }
+    let (status, breakers) = world.call("reader", Method::GET, "breakers").await;
+    assert_eq!(status, StatusCode::OK, "{breakers}");
+    assert_eq!(breakers.as_array().unwrap().len(), 1, "of this namespace only");
+    assert_eq!(
+        (&breakers[0]["provider"], &breakers[0]["trouble"], &breakers[0]["fresh"]),
+        (&json!("models"), &json!("BreakerOpen"), &json!(true))
+    );
+    assert_eq!(world.call("neighbours-reader", Method::GET, "breakers").await.0, StatusCode::FORBIDDEN);
+}
