@@ -1,7 +1,7 @@
 //! Tells the database how this replica fares with its providers, for the operator's status and the api.
 //!
-//! Written when it changes and, while a provider fails and is asked for, again and again: a row that is not seen any more
-//! does not count. A gateway that dies before it wrote leaves nothing; one that dies after it leaves a row that ages.
+//! Written when it changes and, while a provider is asked for, again and again, often where it fails: a row that is not
+//! seen any more does not count. A gateway that dies before it wrote leaves nothing; one that dies after it leaves a row that ages.
 
 use crate::app::Gateway;
 use crate::health::Health;
@@ -15,6 +15,8 @@ use uuid::Uuid;
 const LOOK: Duration = Duration::from_secs(1);
 /// How often a provider that fails is told of again.
 const AGAIN: Duration = Duration::from_secs(30);
+/// How often one that answers is: what it said counts for a day.
+const STEADY: Duration = Duration::from_hours(6);
 /// A provider that nobody asked for so long is not known to fail any more.
 const FORGOTTEN: Duration = Duration::from_mins(10);
 
@@ -58,7 +60,8 @@ async fn tell_one(
 
 fn due(last: Option<&(Standing, Instant)>, standing: &Standing, asked: bool, now: Instant) -> bool {
     let Some((last, at)) = last else { return true };
-    let again = standing.trouble.is_some() && asked && now.saturating_duration_since(*at) >= AGAIN;
+    let every = if standing.trouble.is_some() { AGAIN } else { STEADY };
+    let again = asked && now.saturating_duration_since(*at) >= every;
     last != standing || again
 }
 
@@ -80,6 +83,8 @@ mod tests {
             (last(&bad), &bad, true, 30, true),
             (last(&bad), &bad, false, 30, false),
             (last(&good), &good, true, 300, false),
+            (last(&good), &good, true, 6 * 3600, true),
+            (last(&good), &good, false, 6 * 3600, false),
         ] {
             let now = now + Duration::from_secs(after);
             assert_eq!(due(last.as_ref(), standing, asked, now), want, "{last:?} {standing:?} {after}");

@@ -15,7 +15,9 @@ struct Proxy {
 }
 
 pub(crate) fn router(upstream: &str) -> Result<Router> {
-    let proxy = Proxy { http: golden_gateway::upstream_client()?, upstream: upstream.to_owned() };
+    golden_platform::init_crypto();
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
+    let proxy = Proxy { http, upstream: upstream.to_owned() };
     Ok(Router::new().fallback(pass).with_state(proxy))
 }
 

@@ -80,6 +80,8 @@ pub(crate) async fn gateway(
     let registry = telemetry::Metrics::new("gateway")?;
     let reserve_seconds = fine(RESERVE, "Time of one reserve, as the gateway sees it.")?;
     registry.registry().register(Box::new(reserve_seconds.clone()))?;
+    let mut metrics = Metrics::new(&registry)?;
+    metrics.reserve_seconds = reserve_seconds;
     let pool = db::connect(database_url, db::POOL_SIZE)?;
     let known: HashMap<String, Caller> = pods
         .iter()
@@ -96,7 +98,7 @@ pub(crate) async fn gateway(
             .with_breakers(registry.breakers()),
         authenticator: Authenticator::new(Fixed(known)),
         standalone: None,
-        metrics: Metrics { reserve_seconds, ..Metrics::new(&registry)? },
+        metrics,
         namespace: GOLDEN.into(),
         upstream: golden_gateway::upstream_client()?,
         inflight: Inflight::default(),
@@ -129,6 +131,10 @@ fn model_provider(number: usize, upstream: &str) -> ModelProvider {
         secret_ref: Some(LocalRef { name: "model-key".into() }),
         models: vec![model],
         allowed_namespaces: vec!["*".into()],
+        fallbacks: Vec::new(),
+        limits: None,
+        timeouts: None,
+        breaker: None,
     };
     let mut made = ModelProvider::new(&provider(number), spec);
     made.metadata.namespace = Some(GOLDEN.into());
