@@ -121,6 +121,9 @@ fn checked_budget(part: BudgetPart, rules: &Spec, faults: &mut Faults) -> Budget
     if let Err(unknown) = golden_ledger::time_zone(&time_zone) {
         faults.add("budget.timeZone", unknown.to_string());
     }
+    if on_exhausted == OnExhausted::Ask {
+        faults.add("budget.onExhausted", "must be Pause or Fail: outside a cluster there is nobody to ask");
+    }
     let pauses = on_exhausted == OnExhausted::Pause;
     BudgetConfig { name, limits: limits.into(), period: period.as_str(), time_zone, pauses }
 }

@@ -150,12 +150,16 @@ async fn a_provider_that_takes_no_connection_is_left_and_costs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wish_to_wait_is_kept_in_all_its_forms() {
     let at = |after: u64| httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(after));
-    for (headers, least) in [
-        ("retry-after-ms: 1500\r\nretry-after: 0\r\n".to_owned(), 1500),
-        (format!("retry-after: {}\r\n", at(4)), 2000),
-    ] {
-        let faulty = Faulty::start(Does::Answers(503, headers.clone())).await;
+    for (dated, least) in [(false, 1500), (true, 2000)] {
+        let faulty = Faulty::start(Does::Works).await;
         let world = world(&faulty.url, &json!({})).await;
+        // A date counts from now, not from before the world was made.
+        let headers = if dated {
+            format!("retry-after: {}\r\n", at(4))
+        } else {
+            "retry-after-ms: 1500\r\nretry-after: 0\r\n".to_owned()
+        };
+        faulty.does(Does::Answers(503, headers.clone()));
         let begun = Instant::now();
         let call = tokio::spawn(world.call(0, &ask(0, false)).send());
         while faulty.asked() == 0 {
