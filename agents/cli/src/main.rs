@@ -1,6 +1,7 @@
 //! The one binary: Golden's services, the programs inside run pods, and the commands people use.
 
 mod person;
+mod said;
 mod services;
 #[cfg(test)]
 mod tests;
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("golden: {error:#}");
+            eprintln!("golden: {}", said::said(&error));
             ExitCode::FAILURE
         }
     }

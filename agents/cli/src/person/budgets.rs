@@ -1,7 +1,7 @@
 //! `golden budgets`: what the budgets of a namespace stand at; of one, what is asked and granted, and who spends it.
 
 use super::client::Connection;
-use super::output::{Format, Table, dollars, json, text};
+use super::output::{Format, Table, dollars, exact_dollars, json, text};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -144,9 +144,9 @@ fn asking(budget: &Value, namespace: &str) -> String {
 /// `$0.10`, `500 tokens` or both.
 fn amount(cost: i64, tokens: i64) -> String {
     match (cost, tokens) {
-        (cost, 0) => dollars(cost),
+        (cost, 0) => exact_dollars(cost),
         (0, tokens) => format!("{tokens} tokens"),
-        (cost, tokens) => format!("{} and {tokens} tokens", dollars(cost)),
+        (cost, tokens) => format!("{} and {tokens} tokens", exact_dollars(cost)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tables for people, JSON for programs.
 
 use clap::ValueEnum;
+use golden_ledger::MicroUsd;
 use serde::Serialize;
 
 /// How an answer is printed.
@@ -58,15 +59,14 @@ pub(crate) fn text(value: &serde_json::Value, key: &str) -> String {
     value[key].as_str().unwrap_or_default().to_owned()
 }
 
-/// Micro-USD for people: two significant digits at least, so that a small call is not shown as free.
+/// Micro-USD for people: rounded to cents, and below a cent as far as it goes, so that a small call is not shown as free.
 pub(crate) fn dollars(micro: i64) -> String {
-    if micro == 0 {
-        return "$0".into();
-    }
-    if micro.abs() >= 10_000 {
-        return format!("${}.{:02}", micro / 1_000_000, (micro % 1_000_000).abs() / 10_000);
-    }
-    format!("${}.{:06}", micro / 1_000_000, (micro % 1_000_000).abs())
+    MicroUsd(micro).to_string()
+}
+
+/// Every digit: for what somebody has to act on.
+pub(crate) fn exact_dollars(micro: i64) -> String {
+    MicroUsd(micro).exact()
 }
 
 #[cfg(test)]
@@ -78,13 +78,5 @@ mod tests {
         let mut table = Table::new(&["A", "LONG"]);
         table.row(["value".into(), String::new()]);
         assert_eq!(table.render(), "A       LONG\nvalue   -\n");
-    }
-
-    #[test]
-    fn a_small_cost_is_not_shown_as_free() {
-        assert_eq!(dollars(61), "$0.000061");
-        assert_eq!(dollars(61_240), "$0.06");
-        assert_eq!(dollars(1_250_000), "$1.25");
-        assert_eq!(dollars(0), "$0");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::act::Standing;
 use super::ask::shown;
-use crate::money::dollars;
+use crate::money::exact_dollars;
 use golden_crds::budget::{AskDeadline, OnExhausted, QuestionStatus};
 use golden_crds::conditions::budget as reason;
 use golden_crds::conditions::{ANSWERED, remove_condition, set_condition};
@@ -106,8 +106,8 @@ fn granted(stood: &Standing, balance: &Balance, ends: &str) -> Option<Told> {
 pub(crate) fn amount(cost: i64, tokens: i64) -> Option<String> {
     match (cost, tokens) {
         (0, 0) => None,
-        (cost, 0) => Some(dollars(cost)),
+        (cost, 0) => Some(exact_dollars(cost)),
         (0, tokens) => Some(format!("{tokens} tokens")),
-        (cost, tokens) => Some(format!("{} and {tokens} tokens", dollars(cost))),
+        (cost, tokens) => Some(format!("{} and {tokens} tokens", exact_dollars(cost))),
     }
 }
