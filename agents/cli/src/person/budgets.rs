@@ -208,7 +208,7 @@ mod tests {
             "answers": [{"outcome": "Granted", "by": "bob@example", "at": "2026-11-24T11:00:00Z",
                 "costMicroUSD": 250_000, "tokens": 0}]});
         let listed = standings(std::slice::from_ref(&asks));
-        assert!(listed.contains("$1.00 + $0.25   $1.10   $0         $0.15"), "{listed}");
+        assert!(listed.contains("$1.00 + $0.25   $1.10   $0.00      $0.15"), "{listed}");
         assert!(listed.contains("Ask (question open)"), "{listed}");
         let told = asking(&asks, "checkout");
         assert!(told.contains("2 tasks wait for $0.03; an approval adds $0.10 and 7 tokens"), "{told}");
