@@ -6,6 +6,7 @@
 
 mod account;
 mod amount;
+pub mod forecast;
 mod money;
 mod operation;
 mod period;

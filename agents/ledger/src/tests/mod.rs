@@ -1,6 +1,7 @@
 //! What the ledger promises.
 
 mod accounts;
+mod forecast;
 mod model;
 mod operations;
 mod prices;
