@@ -3,7 +3,8 @@
 mod status;
 
 pub use status::{
-    AgentTaskStatus, EscalationStatus, GuardStatus, RecordStatus, ResultStatus, ReviewStatus, UsageStatus,
+    AgentTaskStatus, EscalationStatus, ForecastStatus, GuardStatus, RecordStatus, ResultStatus, ReviewStatus,
+    UsageStatus,
 };
 
 use crate::common::{InlineFile, LocalRef};
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Cost", type_ = "string", json_path = ".status.usage.cost"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Branch", type_ = "string", json_path = ".status.result.branch", priority = 1),
+    printcolumn(name = "Forecast", type_ = "string", json_path = ".status.forecast.cost", priority = 1),
     printcolumn(name = "Submitted by", type_ = "string", json_path = ".spec.submittedBy", priority = 1),
     printcolumn(
         name = "Message",

@@ -84,6 +84,9 @@ pub struct GovernancePolicySpec {
     /// How long a person has to answer, and what counts if none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<EscalationRules>,
+    /// What follows when a task is expected to cost more than there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<ForecastRules>,
 }
 
 fn yes() -> bool {
@@ -281,6 +284,39 @@ pub enum OnDeadline {
     /// It counts as a rejection.
     #[default]
     Reject,
+}
+
+/// What follows when a task is expected to cost more than there is. Of several matching policies the strictest counts:
+/// `Wait` before `Admit`, then `P90` before `P50`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForecastRules {
+    /// What happens to a task whose forecast exceeds its own limit or what the tightest of its Budgets has available.
+    #[serde(default)]
+    pub on_exceeds: OnExceeds,
+    /// Which figure of `status.forecast` is compared.
+    #[serde(default)]
+    pub percentile: Percentile,
+}
+
+/// What happens to a task that is expected to cost more than there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum OnExceeds {
+    /// It begins; a call that cannot be paid is held.
+    #[default]
+    Admit,
+    /// It is not admitted until there is enough.
+    Wait,
+}
+
+/// A figure of a forecast.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Percentile {
+    /// Half of the like runs cost no more.
+    P50,
+    /// Nine in ten cost no more.
+    #[default]
+    P90,
 }
 
 /// What Golden reports of a policy.

@@ -1,7 +1,8 @@
 //! Metrics of the operator: names in one place.
 
+use golden_ledger::forecast::{Forecast, Miss};
 use golden_platform::telemetry;
-use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec};
 use std::time::Instant;
 
 /// What is measured.
@@ -10,12 +11,29 @@ pub(crate) struct Metrics {
     reconciles: IntCounterVec,
     seconds: HistogramVec,
     leader: IntGaugeVec,
+    forecasts: IntCounterVec,
+    forecast_error: HistogramVec,
 }
+
+/// Shares of the actual cost.
+const ERRORS: [f64; 10] = [0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0];
 
 impl Metrics {
     /// Registers them.
     pub(crate) fn new(metrics: &telemetry::Metrics) -> Result<Self, prometheus::Error> {
+        let options = HistogramOpts::new(
+            "golden_forecast_error_ratio",
+            "Distance of a forecast's p50 from what the task cost, as a share of that, by what it rested on.",
+        );
+        let forecast_error = HistogramVec::new(options.buckets(ERRORS.to_vec()), &["basis"])?;
+        metrics.registry().register(Box::new(forecast_error.clone()))?;
         Ok(Self {
+            forecast_error,
+            forecasts: metrics.counter(
+                "golden_forecasts_total",
+                "Forecasts of ended tasks, by what they rested on and whether the cost was at most their p90.",
+                &["basis", "covered"],
+            )?,
             reconciles: metrics.counter(
                 "golden_operator_reconciles_total",
                 "Reconciles by controller and result.",
@@ -33,6 +51,16 @@ impl Metrics {
     /// Starts to measure one reconcile.
     pub(crate) fn reconcile(&self, controller: &'static str) -> Timer<'_> {
         Timer { metrics: self, controller, start: Instant::now() }
+    }
+
+    /// A task ended that had been forecast.
+    pub(crate) fn forecast(&self, forecast: &Forecast, miss: &Miss) {
+        let basis = if forecast.basis == 0 { "bound" } else { "runs" };
+        let covered = if miss.covered { "true" } else { "false" };
+        self.forecasts.with_label_values(&[basis, covered]).inc();
+        // Whole percents fit a float far beyond any error worth telling apart.
+        let percent = u32::try_from(miss.percent).unwrap_or(u32::MAX);
+        self.forecast_error.with_label_values(&[basis]).observe(f64::from(percent) / 100.0);
     }
 
     /// Whether this replica leads.

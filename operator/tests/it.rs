@@ -10,6 +10,8 @@ mod budget;
 mod decision;
 #[path = "it/faults.rs"]
 mod faults;
+#[path = "it/forecast.rs"]
+mod forecast;
 #[path = "it/objects.rs"]
 mod objects;
 #[path = "it/policy.rs"]

@@ -1,7 +1,7 @@
 //! The policy that applies where no other matches.
 
 use golden_crds::governance_policy::{
-    EscalationRules, GovernancePolicySpec, OnUndecided, ReviewRules, SandboxRules, Voter,
+    EscalationRules, ForecastRules, GovernancePolicySpec, OnUndecided, ReviewRules, SandboxRules, Voter,
 };
 
 /// Its name. A GovernancePolicy cannot take it: the operator shows this one as its own.
@@ -21,6 +21,7 @@ pub fn built_in() -> GovernancePolicySpec {
         approvals: vec![],
         sandbox: Some(SandboxRules::default()),
         escalation: Some(EscalationRules::default()),
+        forecast: Some(ForecastRules::default()),
     }
 }
 

@@ -4,19 +4,20 @@
 //!   priority block admission;
 //! - guards, approvals and protected paths unite; one guard name with two meanings blocks admission, and a
 //!   task cannot take the name of a policy's guard;
-//! - limits take the minimum, `requireBudget` is off only if every matching policy says so;
+//! - limits take the minimum, `forecast` the strictest whole, `requireBudget` is off only if every matching policy says so;
 //! - `runtimeClassName`: gVisor wins; two other classes block admission, since neither is known to be stronger;
 //! - what no matching policy says is taken from the built-in policy.
 
 use crate::builtin::{BUILT_IN, built_in, built_in_review};
 use crate::glob::{GlobFault, check_glob};
 use crate::merged::{
-    GuardOrigin, MergedApproval, MergedEscalation, MergedGuard, MergedPath, MergedPolicy, MergedSandbox, Part,
+    GuardOrigin, MergedApproval, MergedEscalation, MergedGuard, MergedPath, MergedPolicy, MergedSandbox,
+    Part, no_forecast,
 };
 use crate::selector::{SelectorFault, selects};
 use golden_crds::GovernancePolicySpec;
 use golden_crds::agent_task::GuardSpec;
-use golden_crds::governance_policy::{EscalationRules, OnDeadline, ReviewRules, SandboxRules};
+use golden_crds::governance_policy::{EscalationRules, ForecastRules, OnDeadline, ReviewRules, SandboxRules};
 use std::collections::BTreeMap;
 
 /// A policy with its object's name.
@@ -98,6 +99,7 @@ pub fn merge(
         approvals: approvals(&matching)?,
         sandbox: sandbox(&matching)?,
         escalation: escalation(&matching),
+        forecast: forecast(&matching),
     })
 }
 
@@ -251,4 +253,14 @@ fn escalation(matching: &[NamedPolicy<'_>]) -> MergedEscalation {
     let shortest = deadlines.min().map(|(value, origin)| Part { origin: origin.to_owned(), value });
     let own = || Part { origin: BUILT_IN.into(), value: EscalationRules::default().deadline_seconds };
     MergedEscalation { deadline_seconds: shortest.unwrap_or_else(own), on_deadline: OnDeadline::Reject }
+}
+
+/// Whole, and not part by part: waiting by the p50 and admitting by the p90 do not make waiting by the p90.
+fn forecast(matching: &[NamedPolicy<'_>]) -> Part<ForecastRules> {
+    let rules = matching.iter().filter_map(|p| p.spec.forecast.map(|rules| (rules, p)));
+    // The first of equal ones, which has the highest priority.
+    rules
+        .rev()
+        .max_by_key(|(rules, _)| *rules)
+        .map_or_else(no_forecast, |(value, policy)| Part { origin: policy.name.to_owned(), value })
 }

@@ -1,7 +1,8 @@
 //! The merged policy: what holds for one task, each part with whose it is.
 
+use crate::builtin::BUILT_IN;
 use golden_crds::agent_task::GuardSpec;
-use golden_crds::governance_policy::{ApprovalRule, OnDeadline, ReviewRules};
+use golden_crds::governance_policy::{ApprovalRule, ForecastRules, OnDeadline, ReviewRules};
 use serde::{Deserialize, Serialize};
 
 /// A rule and the policy it is from.
@@ -28,6 +29,13 @@ pub struct MergedPolicy {
     pub approvals: Vec<MergedApproval>,
     pub sandbox: MergedSandbox,
     pub escalation: MergedEscalation,
+    /// The strictest. Runs of earlier versions were stored without one.
+    #[serde(default = "no_forecast")]
+    pub forecast: Part<ForecastRules>,
+}
+
+pub(crate) fn no_forecast() -> Part<ForecastRules> {
+    Part { origin: BUILT_IN.into(), value: ForecastRules::default() }
 }
 
 /// A guard and who asks for it.

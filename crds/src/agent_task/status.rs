@@ -38,6 +38,9 @@ pub struct AgentTaskStatus {
     /// What was used so far, as the ledger settled it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageStatus>,
+    /// What the task was expected to cost when it was admitted, or is while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<ForecastStatus>,
     /// The RuntimeClass the guards ran with, as named by the policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
@@ -108,6 +111,25 @@ pub struct UsageStatus {
     pub cost_micro_usd: i64,
     /// The same for people, for example `$0.06`.
     #[schemars(length(max = 32))]
+    pub cost: String,
+}
+
+/// What a task is expected to cost, from completed tasks of its team with the same models, the nearest by source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForecastStatus {
+    /// Half of the like runs cost no more, in millionths of a US dollar.
+    #[serde(rename = "p50CostMicroUSD")]
+    #[schemars(range(min = 0))]
+    pub p50_cost_micro_usd: i64,
+    /// Nine in ten cost no more, in millionths of a US dollar.
+    #[serde(rename = "p90CostMicroUSD")]
+    #[schemars(range(min = 0))]
+    pub p90_cost_micro_usd: i64,
+    /// How many runs it rests on, at least 5; or 0: there are too few, and both figures are the same upper bound.
+    pub basis: u32,
+    /// The same for people, for example `$0.05, p90 $0.12`.
+    #[schemars(length(max = 64))]
     pub cost: String,
 }
 

@@ -41,6 +41,9 @@ reasons! {
     NO_BUDGET = "NoBudget";
     /// A Budget that selects the task is not Ready. The message repeats its reason.
     BUDGET_NOT_READY = "BudgetNotReady";
+    /// The task is expected to cost more than its limit or a Budget has available, and its policy says to wait
+    /// (`spec.forecast`). The message says both figures. Raise the limit, or wait for the period's end: it then begins.
+    FORECAST_EXCEEDS_BUDGET = "ForecastExceedsBudget";
     /// `spec.submittedBy` is missing or is not who submitted the task.
     SUBMITTER_MISSING = "SubmitterMissing";
     /// A task of `spec.dependsOn` does not exist yet. It may be created later.

@@ -1,5 +1,7 @@
 use super::support::{guard, merged, review, silent};
 use crate::{BUILT_IN, GuardOrigin, MergeFault, MergedPolicy};
+use golden_crds::governance_policy::OnExceeds::{Admit, Wait};
+use golden_crds::governance_policy::Percentile::{P50, P90};
 use serde_json::{Value, json};
 
 #[test]
@@ -120,6 +122,29 @@ fn limits_take_the_minimum_and_say_whose_it_is() {
     let unlimited = merged(&[("c", silent())], &[]).unwrap();
     assert_eq!((unlimited.timeout_seconds(120), unlimited.memory_bytes(1000)), (120, 1000));
     assert_eq!(unlimited.escalation.deadline_seconds.origin, BUILT_IN);
+}
+
+#[test]
+fn the_strictest_forecast_rule_counts_whole() {
+    let rule = |on: &str, percentile: &str| json!({"forecast": {"onExceeds": on, "percentile": percentile}});
+    let of = |policies: &[(&str, Value)]| {
+        let forecast = merged(policies, &[]).unwrap().forecast;
+        (forecast.origin, forecast.value.on_exceeds, forecast.value.percentile)
+    };
+    assert_eq!(of(&[]), (BUILT_IN.into(), Admit, P90));
+    assert_eq!(of(&[("a", silent())]), (BUILT_IN.into(), Admit, P90));
+    let (admit, median, most) = (rule("Admit", "P90"), rule("Wait", "P50"), rule("Wait", "P90"));
+    assert_eq!(of(&[("a", admit.clone()), ("b", median.clone())]), ("b".into(), Wait, P50));
+    assert_eq!(of(&[("a", median), ("b", most.clone()), ("c", admit)]), ("b".into(), Wait, P90));
+    assert_eq!(of(&[("b", most.clone()), ("a", most)]).0, "a", "the first by priority and name");
+    assert_eq!(of(&[("a", json!({"forecast": {"onExceeds": "Wait"}}))]), ("a".into(), Wait, P90));
+}
+
+#[test]
+fn a_policy_that_an_earlier_version_stored_asks_for_no_forecast() {
+    let mut json = serde_json::to_value(merged(&[], &[]).unwrap()).unwrap();
+    json.as_object_mut().unwrap().remove("forecast").unwrap();
+    assert_eq!(serde_json::from_value::<MergedPolicy>(json).unwrap(), merged(&[], &[]).unwrap());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The planned effects: facts and rows in Postgres, pods in the cluster. Every one may be repeated.
 
+use super::history;
 use super::observe::Seen;
 use super::plan::{Plan, key};
 use super::rows::Desired;
@@ -32,6 +33,12 @@ pub(crate) async fn act(seen: &Seen, plan: &Plan, ctx: &Context) -> Result<Acted
         spec_changed(seen, generation, ctx).await?;
     }
     record(seen, plan, ctx).await?;
+    if let Some((forecast, miss)) = &plan.missed
+        && history::mark_measured(seen.uid, ctx).await?
+    {
+        // A process that dies here loses one measurement, and counts none twice.
+        ctx.metrics.forecast(forecast, miss);
+    }
     let mut acted = Acted {
         refused: plan.taken.as_ref().map(|name| Fault {
             reason: reason::CHILD_NAME_TAKEN,
@@ -59,6 +66,7 @@ async fn admit_task(seen: &Seen, admit: &Admit, ctx: &Context) -> Result<(), Err
         }
         upsert_task(&mut tx, &admit.account).await?;
         set_path(&mut tx, seen.uid, admit.team_uid, &admit.path).await?;
+        history::keep(seen.uid, admit, &mut tx).await?;
         let fact = NewFact {
             team_uid: admit.team_uid,
             task_uid: seen.uid,

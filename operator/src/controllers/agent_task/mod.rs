@@ -4,6 +4,10 @@
 //! No finalizer: a vanished uid is itself the fact (`crate::sweep`).
 
 mod act;
+mod forecast;
+#[cfg(test)]
+mod forecast_tests;
+mod history;
 mod inputs;
 mod observe;
 mod plan;
@@ -16,9 +20,14 @@ mod tests;
 mod urgency;
 mod validate;
 
+use self::inputs::Inputs;
+use self::validate::Admit;
 use crate::context::Context;
 use crate::error::Error;
+use crate::models::Fault;
 use golden_crds::AgentTask;
+use golden_ledger::forecast::Forecast;
+use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,16 +50,39 @@ pub(crate) async fn reconcile(task: Arc<AgentTask>, ctx: Arc<Context>) -> Result
     if observe::is_at_rest(&task, &ctx) {
         return Ok(Action::requeue(IDLE));
     }
-    let seen = match observe::observe(&task, &ctx).await {
-        Ok(seen) => seen,
+    let (seen, admission, forecast) = match look(&task, &ctx).await {
+        Ok(looked) => looked,
         Err(error) => {
             report::unobserved(&task, &error, &ctx).await?;
             return Err(error);
         }
     };
-    let admission = seen.inputs.as_ref().map(validate::admit);
-    let plan = plan::plan(&seen, admission);
+    let plan = plan::Plan { forecast, ..plan::plan(&seen, admission) };
     let acted = act::act(&seen, &plan, &ctx).await;
     let wait = report::report(&seen, &plan, &acted, &ctx).await?;
     acted.map(|_| Action::requeue(wait.unwrap_or(RELIST).min(RELIST)))
+}
+
+/// What there is, and of a task that waits whether it may begin and what it will cost.
+async fn look(
+    task: &Arc<AgentTask>,
+    ctx: &Context,
+) -> Result<(observe::Seen, Option<Result<Admit, Fault>>, Option<Forecast>), Error> {
+    let seen = observe::observe(task, ctx).await?;
+    let Some(inputs) = &seen.inputs else { return Ok((seen, None, None)) };
+    let (admission, forecast) = weigh(inputs, ctx).await?;
+    Ok((seen, Some(admission), forecast))
+}
+
+/// The admission, held back by its forecast where the policy says so.
+async fn weigh(inputs: &Inputs, ctx: &Context) -> Result<(Result<Admit, Fault>, Option<Forecast>), Error> {
+    let mut admit = match validate::admit(inputs) {
+        Ok(admit) => admit,
+        Err(fault) => return Ok((Err(fault), None)),
+    };
+    let known = history::known(inputs, &admit, ctx).await?;
+    admit.forecast = forecast::forecast(inputs, &admit, &known);
+    let forecast = admit.forecast;
+    let fault = forecast::exceeds(&admit, forecast, &known.payers, Timestamp::now());
+    Ok((fault.map_or(Ok(admit), Err), forecast))
 }

@@ -7,6 +7,8 @@ use super::validate::Admit;
 use crate::caches::label_of;
 use crate::models::Fault;
 use golden_crds::labels::TASK_UID;
+use golden_ledger::MicroUsd;
+use golden_ledger::forecast::{Forecast, Miss};
 use golden_platform::wire::{Fact, NewFact, PodOutcome, PodPhase};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -19,6 +21,10 @@ pub(crate) struct Plan {
     pub(crate) admit: Option<Box<Admit>>,
     /// It may not, yet.
     pub(crate) fault: Option<Fault>,
+    /// What it is expected to cost, while it is not admitted or just now.
+    pub(crate) forecast: Option<Forecast>,
+    /// How far off its forecast was: the task has ended.
+    pub(crate) missed: Option<(Forecast, Miss)>,
     /// What may change of a spec has changed: the generation to tell of.
     pub(crate) spec_changed: Option<i64>,
     /// Rows to make pods of.
@@ -42,6 +48,7 @@ pub(crate) fn plan(seen: &Seen, admission: Option<Result<Admit, Fault>>) -> Plan
     }
     let Some(admitted) = &seen.rows.admitted else { return plan };
     let generation = seen.task.metadata.generation.unwrap_or(0);
+    plan.missed = missed(&seen.rows);
     if generation > admitted.generation && !seen.rows.ended {
         plan.spec_changed = Some(generation);
     }
@@ -49,6 +56,12 @@ pub(crate) fn plan(seen: &Seen, admission: Option<Result<Admit, Fault>>) -> Plan
         one(seen, row, &mut plan);
     }
     plan
+}
+
+/// A cancelled task cost what it did by no plan; one that cost nothing (its team went) says nothing either.
+fn missed(rows: &Rows) -> Option<(Forecast, Miss)> {
+    let forecast = rows.forecast.filter(|_| rows.ended && !rows.cancelled && !rows.measured)?;
+    Some((forecast, forecast.miss(MicroUsd(rows.usage.cost_micro_usd))?))
 }
 
 fn one(seen: &Seen, row: &Desired, plan: &mut Plan) {

@@ -3,6 +3,8 @@
 use crate::context::Context;
 use crate::error::Error;
 use golden_crds::agent_task::UsageStatus;
+use golden_ledger::MicroUsd;
+use golden_ledger::forecast::Forecast;
 use golden_platform::wire::{DesiredPod, TaskView};
 use serde_json::Value;
 use sqlx::Row;
@@ -22,6 +24,11 @@ pub(crate) struct Rows {
     /// Pods whose result came a moment ago: they end by themselves.
     pub(crate) ending: HashSet<Uuid>,
     pub(crate) usage: UsageStatus,
+    /// What it was expected to cost at its admission.
+    pub(crate) forecast: Option<Forecast>,
+    /// The forecast was compared with the cost.
+    pub(crate) measured: bool,
+    pub(crate) cancelled: bool,
 }
 
 /// The fact of the admission.
@@ -54,6 +61,8 @@ pub(crate) async fn read(uid: Uuid, ctx: &Context) -> Result<Rows, Error> {
     let mut rows = Rows::default();
     let Some(head) = sqlx::query(
         "SELECT f.team_uid, f.body->>'teamName' AS team_name, t.view, t.ended_at IS NOT NULL AS ended,
+                coalesce(t.outcome = 'Cancelled', false) AS cancelled,
+                c.p50_cost, c.p90_cost, coalesce(c.basis, 0) AS basis, c.measured_at IS NOT NULL AS measured,
                 coalesce(e.deleted_at IS NOT NULL, false) AS team_closed,
                 greatest((f.body->>'generation')::bigint,
                          (SELECT max(split_part(s.fact_key, '/', 2)::bigint) FROM facts s
@@ -61,6 +70,7 @@ pub(crate) async fn read(uid: Uuid, ctx: &Context) -> Result<Rows, Error> {
          FROM facts f
          LEFT JOIN tasks t ON t.task_uid = f.object_uid
          LEFT JOIN teams e ON e.team_uid = f.team_uid
+         LEFT JOIN forecasts c ON c.task_uid = f.object_uid
          WHERE f.object_uid = $1 AND f.fact_key = 'admitted'",
     )
     .bind(uid)
@@ -76,6 +86,9 @@ pub(crate) async fn read(uid: Uuid, ctx: &Context) -> Result<Rows, Error> {
         generation: head.try_get("generation").map_err(failed)?,
         team_closed: head.try_get("team_closed").map_err(failed)?,
     });
+    rows.forecast = forecast(&head).map_err(failed)?;
+    rows.measured = head.try_get("measured").map_err(failed)?;
+    rows.cancelled = head.try_get("cancelled").map_err(failed)?;
     rows.ended = head.try_get("ended").map_err(failed)?;
     rows.view = head
         .try_get::<Option<Value>, _>("view")
@@ -87,6 +100,13 @@ pub(crate) async fn read(uid: Uuid, ctx: &Context) -> Result<Rows, Error> {
     rows.ending = ending(uid, &mut conn).await?;
     rows.usage = usage(uid, &mut conn).await?;
     Ok(rows)
+}
+
+fn forecast(head: &sqlx::postgres::PgRow) -> Result<Option<Forecast>, sqlx::Error> {
+    let (p50, p90): (Option<i64>, Option<i64>) = (head.try_get("p50_cost")?, head.try_get("p90_cost")?);
+    let basis: i32 = head.try_get("basis")?;
+    let basis = u32::try_from(basis).unwrap_or(0);
+    Ok(p50.zip(p90).map(|(p50, p90)| Forecast { p50: MicroUsd(p50), p90: MicroUsd(p90), basis }))
 }
 
 async fn desired(uid: Uuid, conn: &mut sqlx::PgConnection) -> Result<Vec<Desired>, Error> {

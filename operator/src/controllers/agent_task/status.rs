@@ -1,6 +1,7 @@
 //! The status of a task: the orchestrator's view, with what only the operator sees laid over it. Pure.
 
 use super::act::Acted;
+use super::forecast;
 use super::observe::Seen;
 use super::plan::Plan;
 use crate::models::Fault;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 pub(crate) fn status(seen: &Seen, plan: &Plan, acted: Option<&Acted>, now: Timestamp) -> AgentTaskStatus {
     let mut status = seen.task.status.clone().unwrap_or_default();
     let generation = seen.task.metadata.generation;
+    status.forecast = seen.rows.forecast.or(plan.forecast).map(forecast::shown);
     if let Some(fault) = &plan.fault {
         status.observed_generation = generation;
         refused(&mut status, fault, generation, now);

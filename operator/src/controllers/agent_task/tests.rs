@@ -27,7 +27,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn task(spec: &Value) -> AgentTask {
+pub(super) fn task(spec: &Value) -> AgentTask {
     let mut all = json!({
         "teamRef": {"name": "core"}, "goal": "g", "submittedBy": "alice",
         "source": {"inline": {"files": [{"path": "a", "content": "x"}]}},
@@ -73,7 +73,7 @@ fn ready_budget(name: &str, spec: &Value) -> Arc<Budget> {
     Arc::new(budget)
 }
 
-fn inputs() -> Inputs {
+pub(super) fn inputs() -> Inputs {
     Inputs {
         task: task(&json!({})),
         uid: TASK.parse().unwrap(),
@@ -239,7 +239,7 @@ fn pod(uid: &str, status: &Value) -> Pod {
     .unwrap()
 }
 
-fn seen(rows: Vec<Desired>, pods: Vec<Pod>) -> Seen {
+pub(super) fn seen(rows: Vec<Desired>, pods: Vec<Pod>) -> Seen {
     Seen {
         task: Arc::new(task(&json!({}))),
         uid: TASK.parse().unwrap(),

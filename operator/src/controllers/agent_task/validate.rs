@@ -1,14 +1,17 @@
 //! The admission of a task: everything it needs from the cluster, found and fixed; or the first thing missing.
 //! Pure, in the order in which people mend things.
 
+use super::forecast;
 use super::inputs::Inputs;
 use crate::budgets::{chain, selecting, shown};
 use crate::models::{Fault, From, resolve, resolve_voter};
 use golden_crds::agent_task::DesiredState;
 use golden_crds::conditions::agent_task as reason;
 use golden_crds::conditions::{READY, find};
+use golden_crds::governance_policy::ForecastRules;
 use golden_crds::{AgentTeam, Budget};
-use golden_governance::{BUILT_IN, MergeFault, MergedPolicy, NamedPolicy, merge};
+use golden_governance::{BUILT_IN, MergeFault, MergedPolicy, NamedPolicy, Part, merge};
+use golden_ledger::forecast::{Forecast, Work};
 use golden_platform::ledger_accounts::TaskAccount;
 use golden_platform::wire::{Admission, Dependency, ModelBinding};
 use kube::ResourceExt;
@@ -16,7 +19,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The role that produces.
-const PRODUCER: &str = "developer";
+pub(crate) const PRODUCER: &str = "developer";
 
 /// What an admission fixes.
 #[derive(Debug)]
@@ -26,6 +29,12 @@ pub(crate) struct Admit {
     pub(crate) account: TaskAccount,
     /// Accounts that pay, roots first, the task's own last.
     pub(crate) path: Vec<Uuid>,
+    /// What the task works on and with.
+    pub(crate) work: Work,
+    /// What the policy says of forecasts.
+    pub(crate) forecast_rule: Part<ForecastRules>,
+    /// What it will cost, once that is known.
+    pub(crate) forecast: Option<Forecast>,
 }
 
 /// Admits, or says what is missing.
@@ -66,6 +75,9 @@ pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
         team_uid,
         account: account(inputs, team_uid),
         path,
+        work: forecast::work(&task.spec, &models),
+        forecast_rule: policy.forecast.clone(),
+        forecast: None,
         admission: Admission {
             namespace: namespace(inputs),
             name: task.name_any(),
