@@ -34,6 +34,8 @@ pub(crate) struct Task {
     pub(crate) outcome: Option<String>,
     pub(crate) created_at: String,
     pub(crate) ended_at: Option<String>,
+    /// What it was expected to cost when it was admitted, as in the status.
+    pub(crate) forecast: Option<Value>,
 }
 
 /// The newest task of that name, unless an older one is named by uid.
@@ -45,7 +47,9 @@ pub(crate) async fn task(
 ) -> sqlx::Result<Option<Task>> {
     sqlx::query_as(
         "SELECT task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, view, stage, outcome,
-                to_json(created_at)#>>'{}' AS created_at, to_json(ended_at)#>>'{}' AS ended_at
+                to_json(created_at)#>>'{}' AS created_at, to_json(ended_at)#>>'{}' AS ended_at,
+                (SELECT json_build_object('p50CostMicroUSD', f.p50_cost, 'p90CostMicroUSD', f.p90_cost, 'basis', f.basis)
+                 FROM forecasts f WHERE f.task_uid = tasks.task_uid AND f.p50_cost IS NOT NULL) AS forecast
          FROM tasks WHERE namespace = $1 AND name = $2 AND ($3::uuid IS NULL OR task_uid = $3)
            AND ($4 OR team_uid IN (SELECT team_uid FROM present_teams WHERE namespace = $1))
          ORDER BY created_at DESC LIMIT 1",
@@ -62,7 +66,9 @@ pub(crate) async fn task(
 pub(crate) async fn tasks(db: &PgPool, scope: Scope<'_>) -> sqlx::Result<Vec<Task>> {
     sqlx::query_as(
         "SELECT task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, view, stage, outcome,
-                to_json(created_at)#>>'{}' AS created_at, to_json(ended_at)#>>'{}' AS ended_at
+                to_json(created_at)#>>'{}' AS created_at, to_json(ended_at)#>>'{}' AS ended_at,
+                (SELECT json_build_object('p50CostMicroUSD', f.p50_cost, 'p90CostMicroUSD', f.p90_cost, 'basis', f.basis)
+                 FROM forecasts f WHERE f.task_uid = tasks.task_uid AND f.p50_cost IS NOT NULL) AS forecast
          FROM tasks WHERE namespace = $1
            AND ($2 OR team_uid IN (SELECT team_uid FROM present_teams WHERE namespace = $1))
          ORDER BY created_at DESC LIMIT 200",

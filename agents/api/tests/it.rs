@@ -187,6 +187,48 @@ async fn a_namespace_made_anew_under_an_old_name_shows_nothing_of_the_one_before
     assert_eq!(world.call("steward", Method::POST, "dead-letters/1/discard").await.0, StatusCode::NOT_FOUND);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_is_shown_with_what_it_was_expected_to_cost() {
+    let world = World::new().await;
+    for (name, p50, p90, basis) in
+        [("told", Some(50_i64), Some(120_i64), 41), ("untold", None, None, 0), ("older", None, None, -1)]
+    {
+        let task = Uuid::new_v4();
+        sqlx::query(
+            "INSERT INTO tasks (task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, state, view,
+                                stage, version)
+             VALUES ($1, $2, 'checkout', $3, 'alice', '{}', '{}', '{}', '{}', '{}', 'Producing', 1)",
+        )
+        .bind(task)
+        .bind(world.team)
+        .bind(name)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+        // One of before there were forecasts has no row.
+        if basis >= 0 {
+            sqlx::query(
+                "INSERT INTO forecasts (task_uid, team_uid, source_bytes, models, p50_cost, p90_cost, basis)
+                 VALUES ($1, $2, 9, 'm', $3, $4, $5)",
+            )
+            .bind(task)
+            .bind(world.team)
+            .bind(p50)
+            .bind(p90)
+            .bind(basis)
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        }
+        let shown = world.call("reader", Method::GET, &format!("tasks/{name}")).await.1;
+        let want = p50.map(|_| json!({"p50CostMicroUSD": 50, "p90CostMicroUSD": 120, "basis": 41}));
+        assert_eq!(shown["forecast"], json!(want), "{name}");
+    }
+    let listed = world.call("reader", Method::GET, "tasks").await.1;
+    let told = listed.as_array().unwrap().iter().find(|t| t["name"] == "told").unwrap();
+    assert_eq!(told["forecast"]["basis"], 41);
+}
+
 /// A Budget of 100 in checkout, spent by a task there and by one of billing.
 async fn spent(world: &World) -> Uuid {
     let (root, mine, theirs) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());

@@ -3,6 +3,8 @@
 use super::client::Connection;
 use super::output::{Format, dollars, json};
 use super::votes::{self, one_line, short};
+use golden_ledger::MicroUsd;
+use golden_ledger::forecast::Forecast;
 use serde_json::Value;
 
 /// Which task.
@@ -52,6 +54,9 @@ fn render(task: &Value, events: &[Value], votes: &Value, cost: &[Value]) -> Stri
     let spent: i64 = cost.iter().filter_map(|c| c["costMicroUSD"].as_i64()).sum();
     let calls: i64 = cost.iter().filter_map(|c| c["calls"].as_i64()).sum();
     text.push_str(&format!("  cost        {} in {calls} calls\n", dollars(spent)));
+    if let Some(line) = forecast(&task["forecast"], spent, task["outcome"].is_string()) {
+        text.push_str(&format!("  forecast    {line}\n"));
+    }
     text.push_str("\nconditions\n");
     for c in task["view"]["conditions"].as_array().into_iter().flatten() {
         let of = |key: &str| c[key].as_str().unwrap_or_default();
@@ -78,6 +83,22 @@ fn render(task: &Value, events: &[Value], votes: &Value, cost: &[Value]) -> Stri
     text
 }
 
+/// What the task was expected to cost and, once it has ended, how far off that was.
+fn forecast(told: &Value, spent: i64, ended: bool) -> Option<String> {
+    let amount = |key: &str| told[key].as_i64().map(MicroUsd);
+    let basis = told["basis"].as_u64().and_then(|b| u32::try_from(b).ok())?;
+    let told = Forecast { p50: amount("p50CostMicroUSD")?, p90: amount("p90CostMicroUSD")?, basis };
+    let mut line = match basis {
+        0 => format!("at most {}: too few like tasks were complete", dollars(told.p90.0)),
+        _ => format!("{}, p90 {}, from {basis} like tasks", dollars(told.p50.0), dollars(told.p90.0)),
+    };
+    if let Some(miss) = told.miss(MicroUsd(spent)).filter(|_| ended) {
+        let beyond = if miss.covered { "" } else { ", and more than the p90" };
+        line.push_str(&format!("; it was off by {} % of the cost{beyond}", miss.percent));
+    }
+    Some(line)
+}
+
 /// The telling fields of an entry, without long texts.
 fn summary(body: &Value) -> String {
     let Some(fields) = body.as_object() else { return body.to_string() };
@@ -95,4 +116,38 @@ fn summary(body: &Value) -> String {
         })
         .collect();
     parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn told(task: &Value, spent: i64) -> String {
+        let cost = [json!({"costMicroUSD": spent, "calls": 3})];
+        let text = render(task, &[], &json!({}), &cost);
+        text.lines().filter(|line| line.starts_with("  forecast")).collect()
+    }
+
+    #[test]
+    fn the_forecast_stands_beside_the_cost_with_its_error_once_the_task_has_ended() {
+        let forecast = json!({"p50CostMicroUSD": 50_000, "p90CostMicroUSD": 120_000, "basis": 41});
+        let mut task = json!({"forecast": forecast, "outcome": null});
+        let open = "  forecast    $0.05, p90 $0.12, from 41 like tasks";
+        assert_eq!(told(&task, 100_000), open);
+        task["outcome"] = json!("Complete");
+        assert_eq!(told(&task, 100_000), format!("{open}; it was off by 50 % of the cost"));
+        let beyond = "; it was off by 75 % of the cost, and more than the p90";
+        assert_eq!(told(&task, 200_000), format!("{open}{beyond}"));
+        assert_eq!(told(&task, 0), open, "nothing was spent: of that no share can be taken");
+    }
+
+    #[test]
+    fn a_bound_says_that_it_is_one_and_an_older_task_has_no_forecast() {
+        let bound = json!({"p50CostMicroUSD": 9, "p90CostMicroUSD": 9, "basis": 0});
+        let line = told(&json!({"forecast": bound}), 1);
+        assert_eq!(line, "  forecast    at most $0.000009: too few like tasks were complete");
+        assert_eq!(told(&json!({"forecast": null}), 1), "");
+        assert_eq!(told(&json!({}), 1), "");
+    }
 }
