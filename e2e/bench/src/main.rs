@@ -6,6 +6,7 @@ mod host;
 mod latency;
 mod ledger;
 mod report;
+mod reservations;
 mod venv;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,8 @@ enum Bench {
     Ledger(ledger::Args),
     /// Calls through the gateway: direct, a plain proxy, ours, LiteLLM; and LiteLLM's budget races played on both
     Gateway(gateway::Args),
+    /// How much of a budget is spent before a call is held, over callers and budgets
+    Reservations(reservations::Args),
     /// One of the servers that a benchmark starts
     #[command(hide = true)]
     Serve {
@@ -36,6 +39,7 @@ async fn main() -> anyhow::Result<()> {
     match Arguments::parse().bench {
         Bench::Ledger(args) => ledger::run(&args).await,
         Bench::Gateway(args) => gateway::run(&args).await,
+        Bench::Reservations(args) => reservations::run(&args).await,
         Bench::Serve { role } => gateway::serve(role).await,
     }
 }

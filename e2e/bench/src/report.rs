@@ -96,7 +96,7 @@ impl Report {
         let width = self.arms.iter().map(|a| a.name.chars().count()).max().unwrap_or(0);
         text += &format!("{:width$}", "");
         for column in columns {
-            text += &format!(" {column:>20}");
+            text += &format!(" {column:>0$}", column.len().max(20));
         }
         text.push('\n');
         for arm in &self.arms {
@@ -123,7 +123,7 @@ impl Arm {
         }
         for column in columns {
             let shown = self.metrics.get(*column).map_or(String::new(), Value::to_string);
-            line += &format!(" {shown:>20}");
+            line += &format!(" {shown:>0$}", column.len().max(20));
         }
         let others = self.metrics.iter().filter(|(name, _)| !columns.contains(&name.as_str()));
         let others: Vec<String> = others.map(|(name, value)| format!("{name} {value}")).collect();

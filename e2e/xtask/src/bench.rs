@@ -26,14 +26,20 @@ enum Name {
     Ledger,
     /// Calls on one upstream: direct, through a plain proxy, through ours, through LiteLLM; and its budget races on both
     Gateway,
+    /// How much of a budget is spent before the first call is held, over callers and budgets
+    Reservations,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if matches!(args.name, Name::Reservations) && args.seconds.is_some() {
+        bail!("`reservations` ends when its budgets do: leave out --seconds");
+    }
     golden_cluster::packages::ensure()?;
     let mut bench = Command::new(build::program("golden-bench", &["--profile", "bench"])?);
     bench.arg(match args.name {
         Name::Ledger => "ledger",
         Name::Gateway => "gateway",
+        Name::Reservations => "reservations",
     });
     bench.args(args.json.then_some("--json")).args(args.strict.then_some("--strict"));
     if let Some(seconds) = args.seconds {

@@ -4,8 +4,8 @@
 
 mod arms;
 mod bars;
-mod calls;
-mod child;
+pub(crate) mod calls;
+pub(crate) mod child;
 mod litellm;
 mod load;
 mod measure;
@@ -13,9 +13,9 @@ mod proxy;
 mod races;
 mod scrape;
 mod serve;
-mod services;
-mod target;
-mod town;
+pub(crate) mod services;
+pub(crate) mod target;
+pub(crate) mod town;
 mod upstream;
 
 pub(crate) use serve::{Role, serve};

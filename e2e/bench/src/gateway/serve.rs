@@ -18,6 +18,8 @@ pub(crate) enum Role {
         #[arg(long, default_value_t = 0)]
         latency_ms: u64,
     },
+    /// What the recorded model answers clients of agents, with the usage that the benchmark drew
+    Clients,
     /// A proxy that only passes on
     Proxy {
         #[arg(long)]
@@ -52,6 +54,7 @@ pub(crate) async fn serve(role: Role) -> Result<()> {
     });
     match role {
         Role::Upstream { latency_ms } => alone(upstream::router(latency_ms).await?, stop).await,
+        Role::Clients => alone(crate::reservations::upstream().await?, stop).await,
         Role::Proxy { upstream } => alone(proxy::router(&upstream)?, stop).await,
         Role::Ledger { database_url } => services::ledger(&database_url, stop).await,
         Role::Gateway { database_url, ledger_url, upstream, pods } => {

@@ -4,6 +4,7 @@
 use super::calls::{INPUT_PRICE, OUTPUT_PRICE, token};
 use super::scrape::fine;
 use super::serve::as_service;
+use crate::reservations::{self, CLIENTS};
 use anyhow::{Context as _, Result};
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -77,6 +78,10 @@ pub(crate) async fn gateway(
     for number in 0..PROVIDERS {
         writer.apply_watcher_event(&watcher::Event::Apply(model_provider(number, upstream)));
     }
+    for client in CLIENTS {
+        let made = provider_of(client.provider(), client.protocol(), reservations::model(), upstream);
+        writer.apply_watcher_event(&watcher::Event::Apply(made));
+    }
     let registry = telemetry::Metrics::new("gateway")?;
     let reserve_seconds = fine(RESERVE, "Time of one reserve, as the gateway sees it.")?;
     registry.registry().register(Box::new(reserve_seconds.clone()))?;
@@ -125,8 +130,12 @@ fn model_provider(number: usize, upstream: &str) -> ModelProvider {
         output_micro_usd_per_mtoken: Some(OUTPUT_PRICE * 1_000_000),
         ..ModelSpec::default()
     };
+    provider_of(&provider(number), Protocol::OpenAI, model, upstream)
+}
+
+fn provider_of(name: &str, protocol: Protocol, model: ModelSpec, upstream: &str) -> ModelProvider {
     let spec = ModelProviderSpec {
-        protocol: Protocol::OpenAI,
+        protocol,
         base_url: format!("{upstream}/v1"),
         secret_ref: Some(LocalRef { name: "model-key".into() }),
         models: vec![model],
@@ -136,7 +145,7 @@ fn model_provider(number: usize, upstream: &str) -> ModelProvider {
         timeouts: None,
         breaker: None,
     };
-    let mut made = ModelProvider::new(&provider(number), spec);
+    let mut made = ModelProvider::new(name, spec);
     made.metadata.namespace = Some(GOLDEN.into());
     made
 }

@@ -58,9 +58,14 @@ impl Target {
     }
 
     pub(crate) async fn ask(&self, call: Call) -> Result<Answer> {
+        self.ask_at(PATH, call).await
+    }
+
+    /// In the protocol that is served at `path`.
+    pub(crate) async fn ask_at(&self, path: &str, call: Call) -> Result<Answer> {
         let _slot = self.slots.acquire().await?;
         let mut sender = self.connected().await?;
-        let mut request = Request::post(PATH)
+        let mut request = Request::post(path)
             .header(HOST, &self.address)
             .header(AUTHORIZATION, call.bearer)
             .header(CONTENT_TYPE, "application/json");

@@ -21,7 +21,7 @@ use uuid::Uuid;
 const SETTLED: Duration = Duration::from_secs(15);
 
 pub(crate) struct Town {
-    pool: PgPool,
+    pub(crate) pool: PgPool,
     team: Uuid,
     /// Pods that the gateway knows, and how many of them have a task.
     pods: Vec<Uuid>,
@@ -82,10 +82,15 @@ impl Town {
 
     /// A task that is paid from the budget; its pod's token.
     pub(crate) async fn task(&mut self, budget: Uuid) -> Result<String> {
+        self.task_with(budget, &provider(self.taken)).await
+    }
+
+    /// The same, with its model from this provider.
+    pub(crate) async fn task_with(&mut self, budget: Uuid, provider: &str) -> Result<String> {
         let (task, number) = (Uuid::new_v4(), self.taken);
         let pod = *self.pods.get(number).context("no pod is left")?;
         self.taken += 1;
-        let binding = json!({"namespace": GOLDEN, "provider": provider(number), "model": "standard"});
+        let binding = json!({"namespace": GOLDEN, "provider": provider, "model": "standard"});
         sqlx::query(
             "INSERT INTO tasks (task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, state,
                                 view, stage, version)
