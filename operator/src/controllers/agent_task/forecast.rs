@@ -44,7 +44,7 @@ pub(crate) struct Payer {
     pub(crate) uid: Uuid,
     /// `namespace/name`.
     pub(crate) name: String,
-    /// In micro-USD; none if it limits tokens only.
+    /// In micro-USD, grants included; none if it limits tokens only.
     pub(crate) limit: Option<i64>,
     pub(crate) spent: i64,
     pub(crate) reserved: i64,
