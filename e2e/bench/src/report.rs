@@ -74,7 +74,18 @@ fn rounded(value: f64) -> f64 {
 }
 
 impl Report {
-    pub(crate) fn holds(&self) -> bool {
+    /// Prints it; fails if it must hold and does not.
+    pub(crate) fn tell(&self, columns: &[&str], json: bool, strict: bool) -> anyhow::Result<()> {
+        if json {
+            println!("{}", serde_json::to_string(self)?);
+        } else {
+            print!("\n{}", self.table(columns));
+        }
+        anyhow::ensure!(!strict || self.holds(), "a bar does not hold");
+        Ok(())
+    }
+
+    fn holds(&self) -> bool {
         self.bars.iter().all(|bar| bar.holds)
     }
 

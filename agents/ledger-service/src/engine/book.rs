@@ -26,7 +26,7 @@ pub(super) struct Book {
     /// By task; a path never changes.
     paths: HashMap<Uuid, Path>,
     /// Calls under way, by operation key.
-    open: HashMap<String, Kept>,
+    calls: HashMap<String, Kept>,
     accounts: HashMap<Uuid, AccountRow>,
     doubted: Option<Instant>,
 }
@@ -38,7 +38,7 @@ impl Book {
 
     /// The accounts of a call that is under way.
     pub(super) fn path_of_call(&self, op_key: &str) -> Option<&Path> {
-        self.open.get(op_key).map(|kept| &kept.path)
+        self.calls.get(op_key).map(|kept| &kept.path)
     }
 
     pub(super) fn learn_paths(&mut self, found: impl IntoIterator<Item = (Uuid, Path)>) {
@@ -65,12 +65,12 @@ impl Book {
             // A key that is known already is a duplicate: what became of it is looked up. A call of no amount writes no
             // account, so nothing would be checked with it.
             Ask::Reserve(request)
-                if !self.open.contains_key(&request.op_key)
+                if !self.calls.contains_key(&request.op_key)
                     && (request.cost_micro_usd, request.tokens) != (0, 0) =>
             {
                 self.paths.get(&request.task_uid)?
             }
-            Ask::Move { op_key, wanted } if !wanted.only_overdue => &self.open.get(op_key)?.path,
+            Ask::Move { op_key, wanted } if !wanted.only_overdue => &self.calls.get(op_key)?.path,
             Ask::Reserve(_) | Ask::Move { .. } => return None,
         };
         let missing = path.iter().filter(|uid| !batch.accounts.contains_key(uid));
@@ -82,7 +82,7 @@ impl Book {
                 batch.tries.extend(request.try_uid.map(|pod| (request.task_uid, pod)));
             }
             Ask::Move { op_key, .. } => {
-                batch.reservations.insert(op_key.clone(), self.open.get(op_key)?.clone());
+                batch.reservations.insert(op_key.clone(), self.calls.get(op_key)?.clone());
             }
         }
         Some(())
@@ -90,14 +90,14 @@ impl Book {
 
     /// The batch is written, and this is how it left things.
     pub(super) fn learn(&mut self, batch: &Batch) {
-        make_room(&mut self.open);
+        make_room(&mut self.calls);
         make_room(&mut self.accounts);
         for (key, kept) in &batch.reservations {
             if matches!(kept.reservation.state, State::Reserved | State::Dispatched) {
-                self.open.insert(key.clone(), kept.written());
+                self.calls.insert(key.clone(), kept.written());
             } else {
                 // Hardly anybody asks again for a call that ended.
-                self.open.remove(key);
+                self.calls.remove(key);
             }
         }
         for (uid, held) in &batch.accounts {

@@ -11,7 +11,7 @@ use golden_platform::wire::ReserveAnswer;
 use sqlx::{Connection as _, PgPool};
 use uuid::Uuid;
 
-use crate::support::{World, granted, request, settlement};
+use crate::support::{World, granted, midnight, request, settlement};
 
 /// A Budget that asks, for a day.
 async fn asking(world: &World, uid: Uuid, limit: i64) {
@@ -61,17 +61,6 @@ async fn decide(pool: &PgPool, uid: Uuid, decision_uid: Uuid, grants: bool) -> R
 async fn approve(world: &World, uid: Uuid, cost: i64) {
     ask(&world.pool, uid, cost).await.unwrap();
     assert!(decide(&world.pool, uid, Uuid::new_v4(), true).await.unwrap());
-}
-
-async fn midnight(world: &World, uid: Uuid) {
-    sqlx::query(
-        "UPDATE accounts SET period_start = period_start - interval '1 day', period_end = now() - interval '1 second'
-         WHERE account_uid = $1 AND period_end IS NOT NULL",
-    )
-    .bind(uid)
-    .execute(&world.pool)
-    .await
-    .unwrap();
 }
 
 async fn refusal(world: &World, task: Uuid, key: &str, cost: i64) -> (i64, String, Option<String>) {

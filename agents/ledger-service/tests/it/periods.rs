@@ -7,7 +7,7 @@ use golden_platform::ledger_accounts::{BudgetAccount, upsert_budget};
 use golden_platform::wire::ReserveAnswer;
 use uuid::Uuid;
 
-use crate::support::{NO_LEASE, World, granted, postgres, settlement};
+use crate::support::{NO_LEASE, World, granted, midnight, postgres, settlement};
 
 async fn daily(world: &World, uid: Uuid, limit: i64, zone: &str) {
     let account = BudgetAccount {
@@ -23,18 +23,6 @@ async fn daily(world: &World, uid: Uuid, limit: i64, zone: &str) {
         time_zone: zone.into(),
     };
     upsert_budget(&mut world.pool.acquire().await.unwrap(), &account).await.unwrap();
-}
-
-/// As if the account's period had ended a second ago.
-async fn midnight(world: &World, uid: Uuid) {
-    sqlx::query(
-        "UPDATE accounts SET period_start = period_start - interval '1 day', period_end = now() - interval '1 second'
-         WHERE account_uid = $1 AND period_end IS NOT NULL",
-    )
-    .bind(uid)
-    .execute(&world.pool)
-    .await
-    .unwrap();
 }
 
 async fn days_left(world: &World, uid: Uuid) -> bool {

@@ -137,3 +137,15 @@ pub(crate) fn granted(state: &str) -> ReserveAnswer {
 
 /// Leases that end as soon as they begin.
 pub(crate) const NO_LEASE: Leases = Leases { reserved: Duration::ZERO, dispatched: Duration::ZERO };
+
+/// As if the account's period had ended a second ago.
+pub(crate) async fn midnight(world: &World, uid: Uuid) {
+    sqlx::query(
+        "UPDATE accounts SET period_start = period_start - interval '1 day', period_end = now() - interval '1 second'
+         WHERE account_uid = $1 AND period_end IS NOT NULL",
+    )
+    .bind(uid)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+}

@@ -22,7 +22,7 @@ pub(crate) use serve::{Role, serve};
 
 use crate::host::Host;
 use crate::report::Report;
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 /// The columns of the table.
 const COLUMNS: [&str; 5] =
@@ -48,11 +48,5 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let mut report = Report { bench: "gateway", host, arms, bars: vec![], notes: vec![] };
     report.bars = bars::of(&report);
     report.notes = bars::notes(&report);
-    if args.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print!("\n{}", report.table(&COLUMNS));
-    }
-    ensure!(!args.strict || report.holds(), "a bar does not hold");
-    Ok(())
+    report.tell(&COLUMNS, args.json, args.strict)
 }

@@ -17,7 +17,7 @@ mod raw;
 
 use crate::host::Host;
 use crate::report::Report;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use golden_cluster::services::Postgres;
 
 /// What one call may cost at most, and what it then does cost, in micro-USD.
@@ -47,11 +47,5 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let mut report = Report { bench: "ledger", host, arms, bars: vec![], notes: vec![] };
     report.bars = bars::of(&report);
     report.notes = bars::notes(&report);
-    if args.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print!("\n{}", report.table(&COLUMNS));
-    }
-    ensure!(!args.strict || report.holds(), "a bar does not hold");
-    Ok(())
+    report.tell(&COLUMNS, args.json, args.strict)
 }

@@ -15,7 +15,7 @@ use crate::gateway::child::Child;
 use crate::gateway::town::Town;
 use crate::host::Host;
 use crate::report::{Arm, Report};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use cell::{CELLS, Cell};
 use golden_cluster::services::Postgres;
 use std::sync::Arc;
@@ -41,13 +41,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let mut report = Report { bench: "reservations", host, arms, bars: vec![], notes: vec![] };
     report.bars = bars::of(&report);
     report.notes = bars::notes(&report);
-    if args.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print!("\n{}", report.table(&COLUMNS));
-    }
-    ensure!(!args.strict || report.holds(), "a bar does not hold");
-    Ok(())
+    report.tell(&COLUMNS, args.json, args.strict)
 }
 
 /// One for each cell. A cell that fails says so and the others go on.

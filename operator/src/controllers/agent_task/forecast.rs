@@ -44,8 +44,10 @@ pub(crate) struct Payer {
     pub(crate) uid: Uuid,
     /// `namespace/name`.
     pub(crate) name: String,
-    /// In micro-USD, grants included; none if it limits tokens only.
+    /// In micro-USD; none if it limits tokens only.
     pub(crate) limit: Option<i64>,
+    /// What people granted beside it for the present period.
+    pub(crate) granted: i64,
     pub(crate) spent: i64,
     pub(crate) reserved: i64,
     pub(crate) overage: i64,
@@ -57,9 +59,9 @@ impl Payer {
     /// What it has left, never less than nothing. A period that has ended is cleared with its next call only.
     fn available(&self, now: Timestamp) -> Option<i64> {
         let over = self.period_end_us.is_some_and(|end| end <= now.as_microsecond());
-        let spent = if over { 0 } else { self.spent };
+        let (granted, spent) = if over { (0, 0) } else { (self.granted, self.spent) };
         let used = spent.saturating_add(self.reserved).saturating_add(self.overage);
-        self.limit.map(|limit| limit.saturating_sub(used).max(0))
+        self.limit.map(|limit| limit.saturating_add(granted).saturating_sub(used).max(0))
     }
 }
 
@@ -96,17 +98,18 @@ pub(crate) fn forecast(inputs: &Inputs, admit: &Admit, known: &Known) -> Option<
 
 /// What a Budget can grant at most until the task's deadline. A period's limit is granted anew in each.
 fn whole_limit(payer: &Payer, inputs: &Inputs) -> Option<MicroUsd> {
+    let most = payer.limit.map(|limit| limit.saturating_add(payer.granted));
     let id = payer.uid.to_string();
     let budget = inputs.budgets.iter().find(|b| b.uid().as_deref() == Some(&id))?;
     let shortest = match budget.spec.period {
-        Period::Total => return payer.limit.map(MicroUsd),
+        Period::Total => return most.map(MicroUsd),
         Period::Day => 23 * 3600,
         Period::Week => (7 * 24 - 1) * 3600,
         Period::Month => (28 * 24 - 1) * 3600,
     };
     // As many as fit into the time, and the ones it begins and ends in.
     let periods = inputs.task.spec.deadline_seconds / shortest + 2;
-    payer.limit.map(|limit| MicroUsd(limit.saturating_mul(periods)))
+    most.map(|most| MicroUsd(most.saturating_mul(periods)))
 }
 
 /// What all calls of the task cost at most, without those that a lost pod repeats. None where a foreign agent calls:

@@ -14,7 +14,7 @@ use std::sync::Arc;
 fn payer(limit: Option<i64>, spent: i64) -> Payer {
     let uid = admit(&inputs()).unwrap().path[0];
     let name = "team/shop".into();
-    Payer { uid, name, limit, spent, reserved: 0, overage: 0, period_end_us: None }
+    Payer { uid, name, limit, granted: 0, spent, reserved: 0, overage: 0, period_end_us: None }
 }
 
 fn waiting(percentile: Percentile, limit: Option<i64>) -> Admit {
@@ -67,6 +67,9 @@ fn what_is_reserved_or_over_is_not_available_and_a_period_that_ended_has_spent_n
     let spent = payer(Some(1_000), 1_000);
     assert!(why(&most, &[Payer { period_end_us: Some(100_000_001), ..spent.clone() }]).is_some());
     assert_eq!(why(&most, &[Payer { period_end_us: Some(100_000_000), ..spent.clone() }]), None);
+    let granted = Payer { granted: 120, period_end_us: Some(100_000_001), ..spent.clone() };
+    assert_eq!(why(&most, std::slice::from_ref(&granted)), None, "what people granted is there to be spent");
+    assert!(why(&most, &[Payer { granted: 119, ..granted }]).is_some());
     let carried = Payer { period_end_us: Some(1), reserved: 881, ..spent };
     assert!(why(&most, &[carried]).is_some(), "what calls under way have reserved is carried over");
 }

@@ -49,12 +49,10 @@ async fn runs(team: Uuid, conn: &mut PgConnection) -> Result<Vec<Run>, sqlx::Err
         .collect()
 }
 
-/// The Budgets on the task's path: at most a few chains of eight. What people granted for the present period is there
-/// to be spent, too.
+/// The Budgets on the task's path: at most a few chains of eight.
 async fn payers(inputs: &Inputs, admit: &Admit, conn: &mut PgConnection) -> Result<Vec<Payer>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT account_uid, limit_cost + CASE WHEN period_end <= now() THEN 0 ELSE granted_cost END AS limit_cost,
-                spent_cost, reserved_cost, overage_cost,
+        "SELECT account_uid, limit_cost, granted_cost, spent_cost, reserved_cost, overage_cost,
                 (extract(epoch FROM period_end) * 1000000)::bigint AS period_end_us
          FROM accounts WHERE account_uid = ANY($1) AND kind = 'Budget'",
     )
@@ -68,6 +66,7 @@ async fn payers(inputs: &Inputs, admit: &Admit, conn: &mut PgConnection) -> Resu
                 uid,
                 name: payer_name(uid, &inputs.budgets),
                 limit: row.try_get("limit_cost")?,
+                granted: row.try_get("granted_cost")?,
                 spent: row.try_get("spent_cost")?,
                 reserved: row.try_get("reserved_cost")?,
                 overage: row.try_get("overage_cost")?,
