@@ -38,6 +38,20 @@ pub(crate) struct Task {
     pub(crate) forecast: Option<Value>,
 }
 
+/// A query of tasks, whole but for its conditions.
+macro_rules! select_tasks {
+    ($conditions:literal) => {
+        concat!(
+            "SELECT task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, view, stage, outcome,
+                    to_json(created_at)#>>'{}' AS created_at, to_json(ended_at)#>>'{}' AS ended_at,
+                    (SELECT json_build_object('p50CostMicroUSD', f.p50_cost, 'p90CostMicroUSD', f.p90_cost, 'basis', f.basis)
+                     FROM forecasts f WHERE f.task_uid = tasks.task_uid AND f.p50_cost IS NOT NULL) AS forecast
+             FROM tasks ",
+            $conditions
+        )
+    };
+}
+
 /// The newest task of that name, unless an older one is named by uid.
 pub(crate) async fn task(
     db: &PgPool,
@@ -45,15 +59,11 @@ pub(crate) async fn task(
     name: &str,
     uid: Option<Uuid>,
 ) -> sqlx::Result<Option<Task>> {
-    sqlx::query_as(
-        "SELECT task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, view, stage, outcome,
-                to_json(created_at)#>>'{}' AS created_at, to_json(ended_at)#>>'{}' AS ended_at,
-                (SELECT json_build_object('p50CostMicroUSD', f.p50_cost, 'p90CostMicroUSD', f.p90_cost, 'basis', f.basis)
-                 FROM forecasts f WHERE f.task_uid = tasks.task_uid AND f.p50_cost IS NOT NULL) AS forecast
-         FROM tasks WHERE namespace = $1 AND name = $2 AND ($3::uuid IS NULL OR task_uid = $3)
+    sqlx::query_as(select_tasks!(
+        "WHERE namespace = $1 AND name = $2 AND ($3::uuid IS NULL OR task_uid = $3)
            AND ($4 OR team_uid IN (SELECT team_uid FROM present_teams WHERE namespace = $1))
-         ORDER BY created_at DESC LIMIT 1",
-    )
+         ORDER BY created_at DESC LIMIT 1"
+    ))
     .bind(scope.namespace)
     .bind(name)
     .bind(uid)
@@ -64,15 +74,11 @@ pub(crate) async fn task(
 
 /// The newest tasks of a namespace.
 pub(crate) async fn tasks(db: &PgPool, scope: Scope<'_>) -> sqlx::Result<Vec<Task>> {
-    sqlx::query_as(
-        "SELECT task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, view, stage, outcome,
-                to_json(created_at)#>>'{}' AS created_at, to_json(ended_at)#>>'{}' AS ended_at,
-                (SELECT json_build_object('p50CostMicroUSD', f.p50_cost, 'p90CostMicroUSD', f.p90_cost, 'basis', f.basis)
-                 FROM forecasts f WHERE f.task_uid = tasks.task_uid AND f.p50_cost IS NOT NULL) AS forecast
-         FROM tasks WHERE namespace = $1
+    sqlx::query_as(select_tasks!(
+        "WHERE namespace = $1
            AND ($2 OR team_uid IN (SELECT team_uid FROM present_teams WHERE namespace = $1))
-         ORDER BY created_at DESC LIMIT 200",
-    )
+         ORDER BY created_at DESC LIMIT 200"
+    ))
     .bind(scope.namespace)
     .bind(scope.past)
     .fetch_all(db)

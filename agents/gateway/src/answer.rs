@@ -1,4 +1,4 @@
-//! A provider's answer on its way to the client: settled before its last byte.
+//! A provider's answer on its way to the client. Its settlement begins with its last byte.
 
 use crate::call::{Call, Outcome};
 use crate::client::Client;
@@ -16,7 +16,7 @@ const MAX_STREAM: usize = 64 * 1024 * 1024;
 const WITHHELD: &str = "x-golden-withheld-tools";
 
 impl Call {
-    /// Relays an answer that comes in one piece: settled first, so that whoever has it knows its cost is kept.
+    /// Relays an answer that comes in one piece.
     pub(crate) async fn whole(
         &self,
         tried: Try<'_>,
@@ -32,7 +32,7 @@ impl Call {
         target.endpoint.health.ended(body.is_ok() || client.is_gone());
         let answer = body.as_ref().ok().and_then(|b| serde_json::from_slice(b).ok());
         let charge = Charge::of(answer.as_ref().and_then(|a| target.request.protocol.usage(a)), plan);
-        self.settle(tried, charge).await;
+        self.settle(tried, charge);
         match body {
             Ok(body) => {
                 client.begin(status, headers).await;
@@ -48,7 +48,7 @@ impl Call {
         }
     }
 
-    /// Relays a stream. Its closing event follows the settlement.
+    /// Relays a stream. Its closing event is sent once nothing can be wrong with it any more.
     pub(crate) async fn stream(
         &self,
         tried: Try<'_>,
@@ -62,7 +62,7 @@ impl Call {
         // Closing the connection is what stops the provider.
         drop(response);
         target.endpoint.health.ended(ended == Ok(End::Answered) || client.is_gone());
-        self.settle(tried, Charge::of(relay.usage(), plan)).await;
+        self.settle(tried, Charge::of(relay.usage(), plan));
         match ended {
             Ok(end) => {
                 client.send(relay.closing()).await;

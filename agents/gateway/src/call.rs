@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::error::CallError;
 use crate::fallback::Unanswered;
 use crate::headers::name_provider;
-use crate::identity::{Identity, Troubles, earlier};
+use crate::identity::Known;
 use crate::refusal::refusal;
 use crate::relay::Charge;
 use crate::stuck;
@@ -17,15 +17,12 @@ use axum::http::HeaderMap;
 use golden_ledger::operation_key;
 use golden_platform::wire::SettleRequest;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long a client waits for its answer to be settled before it gets it; the settlement then goes on.
-const SETTLE_WAIT: Duration = Duration::from_secs(3);
+use std::time::Instant;
 
 /// A call, planned and authorised.
 pub(crate) struct Call {
     pub(crate) gateway: Arc<Gateway>,
-    pub(crate) identity: Identity,
+    pub(crate) caller: Known,
     /// The model that the caller's role is bound to.
     pub(crate) first: Target,
     /// As the client sent them.
@@ -47,7 +44,7 @@ impl Call {
         let outcome = match self.attempt(&mut client).await {
             Ok(outcome) => outcome,
             Err(error) => {
-                tracing::info!(task = %self.identity.task_uid, role = self.identity.role, %error, "call refused");
+                tracing::info!(task = %self.caller.identity.task_uid, role = self.caller.identity.role, %error, "call refused");
                 client.fail(&error).await;
                 Outcome::Refused
             }
@@ -61,32 +58,24 @@ impl Call {
     }
 
     async fn attempt(&self, client: &mut Client) -> Result<Outcome, CallError> {
-        let earlier = earlier(&self.gateway.pool, &self.identity, &self.first.plan.request_hash).await?;
-        let ended = self.funded(client, earlier.answered, earlier.troubles).await;
+        let ended = self.funded(client).await;
         match &ended {
-            Ok(Outcome::Answered) => stuck::end(&self.gateway, &self.identity, earlier.troubles).await,
+            Ok(Outcome::Answered) => stuck::end(&self.gateway, &self.caller).await,
             Ok(_) => {}
-            Err(error) => self.stuck(stuck::of_refusal(error), earlier.troubles).await,
+            Err(error) => {
+                if let Some(trouble) = stuck::of_refusal(error) {
+                    stuck::begin(&self.gateway, &self.caller, trouble).await;
+                }
+            }
         }
         ended
     }
 
-    async fn stuck(&self, trouble: Option<stuck::Trouble>, troubles: Troubles) {
-        if let Some(trouble) = trouble {
-            stuck::begin(&self.gateway, &self.identity, troubles, trouble).await;
-        }
-    }
-
     /// One call at a time of an operation, at its provider and then, where that cannot answer, at its fallbacks.
-    async fn funded(
-        &self,
-        client: &mut Client,
-        ordinal: u64,
-        troubles: Troubles,
-    ) -> Result<Outcome, CallError> {
-        let operation = operation_key(&self.identity.scope, &self.first.plan.request_hash, ordinal);
+    async fn funded(&self, client: &mut Client) -> Result<Outcome, CallError> {
+        let operation = operation_key(&self.caller.identity.scope, &self.first.plan.request_hash);
         let turn = tokio::select! {
-            turn = self.gateway.inflight.enter(&operation) => turn,
+            turn = self.gateway.memory.inflight.enter(&operation) => turn,
             () = client.gone() => return Ok(Outcome::HungUp),
         };
         let mut tries = Tries::new(operation);
@@ -100,9 +89,9 @@ impl Call {
             Unanswered::Failed(failed) => failed,
         };
         match stuck::of_try(&provider, &failed) {
-            Some(trouble) => self.stuck(Some(trouble), troubles).await,
+            Some(trouble) => stuck::begin(&self.gateway, &self.caller, trouble).await,
             // It answers again, if only with a refusal of this request.
-            None => stuck::end(&self.gateway, &self.identity, troubles).await,
+            None => stuck::end(&self.gateway, &self.caller).await,
         }
         self.pass_on(&provider, *failed, client).await
     }
@@ -137,9 +126,10 @@ impl Call {
     async fn fallback(&self, place: usize) -> Option<Target> {
         let wanted = self.first.endpoint.fallbacks.get(place.checked_sub(1)?)?;
         let made = async {
-            let endpoint = self.gateway.providers.fallback(&self.identity.binding.namespace, wanted).await?;
+            let endpoint =
+                self.gateway.providers.fallback(&self.caller.identity.binding.namespace, wanted).await?;
             let protocol = self.first.request.protocol;
-            endpoint.speaks(protocol, &self.identity.role)?;
+            endpoint.speaks(protocol, &self.caller.identity.role)?;
             Target::new(endpoint, protocol, self.first.request.raw.clone(), self.query.as_deref(), place)
         };
         let provider = &self.first.endpoint.provider;
@@ -176,33 +166,34 @@ impl Call {
         Ok(Outcome::Refused)
     }
 
-    /// Settles. The client waits for it a moment, so that an answer's cost is kept before the answer is read;
-    /// while the ledger is away the settlement goes on by itself.
-    pub(crate) async fn settle(&self, tried: Try<'_>, charge: Charge) {
+    /// Settles by itself: neither the answer nor the next try waits for it, and it goes on while the ledger is away.
+    pub(crate) fn settle(&self, tried: Try<'_>, charge: Charge) {
         let latency = tried.begun.elapsed();
         if let Charge::Known { input_tokens, output_tokens, .. } = charge {
             tried.pass.used(u64::try_from(input_tokens.saturating_add(output_tokens)).unwrap_or(0));
         }
         self.gateway.metrics.charged(charge, latency);
-        let (gateway, key) = (Arc::clone(&self.gateway), tried.keys.upstream.clone());
-        let settling = self.gateway.calls.spawn(async move {
+        let (gateway, op_key) = (Arc::clone(&self.gateway), tried.keys.upstream.clone());
+        let settlement = self.gateway.memory.settling.begin();
+        self.gateway.calls.spawn(async move {
+            let begun = Instant::now();
             let done = match charge {
-                Charge::Unknown => gateway.ledger.abandon(&key).await,
+                Charge::Unknown => gateway.ledger.abandon(&op_key).await,
                 Charge::Known { cost, input_tokens, output_tokens } => {
                     let latency_ms = i64::try_from(latency.as_millis()).unwrap_or(i64::MAX);
-                    let op_key = key.clone();
-                    let cost_micro_usd = cost;
+                    let (op_key, cost_micro_usd) = (op_key.clone(), cost);
                     let request =
                         SettleRequest { op_key, cost_micro_usd, input_tokens, output_tokens, latency_ms };
-                    gateway.ledger.settle(&request).await
+                    gateway.ledger.settle(request).await
                 }
             };
+            drop(settlement);
+            gateway.metrics.settle_seconds.observe(begun.elapsed().as_secs_f64());
             if let Err(error) = done {
-                tracing::error!(%error, key, "not settled; the ledger charges it in full when its lease ends");
+                tracing::error!(%error, op_key, "not settled; the ledger charges it in full when its lease ends");
                 gateway.metrics.unsettled.inc();
             }
         });
-        let _ = tokio::time::timeout(SETTLE_WAIT, settling).await;
     }
 }
 

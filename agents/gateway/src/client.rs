@@ -106,7 +106,11 @@ impl Answer {
                 let body = stream::unfold(self.queue, |mut queue| async move {
                     let piece = match queue.recv().await? {
                         Piece::Data(bytes) => Ok(bytes),
-                        Piece::Broken(why) => Err(std::io::Error::other(why)),
+                        Piece::Broken(why) => {
+                            // What came before is written first: a body that fails takes with it what is not yet.
+                            tokio::task::yield_now().await;
+                            Err(std::io::Error::other(why))
+                        }
                         Piece::Head(..) => Ok(Bytes::new()),
                     };
                     Some((piece, queue))

@@ -44,26 +44,6 @@ pub(crate) async fn hold_key(pool: &PgPool, identity: &Identity, operation: &str
     format!("{operation}/h{}", ended + 1)
 }
 
-/// The hold of an operation that was begun and has not ended: the client hung up, or the gateway died, while the
-/// call waited. Whoever lets the operation go on ends it, or its task would be seen to wait for ever.
-pub(crate) async fn open_hold(pool: &PgPool, identity: &Identity, operation: &str) -> Option<String> {
-    let found: Result<Option<String>, sqlx::Error> = sqlx::query_scalar(
-        "SELECT substr(held.fact_key, 6) FROM facts held
-         WHERE held.object_uid = $1 AND starts_with(held.fact_key, 'held/' || $2 || '/')
-           AND NOT EXISTS (SELECT FROM facts resumed WHERE resumed.object_uid = $1
-                             AND resumed.fact_key = 'resumed/' || substr(held.fact_key, 6))
-         LIMIT 1",
-    )
-    .bind(identity.task_uid)
-    .bind(operation)
-    .fetch_optional(pool)
-    .await;
-    found.unwrap_or_else(|error| {
-        tracing::warn!(%error, "earlier holds are not known");
-        None
-    })
-}
-
 async fn write(pool: &PgPool, new: &NewFact) -> Result<bool, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let inserted = facts::insert(&mut transaction, new).await?;

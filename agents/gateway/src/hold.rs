@@ -3,7 +3,7 @@
 use crate::app::Gateway;
 use crate::client::Client;
 use crate::error::CallError;
-use crate::facts::{hold_key, open_hold, tell};
+use crate::facts::{hold_key, tell};
 use crate::identity::{Identity, is_current};
 use crate::line::Pass;
 use crate::plan::{Plan, Request, lowered};
@@ -71,8 +71,8 @@ pub(crate) enum Funds {
 /// Reserves, and holds the call while its budget is exhausted and says Pause or Ask. With the provider's pass the grant
 /// dispatches the call, which saves a step; a call that waits for money keeps no pass from others.
 pub(crate) async fn reserve(
-    gateway: &Gateway,
-    identity: &Identity,
+    gateway: &Arc<Gateway>,
+    identity: &Arc<Identity>,
     request: &Request,
     plan: &Arc<Plan>,
     (keys, mut pass): (&Keys, MaybePass),
@@ -83,7 +83,9 @@ pub(crate) async fn reserve(
     loop {
         match offer(gateway, identity, request, plan, (keys, pass.is_some())).await {
             Ok((ReserveAnswer::Granted { state }, plan, keys)) => {
-                hold.end(gateway, identity, &keys.operation).await;
+                if !hold.end(gateway, identity).await {
+                    gateway.memory.holds.granted(gateway, identity, &keys.operation);
+                }
                 // A ledger of an older version only reserves.
                 let pass = pass.filter(|_| state == "Dispatched");
                 return Ok(Funds::Granted(plan, keys, pass));
@@ -109,7 +111,7 @@ pub(crate) async fn reserve(
 }
 
 /// Offers the whole bound; where that cannot be paid, less output, as long as there is enough for it to be worth a
-/// call. What is told of an exhausted budget is about the whole.
+/// call. What is told of an exhausted budget is about the whole. Money that is on its way back is waited for first.
 async fn offer(
     gateway: &Gateway,
     identity: &Identity,
@@ -119,12 +121,19 @@ async fn offer(
 ) -> Result<(ReserveAnswer, Arc<Plan>, Keys), http::CallError> {
     let ask = async |plan: &Plan, keys: &Keys| {
         let begun = Instant::now();
-        let asked = ReserveRequest { dispatch, ..reservation(identity, request, plan, keys) };
-        let answer = gateway.ledger.reserve(&asked).await;
+        let answer = gateway.ledger.reserve(reservation(identity, request, plan, (keys, dispatch))).await;
         gateway.metrics.reserve_seconds.observe(begun.elapsed().as_secs_f64());
         answer
     };
-    let whole = ask(plan, keys).await?;
+    let coming_back = gateway.memory.settling.under_way();
+    let mut whole = ask(plan, keys).await?;
+    if let (ReserveAnswer::Exhausted { .. }, Some(settlements)) = (&whole, coming_back) {
+        gateway.memory.settling.landed_before(settlements).await;
+        whole = ask(plan, keys).await?;
+    }
+    if !matches!(whole, ReserveAnswer::Exhausted { .. }) {
+        return Ok((whole, Arc::clone(plan), keys.clone()));
+    }
     let (mut plan, mut refused) = (Arc::clone(plan), whole.clone());
     for _ in 0..LOWERINGS {
         let ReserveAnswer::Exhausted { missing_micro_usd, missing_tokens, .. } = refused else { break };
@@ -140,7 +149,12 @@ async fn offer(
     Ok((whole, plan, keys.clone()))
 }
 
-fn reservation(identity: &Identity, request: &Request, plan: &Plan, keys: &Keys) -> ReserveRequest {
+fn reservation(
+    identity: &Identity,
+    request: &Request,
+    plan: &Plan,
+    (keys, dispatch): (&Keys, bool),
+) -> ReserveRequest {
     ReserveRequest {
         op_key: keys.upstream.clone(),
         request_hash: plan.request_hash.clone(),
@@ -154,7 +168,7 @@ fn reservation(identity: &Identity, request: &Request, plan: &Plan, keys: &Keys)
         prompt_digest: plan.prompt_digest.clone(),
         cost_micro_usd: plan.bound.cost.0,
         tokens: plan.bound.tokens,
-        dispatch: false,
+        dispatch,
         place: Some(keys.place.clone()),
     }
 }
@@ -243,7 +257,7 @@ impl Hold {
     async fn exhausted(
         &mut self,
         gateway: &Gateway,
-        identity: &Identity,
+        identity: &Arc<Identity>,
         operation: &str,
         needs: Amount,
         answer: ReserveAnswer,
@@ -266,10 +280,13 @@ impl Hold {
             None => CallError::Exhausted { account: account.clone(), missing_micro_usd, missing_tokens },
         };
         // An end is told also where the hold was begun by an earlier call of the operation.
-        if self.told.as_ref().map_or(fail, |told| told.differs(&account, &on_exhausted)) {
-            self.end(gateway, identity, operation).await;
+        if self.told.as_ref().map_or(fail, |told| told.differs(&account, &on_exhausted))
+            && !self.end(gateway, identity).await
+        {
+            gateway.memory.holds.put(identity, operation);
         }
         if self.counted.is_none() {
+            gateway.memory.holds.look(gateway).await;
             let op_key = hold_key(&gateway.pool, identity, operation).await;
             self.key.clone_from(&op_key);
             self.told = Some(Told {
@@ -300,16 +317,14 @@ impl Hold {
         tell(&gateway.pool, identity, format!("held/{}", self.key), fact).await;
     }
 
-    /// Tells the orchestrator that the operation goes on, also where an earlier call of it was held and went away.
-    async fn end(&mut self, gateway: &Gateway, identity: &Identity, operation: &str) {
-        let key = match self.counted.take() {
-            Some(_) => Some(self.key.clone()),
-            None => open_hold(&gateway.pool, identity, operation).await,
-        };
-        if let Some(op_key) = key {
-            let key = format!("resumed/{op_key}");
-            tell(&gateway.pool, identity, key, Fact::BudgetResumed { op_key }).await;
+    /// Tells the orchestrator that the operation goes on, if this call was held.
+    async fn end(&mut self, gateway: &Gateway, identity: &Identity) -> bool {
+        let held = self.counted.take().is_some();
+        if held {
+            let op_key = self.key.clone();
+            tell(&gateway.pool, identity, format!("resumed/{op_key}"), Fact::BudgetResumed { op_key }).await;
         }
+        held
     }
 
     /// Waits for the next time to ask; ends the hold if nobody waits any more.

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use sqlx::PgPool;
 use sqlx::types::Json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Services of Golden's own that may call on behalf of a task, which they name in headers.
@@ -52,6 +53,8 @@ struct TryRow {
     namespace: String,
     models: Json<BTreeMap<String, ModelBinding>>,
     outcome: Option<String>,
+    #[sqlx(flatten)]
+    troubles: Troubles,
 }
 
 #[derive(sqlx::FromRow)]
@@ -60,28 +63,42 @@ struct TaskRow {
     namespace: String,
     models: Json<BTreeMap<String, ModelBinding>>,
     outcome: Option<String>,
+    #[sqlx(flatten)]
+    troubles: Troubles,
 }
 
-/// Finds the work that a caller belongs to, as it is now.
-pub(crate) async fn identify(
-    pool: &PgPool,
-    golden_namespace: &str,
-    caller: &Caller,
-    headers: &HeaderMap,
-) -> Result<Identity, CallError> {
+/// A caller, as its task's rows say.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) troubles: Troubles,
+}
+
+/// What was told of a caller's calls that came to nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Troubles {
+    pub told: i64,
+    pub ended: i64,
+}
+
+/// Which pod calls, or nothing where one of Golden's services does, which says on whose behalf.
+pub(crate) fn pod(golden_namespace: &str, caller: &Caller) -> Result<Option<Uuid>, CallError> {
     if caller.namespace == golden_namespace && SERVICES.contains(&caller.service_account.as_str()) {
-        return service(pool, stated(headers)?).await;
+        return Ok(None);
     }
-    match caller.pod_uid {
-        Some(pod_uid) => attempt_pod(pool, pod_uid).await,
-        None => Err(CallError::Forbidden(format!("{} is no pod and may not call models", caller.username))),
-    }
+    let nobody = || CallError::Forbidden(format!("{} is no pod and may not call models", caller.username));
+    caller.pod_uid.ok_or_else(nobody).map(Some)
 }
 
-async fn attempt_pod(pool: &PgPool, pod_uid: Uuid) -> Result<Identity, CallError> {
+/// The work of a pod, as it is now.
+pub(crate) async fn attempt_pod(pool: &PgPool, pod_uid: Uuid) -> Result<Known, CallError> {
     let row: Option<TryRow> = sqlx::query_as(
         "SELECT d.team_uid, d.task_uid, d.attempt, d.wanted, d.spec->>'role' AS role,
                 t.namespace, t.models, t.outcome,
+                (SELECT count(*) FROM facts WHERE object_uid = d.task_uid
+                   AND starts_with(fact_key, 'stuck/' || $2 || '/')) AS told,
+                (SELECT count(*) FROM facts WHERE object_uid = d.task_uid
+                   AND starts_with(fact_key, 'unstuck/' || $2 || '/')) AS ended,
                 NOT EXISTS (SELECT FROM desired later
                             WHERE later.task_uid = d.task_uid AND later.kind = 'AttemptPod'
                               AND (later.attempt, later.try) > (d.attempt, d.try)) AS newest
@@ -89,6 +106,7 @@ async fn attempt_pod(pool: &PgPool, pod_uid: Uuid) -> Result<Identity, CallError
          WHERE d.object_uid = $1 AND d.kind = 'AttemptPod'",
     )
     .bind(pod_uid)
+    .bind(pod_uid.to_string())
     .fetch_optional(pool)
     .await
     .map_err(|e| away(&e))?;
@@ -100,7 +118,7 @@ async fn attempt_pod(pool: &PgPool, pod_uid: Uuid) -> Result<Identity, CallError
         )));
     }
     let role = row.role.unwrap_or_else(|| "developer".to_owned());
-    Ok(Identity {
+    let identity = Identity {
         team_uid: row.team_uid,
         task_uid: row.task_uid,
         namespace: row.namespace,
@@ -109,16 +127,27 @@ async fn attempt_pod(pool: &PgPool, pod_uid: Uuid) -> Result<Identity, CallError
         binding: bound(&row.models, &format!("role:{role}"))?,
         role,
         scope: pod_uid.to_string(),
-    })
+    };
+    Ok(Known { identity: Arc::new(identity), troubles: row.troubles })
 }
 
-async fn service(pool: &PgPool, stated: Stated) -> Result<Identity, CallError> {
-    let row: Option<TaskRow> =
-        sqlx::query_as("SELECT team_uid, namespace, models, outcome FROM tasks WHERE task_uid = $1")
-            .bind(stated.task)
-            .fetch_optional(pool)
-            .await
-            .map_err(|e| away(&e))?;
+/// The work that a service names, as it is now.
+pub(crate) async fn service(pool: &PgPool, headers: &HeaderMap) -> Result<Known, CallError> {
+    let stated = stated(headers)?;
+    let scope = format!("{}/{}", stated.task, stated.operation);
+    let row: Option<TaskRow> = sqlx::query_as(
+        "SELECT team_uid, namespace, models, outcome,
+                (SELECT count(*) FROM facts WHERE object_uid = $1
+                   AND starts_with(fact_key, 'stuck/' || $2 || '/')) AS told,
+                (SELECT count(*) FROM facts WHERE object_uid = $1
+                   AND starts_with(fact_key, 'unstuck/' || $2 || '/')) AS ended
+         FROM tasks WHERE task_uid = $1",
+    )
+    .bind(stated.task)
+    .bind(&scope)
+    .fetch_optional(pool)
+    .await
+    .map_err(|e| away(&e))?;
     let row = row
         .filter(|row| row.team_uid == stated.team)
         .ok_or_else(|| CallError::Forbidden(format!("team {} has no task {}", stated.team, stated.task)))?;
@@ -126,7 +155,7 @@ async fn service(pool: &PgPool, stated: Stated) -> Result<Identity, CallError> {
         return Err(CallError::Superseded(format!("task {} has ended", stated.task)));
     }
     let key = if stated.role.contains(':') { stated.role.clone() } else { format!("role:{}", stated.role) };
-    Ok(Identity {
+    let identity = Identity {
         team_uid: row.team_uid,
         task_uid: stated.task,
         namespace: row.namespace,
@@ -134,8 +163,9 @@ async fn service(pool: &PgPool, stated: Stated) -> Result<Identity, CallError> {
         try_uid: None,
         binding: bound(&row.models, &key)?,
         role: stated.role,
-        scope: format!("{}/{}", stated.task, stated.operation),
-    })
+        scope,
+    };
+    Ok(Known { identity: Arc::new(identity), troubles: row.troubles })
 }
 
 /// Whether the work is still wanted; asked while a call waits for money.
@@ -161,52 +191,6 @@ async fn task_is_open(pool: &PgPool, task_uid: Uuid) -> Result<(), CallError> {
         Some(false) => Ok(()),
         _ => Err(CallError::Superseded(format!("task {task_uid} has ended"))),
     }
-}
-
-/// What was told of this caller's calls that came to nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Troubles {
-    pub told: i64,
-    pub ended: i64,
-}
-
-/// What is known of a caller before its call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Earlier {
-    /// Calls of this scope and request that were answered before, or may have been: the ordinal of this one.
-    pub answered: u64,
-    pub troubles: Troubles,
-}
-
-/// Looks at the caller's earlier calls.
-pub(crate) async fn earlier(
-    pool: &PgPool,
-    identity: &Identity,
-    request_hash: &str,
-) -> Result<Earlier, CallError> {
-    let (told, ended, answered): (i64, i64, i64) = sqlx::query_as(
-        "SELECT
-         (SELECT count(*) FROM facts WHERE object_uid = $1 AND starts_with(fact_key, 'stuck/' || $5 || '/')),
-         (SELECT count(*) FROM facts WHERE object_uid = $1 AND starts_with(fact_key, 'unstuck/' || $5 || '/')),
-         (SELECT count(*) FROM reservations
-         WHERE task_uid = $1 AND request_hash = $2 AND try_uid IS NOT DISTINCT FROM $3 AND role = $4
-           AND (state = 'Unknown'
-                OR state = 'Settled' AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) > 0))",
-    )
-    .bind(identity.task_uid)
-    .bind(request_hash)
-    .bind(identity.try_uid)
-    .bind(&identity.role)
-    .bind(&identity.scope)
-    .fetch_one(pool)
-    .await
-    .map_err(|e| away(&e))?;
-    Ok(Earlier { answered: u64::try_from(answered).unwrap_or(0), troubles: Troubles { told, ended } })
-}
-
-/// What was told of this caller's troubles; nothing that is known while the database is away.
-pub(crate) async fn troubles(pool: &PgPool, identity: &Identity) -> Option<Troubles> {
-    earlier(pool, identity, "").await.ok().map(|e| e.troubles)
 }
 
 pub(crate) fn away(error: &sqlx::Error) -> CallError {

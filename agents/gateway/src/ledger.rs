@@ -1,8 +1,11 @@
 //! The ledger: the install's service over HTTP or, outside a cluster, one in this process. Every call of it may be
 //! repeated; while it is away it is asked again.
 
+use crate::batches::Batches;
 use golden_platform::http::{CallError, ServiceClient};
-use golden_platform::wire::{OpAnswer, OpRequest, ReserveAnswer, ReserveRequest, SettleRequest};
+use golden_platform::wire::{
+    LedgerAnswer, LedgerOperation, OpRequest, Refusal, ReserveAnswer, ReserveRequest, SettleRequest,
+};
 use golden_platform::{Class, Classify};
 use std::time::{Duration, Instant};
 
@@ -19,14 +22,14 @@ pub struct Ledger {
 /// Where the ledger is.
 #[derive(Clone)]
 enum At {
-    Service(ServiceClient),
+    Service(Batches),
     Here(golden_ledger_service::Ledger),
 }
 
 impl Ledger {
     /// The install's service.
     pub fn new(service: ServiceClient) -> Self {
-        Self { at: At::Service(service) }
+        Self { at: At::Service(Batches::new(service)) }
     }
 
     /// A ledger in this process, with the same answers and errors.
@@ -34,64 +37,60 @@ impl Ledger {
         Self { at: At::Here(ledger) }
     }
 
-    pub async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
-        let ask = || async move {
-            match &self.at {
-                At::Service(service) => service.post("/v1/reserve", request).await,
-                At::Here(ledger) => ledger.reserve(request).await.map_err(|e| refused("reserve", e)),
-            }
-        };
-        patiently(PATIENCE, ask).await
+    pub async fn reserve(&self, request: ReserveRequest) -> Result<ReserveAnswer, CallError> {
+        match self.operate(PATIENCE, LedgerOperation::Reserve(request)).await? {
+            LedgerAnswer::Reserved(answer) => Ok(answer),
+            other => Err(malformed(&other)),
+        }
     }
 
     /// Durable before the first byte goes upstream.
     pub async fn dispatch(&self, op_key: &str) -> Result<(), CallError> {
-        let ask = || async move {
-            match &self.at {
-                At::Service(service) => operate(service, "/v1/dispatch", op_key).await,
-                At::Here(ledger) => ledger.dispatch(op_key).await.map_err(|e| refused("dispatch", e)),
-            }
-        };
-        patiently(PATIENCE, ask).await.map(drop)
+        self.r#move(PATIENCE, LedgerOperation::Dispatch(call(op_key))).await
     }
 
     pub async fn release(&self, op_key: &str) -> Result<(), CallError> {
-        let ask = || async move {
-            match &self.at {
-                At::Service(service) => operate(service, "/v1/release", op_key).await,
-                At::Here(ledger) => ledger.release(op_key).await.map_err(|e| refused("release", e)),
-            }
-        };
-        patiently(PATIENCE, ask).await.map(drop)
+        self.r#move(PATIENCE, LedgerOperation::Release(call(op_key))).await
     }
 
     /// Settles, and goes on trying while the ledger is away; what cannot be settled is charged in full by the
     /// ledger itself when its lease ends.
-    pub async fn settle(&self, request: &SettleRequest) -> Result<(), CallError> {
-        let ask = || async move {
-            match &self.at {
-                At::Service(service) => service.post::<_, OpAnswer>("/v1/settle", request).await,
-                At::Here(ledger) => ledger.settle(request).await.map_err(|e| refused("settle", e)),
-            }
-        };
-        patiently(SETTLE_PATIENCE, ask).await.map(drop)
+    pub async fn settle(&self, request: SettleRequest) -> Result<(), CallError> {
+        self.r#move(SETTLE_PATIENCE, LedgerOperation::Settle(request)).await
     }
 
     /// Nobody will see the end of this call: the ledger lists it as Unknown and charges it in full.
     pub async fn abandon(&self, op_key: &str) -> Result<(), CallError> {
+        self.r#move(SETTLE_PATIENCE, LedgerOperation::Abandon(call(op_key))).await
+    }
+
+    async fn r#move(&self, patience: Duration, operation: LedgerOperation) -> Result<(), CallError> {
+        match self.operate(patience, operation).await? {
+            LedgerAnswer::Moved(_) => Ok(()),
+            other => Err(malformed(&other)),
+        }
+    }
+
+    async fn operate(
+        &self,
+        patience: Duration,
+        operation: LedgerOperation,
+    ) -> Result<LedgerAnswer, CallError> {
+        let operation = &operation;
         let ask = || async move {
             match &self.at {
-                At::Service(service) => operate(service, "/v1/abandon", op_key).await,
-                At::Here(ledger) => ledger.abandon(op_key).await.map_err(|e| refused("abandon", e)),
+                At::Service(batches) => told("the ledger", batches.ask(operation.clone()).await?),
+                At::Here(ledger) => told("the ledger in this process", ledger.operate(operation).await),
             }
         };
-        patiently(SETTLE_PATIENCE, ask).await.map(drop)
+        patiently(patience, ask).await
     }
 
     /// Whether the ledger answers, in words for a readiness gate. One in this process stands on its database alone,
     /// which has a gate of its own.
     pub async fn ping(&self) -> Result<(), String> {
-        let At::Service(service) = &self.at else { return Ok(()) };
+        let At::Service(batches) = &self.at else { return Ok(()) };
+        let service = batches.service();
         let request = service.request(http::Method::GET, "/healthz").await;
         match service.send(request.map_err(|e| e.to_string())?).await {
             Ok(_) => Ok(()),
@@ -100,15 +99,26 @@ impl Ledger {
     }
 }
 
-async fn operate(service: &ServiceClient, path: &str, op_key: &str) -> Result<OpAnswer, CallError> {
-    service.post(path, &OpRequest { op_key: op_key.to_owned() }).await
+fn call(op_key: &str) -> OpRequest {
+    OpRequest { op_key: op_key.to_owned() }
 }
 
-/// What the ledger's routes would have answered: whoever calls it tells its errors apart in one way.
-fn refused(operation: &str, error: golden_ledger_service::Error) -> CallError {
-    let golden_platform::http::Error { status, reason, message } = error.into();
-    let url = format!("the ledger in this process, asked to {operation},");
-    CallError::Refused { url, status: status.as_u16(), reason: reason.to_owned(), message }
+/// An operation that was refused is an error, as a request of its own would have been.
+fn told(ledger: &str, answer: LedgerAnswer) -> Result<LedgerAnswer, CallError> {
+    match answer {
+        LedgerAnswer::Refused(refusal) => {
+            let Refusal { status, reason, message } = refusal;
+            Err(CallError::Refused { url: ledger.to_owned(), status, reason, message })
+        }
+        answered => Ok(answered),
+    }
+}
+
+fn malformed(answer: &LedgerAnswer) -> CallError {
+    CallError::Malformed {
+        url: "the ledger".to_owned(),
+        message: format!("{answer:?} answers another question"),
+    }
 }
 
 /// Repeats with growing pauses, for at most `patience`.
@@ -137,22 +147,24 @@ async fn patiently<A, F: Future<Output = Result<A, CallError>>>(
 mod tests {
     use super::*;
     use golden_ledger_service::Error;
+    use golden_platform::http;
 
     #[test]
-    fn a_ledger_in_this_process_is_told_apart_as_its_routes_are() {
+    fn what_may_be_asked_again_is_told_apart() {
         let lost = || Error::Database(std::sync::Arc::new(sqlx::Error::PoolTimedOut));
-        for (error, status, class) in [
-            (Error::Invalid { field: "role", why: "is too long" }, 400, Class::Invalid),
-            (Error::UnknownKey("key".into()), 404, Class::Invalid),
-            (Error::StaleTry(uuid::Uuid::nil()), 409, Class::Conflict),
-            (Error::AccountMissing(uuid::Uuid::nil()), 503, Class::Dependency),
-            (Error::Busy, 503, Class::Dependency),
-            (Error::Stopped, 503, Class::Dependency),
-            (lost(), 503, Class::Dependency),
+        for (error, class) in [
+            (Error::Invalid { field: "role", why: "is too long" }, Class::Invalid),
+            (Error::UnknownKey("key".into()), Class::Invalid),
+            (Error::StaleTry(uuid::Uuid::nil()), Class::Conflict),
+            (Error::AccountMissing(uuid::Uuid::nil()), Class::Dependency),
+            (Error::Busy, Class::Dependency),
+            (Error::Stopped, Class::Dependency),
+            (lost(), Class::Dependency),
         ] {
-            let refused = refused("reserve", error);
-            assert!(matches!(refused, CallError::Refused { status: is, .. } if is == status), "{refused}");
-            assert_eq!(refused.class(), class, "{refused}");
+            let http::Error { status, reason, message } = error.into();
+            let refusal = Refusal { status: status.as_u16(), reason: reason.to_owned(), message };
+            let error = told("the ledger", LedgerAnswer::Refused(refusal)).unwrap_err();
+            assert_eq!(error.class(), class, "{error}");
         }
     }
 }

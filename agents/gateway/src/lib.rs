@@ -2,12 +2,14 @@
 //!
 //! Contract: OpenAI Chat Completions, Responses and Embeddings, and Anthropic Messages, for providers that speak them;
 //! of a request and its answer only what costs money is read or changed. Who calls is known by the pod's token, and with it the task, role and
-//! model. Each call is reserved before, dispatched durably before its first byte, and settled after; a call
+//! model. Each call is reserved before, dispatched durably before its first byte, and settled after its last; a call
 //! whose budget is exhausted waits and then goes on, if the budget says so. The provider's key is known here only.
 
 mod answer;
 mod app;
+mod batches;
 mod call;
+mod callers;
 mod client;
 mod count;
 mod endpoint;
@@ -17,6 +19,7 @@ mod fallback;
 mod headers;
 mod health;
 mod hold;
+mod holds;
 mod identity;
 mod inflight;
 mod ledger;
@@ -34,6 +37,7 @@ mod retry;
 mod routes;
 mod run;
 mod secret;
+mod settling;
 mod standalone;
 mod standing;
 mod stuck;
@@ -41,9 +45,8 @@ mod target;
 mod tries;
 mod upstream;
 
-pub use app::Gateway;
+pub use app::{Gateway, Memory};
 pub use error::CallError;
-pub use inflight::Inflight;
 pub use ledger::Ledger;
 pub use metrics::Metrics;
 pub use money::{KEPT as NOTICES_KEPT, hear};

@@ -22,6 +22,8 @@ pub struct Metrics {
     pub tokens: IntCounterVec,
     /// Time to reserve.
     pub reserve_seconds: Histogram,
+    /// Time to settle, for which no caller waits.
+    pub settle_seconds: Histogram,
     /// Time from dispatch to the end of the answer.
     pub upstream_seconds: Histogram,
     /// Calls that wait for money now.
@@ -59,6 +61,7 @@ impl Metrics {
             )?,
             tokens: registry.counter("golden_gateway_tokens_total", "Tokens settled.", &["direction"])?,
             reserve_seconds: seconds("golden_gateway_reserve_duration_seconds", "Time of one reservation.")?,
+            settle_seconds: seconds("golden_gateway_settle_duration_seconds", "Time of one settlement.")?,
             upstream_seconds: seconds(
                 "golden_gateway_upstream_duration_seconds",
                 "Time from dispatch to the end of the answer.",

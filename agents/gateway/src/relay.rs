@@ -46,8 +46,8 @@ impl Relay {
         Self { splitter: Splitter::new(MAX_EVENT), reader, closing: None }
     }
 
-    /// Takes in bytes of the provider; gives out what the client gets now. The closing event is kept back until the
-    /// call is settled: see [`Relay::closing`].
+    /// Takes in bytes of the provider; gives out what the client gets now. The closing event is kept back until it
+    /// is known how the stream ended: see [`Relay::closing`].
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<u8>, TooLong> {
         let mut out = Vec::with_capacity(bytes.len());
         for event in self.splitter.feed(bytes)? {

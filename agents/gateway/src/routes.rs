@@ -7,7 +7,7 @@ use crate::client;
 use crate::count::count;
 use crate::endpoint::Endpoint;
 use crate::error::CallError;
-use crate::identity::{Identity, identify, troubles};
+use crate::identity::{self, Identity, Known};
 use crate::listing;
 use crate::plan::MAX_BODY;
 use crate::protocol::{ChatCompletions, Embeddings, Fields, Messages, Protocol, Responses};
@@ -88,22 +88,25 @@ async fn begin(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Call, CallError> {
-    let identity = caller(gateway, &headers).await?;
+    let caller = caller(gateway, &headers).await?;
     let raw = whole(body)?;
     let query = query(uri)?;
     let planned = async {
-        let endpoint = endpoint(gateway, &identity, protocol, &raw).await?;
+        let endpoint = endpoint(gateway, &caller.identity, protocol, &raw).await?;
         Target::new(endpoint, protocol, raw, query, 0)
     };
     let first = match planned.await {
         Ok(planned) => planned,
         Err(error) => {
-            refused(gateway, &identity, &error).await;
+            // A provider that cannot be used is the task's business, not only this call's.
+            if let Some(trouble) = stuck::of_refusal(&error) {
+                stuck::begin(gateway, &caller, trouble).await;
+            }
             return Err(error);
         }
     };
     let query = query.map(ToOwned::to_owned);
-    Ok(Call { gateway: Arc::clone(gateway), identity, first, query, headers })
+    Ok(Call { gateway: Arc::clone(gateway), caller, first, query, headers })
 }
 
 /// The provider of the caller's role, if it speaks what the caller does.
@@ -125,15 +128,6 @@ async fn endpoint(
     Ok(endpoint)
 }
 
-/// A provider that cannot be used is the task's business, not only this call's.
-async fn refused(gateway: &Gateway, identity: &Identity, error: &CallError) {
-    if let Some(trouble) = stuck::of_refusal(error)
-        && let Some(troubles) = troubles(&gateway.pool, identity).await
-    {
-        stuck::begin(gateway, identity, troubles, trouble).await;
-    }
-}
-
 async fn count_tokens(
     State(gateway): State<Arc<Gateway>>,
     uri: Uri,
@@ -141,7 +135,7 @@ async fn count_tokens(
     body: Body,
 ) -> Response {
     let counted = async {
-        let identity = caller(&gateway, &headers).await?;
+        let Known { identity, .. } = caller(&gateway, &headers).await?;
         let raw = whole(body)?;
         let endpoint = endpoint(&gateway, &identity, &Messages, &raw).await?;
         count(&gateway, &endpoint, query(&uri)?, &headers, &raw).await
@@ -151,15 +145,15 @@ async fn count_tokens(
 
 async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
     match caller(&gateway, &headers).await {
-        Ok(identity) => listing::list(gateway.standalone.as_ref(), &identity.binding, &headers),
+        Ok(caller) => listing::list(gateway.standalone.as_ref(), &caller.identity.binding, &headers),
         Err(error) => error.response(listing::protocol(&headers)),
     }
 }
 
 async fn model(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let found = caller(&gateway, &headers)
-        .await
-        .and_then(|identity| listing::one(gateway.standalone.as_ref(), &identity.binding, &id, &headers));
+    let found = caller(&gateway, &headers).await.and_then(|caller| {
+        listing::one(gateway.standalone.as_ref(), &caller.identity.binding, &id, &headers)
+    });
     found.unwrap_or_else(|error| error.response(listing::protocol(&headers)))
 }
 
@@ -193,7 +187,7 @@ fn query(uri: &Uri) -> Result<Option<&str>, CallError> {
 }
 
 /// Who calls, by the bearer of a token or, as Anthropic's clients send theirs, by `x-api-key`.
-async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Identity, CallError> {
+async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Known, CallError> {
     let key = headers.get("x-api-key").and_then(|v| v.to_str().ok());
     let checked = match key {
         Some(key) if !headers.contains_key(header::AUTHORIZATION) => {
@@ -210,5 +204,8 @@ async fn caller(gateway: &Gateway, headers: &HeaderMap) -> Result<Identity, Call
         }
         auth::Error::Missing | auth::Error::Refused(_) => CallError::Unauthorized(e.to_string()),
     })?;
-    identify(&gateway.pool, &gateway.namespace, &caller, headers).await
+    match identity::pod(&gateway.namespace, &caller)? {
+        Some(pod) => gateway.memory.callers.pod(&gateway.pool, pod).await,
+        None => identity::service(&gateway.pool, headers).await,
+    }
 }

@@ -1,7 +1,6 @@
 //! Starting and stopping the service.
 
-use crate::app::Gateway;
-use crate::inflight::Inflight;
+use crate::app::{Gateway, Memory};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::providers::{KubeSecrets, Providers};
@@ -75,7 +74,7 @@ async fn in_cluster(args: Args) -> anyhow::Result<()> {
         metrics: Metrics::new(&registry)?,
         namespace: args.common.namespace.clone(),
         upstream: upstream::client()?,
-        inflight: Inflight::default(),
+        memory: Memory::default(),
         money: broadcast::Sender::new(money::KEPT),
         stop: stop.clone(),
         calls: TaskTracker::new(),

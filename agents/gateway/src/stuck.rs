@@ -6,7 +6,7 @@
 use crate::app::Gateway;
 use crate::error::CallError;
 use crate::facts::tell;
-use crate::identity::{Identity, Troubles, is_current};
+use crate::identity::{Known, Troubles, is_current};
 use crate::retry::Failure;
 use crate::upstream::Failed;
 use axum::http::StatusCode;
@@ -59,27 +59,33 @@ pub(crate) fn of_refusal(error: &CallError) -> Option<Trouble> {
 }
 
 /// Tells that the caller is stuck, unless that is known or the caller is not wanted any more.
-pub(crate) async fn begin(gateway: &Gateway, identity: &Identity, troubles: Troubles, trouble: Trouble) {
-    let Troubles { told, ended } = troubles;
+pub(crate) async fn begin(gateway: &Gateway, caller: &Known, trouble: Trouble) {
+    let (identity, Troubles { told, ended }) = (&caller.identity, caller.troubles);
     if told > ended || told >= MOST || is_current(&gateway.pool, identity).await.is_err() {
         return;
     }
     let Trouble { reason, message } = trouble;
     tracing::warn!(task = %identity.task_uid, role = identity.role, reason, message, "calls come to nothing");
-    let caller = identity.scope.clone();
-    let key = format!("stuck/{caller}/{}", ended + 1);
-    let fact = Fact::CallStuck { caller, attempt: identity.attempt, reason: reason.to_owned(), message };
-    tell(&gateway.pool, identity, key, fact).await;
+    let key = format!("stuck/{}/{}", identity.scope, ended + 1);
+    let (caller_name, attempt, reason) = (identity.scope.clone(), identity.attempt, reason.to_owned());
+    told_now(gateway, caller, key, Fact::CallStuck { caller: caller_name, attempt, reason, message }).await;
 }
 
 /// Tells that a call was answered, if the caller was stuck.
-pub(crate) async fn end(gateway: &Gateway, identity: &Identity, troubles: Troubles) {
-    if troubles.told <= troubles.ended {
-        return;
+pub(crate) async fn end(gateway: &Gateway, caller: &Known) {
+    let (identity, Troubles { told, ended }) = (&caller.identity, caller.troubles);
+    if told > ended {
+        let key = format!("unstuck/{}/{told}", identity.scope);
+        told_now(gateway, caller, key, Fact::CallUnstuck { caller: identity.scope.clone() }).await;
     }
-    let caller = identity.scope.clone();
-    let key = format!("unstuck/{caller}/{}", troubles.told);
-    tell(&gateway.pool, identity, key, Fact::CallUnstuck { caller }).await;
+}
+
+/// Writes, so that the caller's next call knows of it.
+async fn told_now(gateway: &Gateway, caller: &Known, key: String, fact: Fact) {
+    tell(&gateway.pool, &caller.identity, key, fact).await;
+    if let Some(pod) = caller.identity.try_uid {
+        gateway.memory.callers.forget(pod);
+    }
 }
 
 #[cfg(test)]

@@ -84,7 +84,8 @@ impl Call {
             let keys = tries.next();
             let paying = (&keys, target.endpoint.pass_now(&target.plan));
             let funds =
-                reserve(&self.gateway, &self.identity, &target.request, &target.plan, paying, client).await?;
+                reserve(&self.gateway, &self.caller.identity, &target.request, &target.plan, paying, client)
+                    .await?;
             let (plan, keys, pass) = match funds {
                 Funds::Granted(plan, keys, pass) => (plan, keys, pass),
                 Funds::Gone => return Ok(Tried::Ended(Outcome::HungUp)),
@@ -155,14 +156,14 @@ impl Call {
         let sent = tokio::select! {
             sent = upstream::send(&self.gateway.upstream, &target.endpoint, sent) => sent,
             () = client.gone() => {
-                self.settle(tried, Charge::Unknown).await;
+                self.settle(tried, Charge::Unknown);
                 return Sending::Ended(Outcome::HungUp);
             }
         };
         let response = match sent {
             Ok(response) => response,
             Err(failed) => {
-                self.failed(tried, &failed).await;
+                self.failed(tried, &failed);
                 return Sending::Failed(failed);
             }
         };
@@ -174,7 +175,7 @@ impl Call {
         Sending::Ended(outcome)
     }
 
-    async fn failed(&self, tried: Try<'_>, failed: &Failed) {
+    fn failed(&self, tried: Try<'_>, failed: &Failed) {
         let endpoint = &tried.target.endpoint;
         let charge = match failed.failure.cost() {
             Cost::Nothing => Charge::NOTHING,
@@ -183,7 +184,7 @@ impl Call {
         self.gateway.metrics.failed(failed.failure.cause());
         endpoint.health.failed(failed);
         tracing::warn!(provider = endpoint.provider, why = failed.why, "a try of the provider failed");
-        self.settle(tried, charge).await;
+        self.settle(tried, charge);
     }
 
     async fn release(&self, keys: &Keys) {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use golden_platform::http;
 use golden_platform::telemetry::Metrics;
-use golden_platform::wire::{ReserveAnswer, ReserveRequest};
+use golden_platform::wire::{LedgerAnswer, LedgerOperation, Refusal, ReserveAnswer, ReserveRequest};
 use sqlx::PgPool;
 
 use crate::Error;
@@ -51,6 +52,21 @@ impl Ledger {
     pub async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, Error> {
         check(request)?;
         self.engine.reserve(request.clone()).await
+    }
+
+    /// Any operation, as it is asked for and answered over HTTP.
+    pub async fn operate(&self, operation: &LedgerOperation) -> LedgerAnswer {
+        let answered = match operation {
+            LedgerOperation::Reserve(request) => self.reserve(request).await.map(LedgerAnswer::Reserved),
+            LedgerOperation::Dispatch(call) => self.dispatch(&call.op_key).await.map(LedgerAnswer::Moved),
+            LedgerOperation::Settle(request) => self.settle(request).await.map(LedgerAnswer::Moved),
+            LedgerOperation::Release(call) => self.release(&call.op_key).await.map(LedgerAnswer::Moved),
+            LedgerOperation::Abandon(call) => self.abandon(&call.op_key).await.map(LedgerAnswer::Moved),
+        };
+        answered.unwrap_or_else(|error| {
+            let http::Error { status, reason, message } = error.into();
+            LedgerAnswer::Refused(Refusal { status: status.as_u16(), reason: reason.to_owned(), message })
+        })
     }
 }
 

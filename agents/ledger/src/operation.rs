@@ -10,11 +10,11 @@ pub const OPERATION_KEY_LENGTH: usize = 67;
 #[error("the operation key belongs to another request; use a new key for a new request")]
 pub struct OtherRequest;
 
-/// The key of a call by a client that sends none: the try that made it, the digest of the request, and how
-/// many calls with that digest the try had completed before. A client that times out and sends again has the
-/// same key; one that asks the same again after an answer has another.
-pub fn operation_key(try_uid: &str, request_digest: &str, ordinal: u64) -> String {
-    format!("op-{}", hash(&[try_uid.as_bytes(), request_digest.as_bytes(), &ordinal.to_be_bytes()]))
+/// The key of a call by a client that sends none: the try that made it, and the digest of the request. A client that
+/// times out and sends again has the same key. So has one that asks the same again after an answer: the key names what
+/// is asked, and each upstream try of it is paid for under a key of its own.
+pub fn operation_key(try_uid: &str, request_digest: &str) -> String {
+    format!("op-{}", hash(&[try_uid.as_bytes(), request_digest.as_bytes()]))
 }
 
 /// The digest of a request's bytes.

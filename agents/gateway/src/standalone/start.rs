@@ -4,8 +4,7 @@ use super::config::{Config, NAMESPACE};
 use super::keys::Keys;
 use super::rows::{self, Uids};
 use super::{database, say};
-use crate::app::Gateway;
-use crate::inflight::Inflight;
+use crate::app::{Gateway, Memory};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::providers::Providers;
@@ -68,7 +67,7 @@ impl Standalone {
             metrics: Metrics::new(&registry)?,
             namespace: NAMESPACE.to_owned(),
             upstream: upstream::client()?,
-            inflight: Inflight::default(),
+            memory: Memory::default(),
             money: broadcast::Sender::new(money::KEPT),
             stop,
             calls: TaskTracker::new(),

@@ -100,7 +100,9 @@ async fn what_may_have_been_charged_goes_nowhere_else() {
 async fn nothing_stands_in_once_an_answer_has_begun_or_for_a_wrong_request() {
     let faulty = Faulty::start(Does::StreamsAndResets).await;
     let world = world(&faulty.url).await;
-    assert!(world.call(0, &ask(0, true)).send().await.unwrap().text().await.is_err());
+    let mut broken = world.call(0, &ask(0, true)).send().await.unwrap();
+    assert!(broken.chunk().await.unwrap().is_some(), "what has come is passed on");
+    assert!(broken.text().await.is_err());
     // A client that hangs up has had enough.
     for (number, does) in [(1, Does::Hangs), (2, Does::StreamsAndHangs)] {
         faulty.does(does);

@@ -1,4 +1,4 @@
-//! What holds in every protocol: settled before the last byte, stopped when the client hangs up, capped, in shape.
+//! What holds in every protocol: settled as it was used, stopped when the client hangs up, capped, in shape.
 
 use crate::world::{GOAL, Setup, World, until};
 use golden_crds::model_provider::Protocol;
@@ -34,7 +34,7 @@ async fn world(protocol: Protocol, limit: i64) -> World {
 const PLENTY: i64 = 10_000_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_is_settled_before_its_last_byte() {
+async fn a_call_is_settled_as_it_was_used() {
     for stream in [false, true] {
         for (path, protocol, ask) in asks(stream) {
             let world = world(protocol, PLENTY).await;

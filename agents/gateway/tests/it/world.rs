@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use golden_cluster::services::Postgres;
 use golden_crds::ModelProvider;
 use golden_crds::model_provider::Protocol;
-use golden_gateway::{Gateway, Inflight, Ledger, Metrics, Providers, SecretData, Secrets, upstream_client};
+use golden_gateway::{Gateway, Ledger, Memory, Metrics, Providers, SecretData, Secrets, upstream_client};
 use golden_ledger_service::Leases;
 use golden_model::{Options, Server};
 use golden_platform::auth::{Authenticator, Caller, Fixed};
@@ -71,6 +71,7 @@ pub(crate) struct World {
     pub team: Uuid,
     pub budget: Uuid,
     pub pods: Vec<Uuid>,
+    gateway: Arc<Gateway>,
     upstream: Upstream,
     providers: Mutex<Writer<ModelProvider>>,
     _postgres: Arc<Postgres>,
@@ -123,7 +124,7 @@ impl World {
         let money = gateway.money.clone();
         tokio::spawn(golden_gateway::tell_standings(Arc::clone(&gateway), "gateway-0".to_owned()));
         tokio::spawn(async move { golden_gateway::hear(&database, money).await });
-        let url = listen(golden_gateway::router(gateway)).await;
+        let url = listen(golden_gateway::router(Arc::clone(&gateway))).await;
         let world = Self {
             url,
             pool,
@@ -133,6 +134,7 @@ impl World {
             team: Uuid::new_v4(),
             budget: Uuid::new_v4(),
             pods,
+            gateway,
             upstream,
             providers: Mutex::new(writer),
             _postgres: postgres,
@@ -276,6 +278,9 @@ impl World {
         .execute(&self.pool)
         .await
         .unwrap();
+        for pod in &self.pods {
+            self.gateway.memory.forget(*pod);
+        }
     }
 
     pub(crate) fn post(&self, pod: usize, path: &str, body: &Value) -> reqwest::RequestBuilder {
@@ -286,8 +291,14 @@ impl World {
         self.post(pod, "chat/completions", body)
     }
 
-    /// What is spent and reserved of the budget.
+    /// What is spent and reserved of the budget, once the answers so far are settled.
     pub(crate) async fn budget(&self) -> (i64, i64) {
+        self.gateway.memory.settled().await;
+        self.budget_now().await
+    }
+
+    /// The same at this moment.
+    pub(crate) async fn budget_now(&self) -> (i64, i64) {
         sqlx::query_as("SELECT spent_cost, reserved_cost FROM accounts WHERE account_uid = $1")
             .bind(self.budget)
             .fetch_one(&self.pool)
@@ -303,8 +314,9 @@ impl World {
             .unwrap()
     }
 
-    /// State, reserved cost, actual cost, tokens of every reservation, by key.
+    /// State, reserved cost, actual cost, tokens of every reservation, by key, once the answers so far are settled.
     pub(crate) async fn reservations(&self) -> Vec<Reservation> {
+        self.gateway.memory.settled().await;
         sqlx::query_as(
             "SELECT op_key, provider, state, cost, actual_cost, input_tokens, output_tokens FROM reservations
              ORDER BY created_at, op_key",
@@ -370,7 +382,7 @@ fn gateway(
         metrics: Metrics::new(&registry).unwrap(),
         namespace: GOLDEN.into(),
         upstream: upstream_client().unwrap(),
-        inflight: Inflight::default(),
+        memory: Memory::default(),
         money: tokio::sync::broadcast::Sender::new(golden_gateway::NOTICES_KEPT),
         stop: CancellationToken::new(),
         calls: tokio_util::task::TaskTracker::new(),

@@ -5,7 +5,9 @@ use golden_platform::CancellationToken;
 use golden_platform::auth::{Authenticator, Caller, Fixed};
 use golden_platform::http::{CallError, Health, ServiceClient, TokenFile, client, serve_on};
 use golden_platform::telemetry::Metrics;
-use golden_platform::wire::{OpAnswer, OpRequest, ReserveAnswer};
+use golden_platform::wire::{
+    LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS, OpAnswer, OpRequest,
+};
 use uuid::Uuid;
 
 use crate::support::{World, granted, request, settlement};
@@ -31,23 +33,43 @@ fn as_caller(base: &str, token: &str) -> ServiceClient {
     ServiceClient::new(client().unwrap(), base, TokenFile::new(file))
 }
 
+async fn ask(
+    ledger: &ServiceClient,
+    operations: Vec<LedgerOperation>,
+) -> Result<Vec<LedgerAnswer>, CallError> {
+    ledger
+        .post("/v1/operations", &LedgerOperations { operations })
+        .await
+        .map(|LedgerAnswers { answers }| answers)
+}
+
+fn moved(state: &str) -> LedgerAnswer {
+    LedgerAnswer::Moved(OpAnswer { state: state.into() })
+}
+
 #[tokio::test]
 async fn a_call_goes_its_way_over_http() {
     let world = World::new().await;
     let task = world.task(&[], Some(100)).await;
     let (base, stop) = serve(&world).await;
     let gateway = as_caller(&base, "gateway");
-    let call = request(world.team, task, "a", 100);
-    assert_eq!(gateway.post::<_, ReserveAnswer>("/v1/reserve", &call).await.unwrap(), granted("Reserved"));
-    let key = OpRequest { op_key: "a".into() };
-    assert_eq!(gateway.post::<_, OpAnswer>("/v1/dispatch", &key).await.unwrap().state, "Dispatched");
-    let refused = gateway.post::<_, OpAnswer>("/v1/release", &key).await.unwrap_err();
+    let reserve = |key| LedgerOperation::Reserve(request(world.team, task, key, 60));
+    let (a, b) = (OpRequest { op_key: "a".into() }, OpRequest { op_key: "b".into() });
+    let answers = ask(&gateway, vec![reserve("a"), reserve("b")]).await.unwrap();
+    let granted = LedgerAnswer::Reserved(granted("Reserved"));
+    assert!(answers[0] == granted && answers[1] != granted, "each by itself, the first first: {answers:?}");
+    let answers = ask(&gateway, vec![LedgerOperation::Dispatch(a.clone()), LedgerOperation::Dispatch(b)])
+        .await
+        .unwrap();
+    assert_eq!(answers[0], moved("Dispatched"));
+    assert!(matches!(&answers[1], LedgerAnswer::Refused(refusal) if refusal.status == 404), "{answers:?}");
+    let refused = ask(&gateway, vec![LedgerOperation::Release(a)]).await.unwrap().remove(0);
     assert!(
-        matches!(&refused, CallError::Refused { status: 409, reason, .. } if reason == "IllegalTransition"),
-        "{refused}"
+        matches!(&refused, LedgerAnswer::Refused(r) if r.status == 409 && r.reason == "IllegalTransition"),
+        "{refused:?}"
     );
-    let settled: OpAnswer = gateway.post("/v1/settle", &settlement("a", 7)).await.unwrap();
-    assert_eq!(settled.state, "Settled");
+    let settled = ask(&gateway, vec![LedgerOperation::Settle(settlement("a", 7))]).await.unwrap();
+    assert_eq!(settled, [moved("Settled")]);
     assert_eq!(world.money(task).await, (7, 0, 0));
     stop.cancel();
 }
@@ -57,9 +79,9 @@ async fn nobody_but_the_gateway_spends() {
     let world = World::new().await;
     let task = world.task(&[], None).await;
     let (base, _stop) = serve(&world).await;
-    let call = request(world.team, task, "a", 1);
+    let reserve = LedgerOperation::Reserve(request(world.team, task, "a", 1));
     for (who, status) in [("impostor", 403), ("operator", 403), ("nobody", 401)] {
-        let refused = as_caller(&base, who).post::<_, ReserveAnswer>("/v1/reserve", &call).await.unwrap_err();
+        let refused = ask(&as_caller(&base, who), vec![reserve.clone()]).await.unwrap_err();
         assert!(matches!(refused, CallError::Refused { status: s, .. } if s == status), "{who}: {refused}");
     }
     assert_eq!(world.money(task).await, (0, 0, 0));
@@ -71,7 +93,7 @@ async fn what_cannot_be_read_is_refused_in_json() {
     let (base, _stop) = serve(&world).await;
     let gateway = as_caller(&base, "gateway");
     for body in ["{}", "nonsense", &format!("\"{}\"", "x".repeat(1 << 20))] {
-        let request = gateway.request(reqwest::Method::POST, "/v1/reserve").await.unwrap();
+        let request = gateway.request(reqwest::Method::POST, "/v1/operations").await.unwrap();
         let request = request.header("content-type", "application/json").body(body.to_owned());
         let refused = gateway.send(request).await.unwrap_err();
         assert!(
@@ -79,4 +101,7 @@ async fn what_cannot_be_read_is_refused_in_json() {
             "{refused}"
         );
     }
+    let many = vec![LedgerOperation::Dispatch(OpRequest { op_key: "a".into() }); MOST_OPERATIONS + 1];
+    let refused = ask(&gateway, many).await.unwrap_err();
+    assert!(matches!(&refused, CallError::Refused { status: 400, .. }), "{refused}");
 }

@@ -27,7 +27,8 @@ pub fn client() -> Result<reqwest::Client, reqwest::Error> {
         .timeout(WHOLE)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .pool_max_idle_per_host(4)
+        // As many as one service has calls of another under way: making a connection costs more than keeping one.
+        .pool_max_idle_per_host(64)
         .build()
 }
 
@@ -69,7 +70,7 @@ impl TokenFile {
 }
 
 /// Why a call to another service failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
     #[error("cannot read this service's token {}: {message}", path.display())]
     Token { path: PathBuf, message: String },

@@ -3,7 +3,54 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Ledger: `POST /v1/reserve`.
+/// Most operations of one request.
+pub const MOST_OPERATIONS: usize = 128;
+
+/// Ledger: `POST /v1/operations`: what a gateway asks at one time, at most [`MOST_OPERATIONS`]. Each is decided and answered
+/// by itself, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerOperations {
+    pub operations: Vec<LedgerOperation>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LedgerOperation {
+    Reserve(ReserveRequest),
+    Dispatch(OpRequest),
+    Settle(SettleRequest),
+    Release(OpRequest),
+    /// Nobody will see the end of this call: its bound counts as spent, as Unknown, until the usage is found.
+    Abandon(OpRequest),
+}
+
+/// The answers, in the order of the operations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerAnswers {
+    pub answers: Vec<LedgerAnswer>,
+}
+
+/// The ledger's answer to one operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LedgerAnswer {
+    /// To a reserve.
+    Reserved(ReserveAnswer),
+    /// To any other: the state that the call now has.
+    Moved(OpAnswer),
+    Refused(Refusal),
+}
+
+/// An operation that was refused or failed, in the words of an HTTP answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    pub status: u16,
+    pub reason: String,
+    pub message: String,
+}
+
+/// Reserves the bound of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReserveRequest {
@@ -52,15 +99,14 @@ pub enum ReserveAnswer {
     NoAccount,
 }
 
-/// Ledger: `POST /v1/dispatch`, `POST /v1/release`, and `POST /v1/abandon` (nobody will see the end of this call:
-/// its bound counts as spent, as Unknown, until the usage is found).
+/// Moves a call on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpRequest {
     pub op_key: String,
 }
 
-/// Ledger: `POST /v1/settle`.
+/// Settles a call at what it used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SettleRequest {

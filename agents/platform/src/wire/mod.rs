@@ -12,7 +12,10 @@ pub use facts::{
     Admission, AttemptResult, Dependency, DesiredKind, DesiredPod, Fact, GuardOutcome, JobResult,
     ModelBinding, NewFact, PersonDecision, PodOutcome, PodPhase,
 };
-pub use ledger::{OpAnswer, OpRequest, ReserveAnswer, ReserveRequest, SettleRequest};
+pub use ledger::{
+    LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS, OpAnswer, OpRequest,
+    Refusal, ReserveAnswer, ReserveRequest, SettleRequest,
+};
 pub use messages::{Envelope, EscalationRaised, GuardRequest, Message, ReviewRequest};
 pub use pods::{ArtifactStored, Credential, JobContext, TryContext};
 pub use view::{TaskView, ViewCondition};

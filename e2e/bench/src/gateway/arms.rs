@@ -86,8 +86,7 @@ async fn golden(server: &Arc<Postgres>, upstream: &Child, seconds: f64) -> Resul
     }
     let load = Load::new(Arc::clone(&town.target), bearers);
     let mut arm = Arm::new(GOLDEN);
-    let watched =
-        Watched { pid: Some(town.gateway.pid()), metrics: Some((&town.target, &town.ledger_target)) };
+    let watched = Watched { pid: Some(town.gateway.pid()), metrics: Some(&town.target) };
     measure::all(&mut arm, &load, watched, seconds).await?;
     town.audit(load.answered(), &mut arm).await?;
     town.stop().await?;

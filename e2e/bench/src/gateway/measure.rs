@@ -23,8 +23,8 @@ const ENOUGH: usize = 20;
 pub(crate) struct Watched<'a> {
     /// The process that is measured; none for the upstream alone.
     pub(crate) pid: Option<u32>,
-    /// The gateway's and the ledger's metrics.
-    pub(crate) metrics: Option<(&'a Target, &'a Target)>,
+    /// The gateway's metrics.
+    pub(crate) metrics: Option<&'a Target>,
 }
 
 /// Peak, streams and rates. The peak comes first and warms up; the highest rate may leave a queue behind.
@@ -126,8 +126,8 @@ struct Waits {
 
 impl Waits {
     async fn read(watched: Watched<'_>) -> Result<Option<Self>> {
-        let Some((gateway, ledger)) = watched.metrics else { return Ok(None) };
+        let Some(gateway) = watched.metrics else { return Ok(None) };
         let reserves = Counted::read(gateway, RESERVE).await?;
-        Ok(Some(Self { reserves, settles: Counted::read(ledger, SETTLE).await? }))
+        Ok(Some(Self { reserves, settles: Counted::read(gateway, SETTLE).await? }))
     }
 }

@@ -6,24 +6,19 @@ use super::scrape::fine;
 use super::serve::as_service;
 use crate::reservations::{self, CLIENTS};
 use anyhow::{Context as _, Result};
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
 use futures::future::BoxFuture;
 use golden_crds::ModelProvider;
 use golden_crds::common::LocalRef;
 use golden_crds::model_provider::{ModelProviderSpec, ModelSpec, Protocol};
-use golden_gateway::{Gateway, Inflight, Metrics, Providers, SecretData, Secrets};
+use golden_gateway::{Gateway, Memory, Metrics, Providers, SecretData, Secrets};
 use golden_ledger_service::{CALLER, Leases, keep_expiring};
 use golden_platform::auth::{Authenticator, Caller, Fixed};
 use golden_platform::http::{Health, ServiceClient, TokenFile, client};
 use golden_platform::{CancellationToken, db, telemetry};
 use kube::runtime::{reflector, watcher};
-use prometheus::Histogram;
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
 use uuid::Uuid;
 
 pub(crate) const GOLDEN: &str = "golden-system";
@@ -31,7 +26,7 @@ pub(crate) const GOLDEN: &str = "golden-system";
 pub(crate) const NAMESPACE: &str = "bench";
 /// Of one provider the gateway runs 64 calls at once; an install has several.
 pub(crate) const PROVIDERS: usize = 8;
-/// Of each reserve as the gateway sees it, and of each settlement as the ledger does.
+/// Of each reserve and of each settlement, as the gateway sees them.
 pub(crate) const RESERVE: &str = "golden_bench_reserve_seconds";
 pub(crate) const SETTLE: &str = "golden_bench_settle_seconds";
 
@@ -45,23 +40,11 @@ pub(crate) async fn ledger(database_url: &str, stop: CancellationToken) -> Resul
     let ledger = golden_ledger_service::Ledger::new(pool.clone(), Leases::default());
     let ending = tokio::spawn(keep_expiring(ledger.clone(), stop.clone()));
     let metrics = telemetry::Metrics::new("ledger")?;
-    let settles = fine(SETTLE, "Time of one settlement, as the ledger sees it.")?;
-    metrics.registry().register(Box::new(settles.clone()))?;
     let gateway = Caller::service(GOLDEN, CALLER);
     let known = [(token(Uuid::nil()), gateway)].into();
-    let routes = golden_ledger_service::router(ledger, GOLDEN, Authenticator::new(Fixed(known)))
-        .layer(from_fn_with_state(settles, settlements));
+    let routes = golden_ledger_service::router(ledger, GOLDEN, Authenticator::new(Fixed(known)));
     as_service(routes, Health::new(metrics).postgres(pool), stop).await?;
     ending.await.context("the task that ends leases")
-}
-
-async fn settlements(State(seconds): State<Histogram>, request: Request, next: Next) -> Response {
-    let (begun, settles) = (Instant::now(), request.uri().path() == "/v1/settle");
-    let answer = next.run(request).await;
-    if settles {
-        seconds.observe(begun.elapsed().as_secs_f64());
-    }
-    answer
 }
 
 pub(crate) async fn gateway(
@@ -83,10 +66,12 @@ pub(crate) async fn gateway(
         writer.apply_watcher_event(&watcher::Event::Apply(made));
     }
     let registry = telemetry::Metrics::new("gateway")?;
-    let reserve_seconds = fine(RESERVE, "Time of one reserve, as the gateway sees it.")?;
-    registry.registry().register(Box::new(reserve_seconds.clone()))?;
     let mut metrics = Metrics::new(&registry)?;
-    metrics.reserve_seconds = reserve_seconds;
+    metrics.reserve_seconds = fine(RESERVE, "Time of one reserve.")?;
+    metrics.settle_seconds = fine(SETTLE, "Time of one settlement.")?;
+    for seconds in [&metrics.reserve_seconds, &metrics.settle_seconds] {
+        registry.registry().register(Box::new(seconds.clone()))?;
+    }
     let pool = db::connect(database_url, db::POOL_SIZE)?;
     let known: HashMap<String, Caller> = pods
         .iter()
@@ -106,7 +91,7 @@ pub(crate) async fn gateway(
         metrics,
         namespace: GOLDEN.into(),
         upstream: golden_gateway::upstream_client()?,
-        inflight: Inflight::default(),
+        memory: Memory::default(),
         money: tokio::sync::broadcast::Sender::new(golden_gateway::NOTICES_KEPT),
         stop: stop.clone(),
         calls: tokio_util::task::TaskTracker::new(),

@@ -29,7 +29,6 @@ pub(crate) struct Town {
     pub(crate) gateway: Child,
     ledger: Child,
     pub(crate) target: Arc<Target>,
-    pub(crate) ledger_target: Target,
 }
 
 impl Town {
@@ -55,7 +54,6 @@ impl Town {
             pods,
             taken: 0,
             target: Arc::new(Target::new(&gateway.url)),
-            ledger_target: Target::new(&ledger.url),
             gateway,
             ledger,
         })

@@ -4,7 +4,6 @@
 //! All faults stand side by side in one namespace; then all are mended, and every task must complete.
 
 use crate::support::tools;
-use anyhow::Context as _;
 use golden_cluster::images;
 use golden_scenarios::install::condition;
 use golden_scenarios::tools::{Tools, wait_for};

@@ -1,0 +1,113 @@
+//! Calls of the ledger's service. What is asked of it while it is being asked goes with the next request: a lone call waits
+//! for nobody, and under load many calls cost one request.
+
+use golden_platform::http::{CallError, ServiceClient};
+use golden_platform::wire::{
+    LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS,
+};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+const PATH: &str = "/v1/operations";
+/// Requests at once. The ledger writes one batch while the next one gathers: with one request there would be nothing to
+/// gather, and more only make each smaller.
+const AT_ONCE: usize = 2;
+
+/// The ledger's service.
+#[derive(Clone)]
+pub(crate) struct Batches(Arc<Shared>);
+
+struct Shared {
+    service: ServiceClient,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    requests: usize,
+}
+
+type Sender = oneshot::Sender<Result<LedgerAnswer, CallError>>;
+
+struct Waiting {
+    operation: LedgerOperation,
+    answer: Sender,
+}
+
+impl Batches {
+    pub(crate) fn new(service: ServiceClient) -> Self {
+        Self(Arc::new(Shared { service, queue: Mutex::default() }))
+    }
+
+    pub(crate) fn service(&self) -> &ServiceClient {
+        &self.0.service
+    }
+
+    /// Asks. The operation goes on if nobody waits for its answer any more.
+    pub(crate) async fn ask(&self, operation: LedgerOperation) -> Result<LedgerAnswer, CallError> {
+        let (answer, answered) = oneshot::channel();
+        if self.put(Waiting { operation, answer }) {
+            let all = self.clone();
+            tokio::spawn(async move {
+                while let Some(batch) = all.next() {
+                    all.send(batch).await;
+                }
+            });
+        }
+        answered.await.unwrap_or_else(|_| Err(self.malformed("nothing about this operation")))
+    }
+
+    /// Puts it into the queue; true where nobody empties it who has not enough to do already.
+    fn put(&self, waiting: Waiting) -> bool {
+        let mut queue = self.queue();
+        queue.waiting.push_back(waiting);
+        let more = queue.requests < AT_ONCE;
+        queue.requests += usize::from(more);
+        more
+    }
+
+    /// What goes with the next request; nothing ends the one who asks.
+    fn next(&self) -> Option<Vec<Waiting>> {
+        let mut queue = self.queue();
+        if queue.waiting.is_empty() {
+            queue.requests -= 1;
+            return None;
+        }
+        let many = queue.waiting.len().min(MOST_OPERATIONS);
+        Some(queue.waiting.drain(..many).collect())
+    }
+
+    async fn send(&self, batch: Vec<Waiting>) {
+        let (operations, senders): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|w| (w.operation, w.answer)).unzip();
+        let asked = self.0.service.post::<_, LedgerAnswers>(PATH, &LedgerOperations { operations }).await;
+        match asked {
+            Ok(LedgerAnswers { answers }) if answers.len() == senders.len() => {
+                for (sender, answer) in senders.into_iter().zip(answers) {
+                    let _ = sender.send(Ok(answer));
+                }
+            }
+            Ok(_) => fail(senders, &self.malformed("another number of answers than it was asked for")),
+            Err(error) => fail(senders, &error),
+        }
+    }
+
+    fn malformed(&self, what: &str) -> CallError {
+        CallError::Malformed { url: self.0.service.url(PATH), message: format!("it says {what}") }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn fail(senders: Vec<Sender>, error: &CallError) {
+    for sender in senders {
+        let _ = sender.send(Err(error.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

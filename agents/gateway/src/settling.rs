@@ -1,0 +1,115 @@
+//! Settlements under way. An answer does not wait for its settlement, so that what it leaves of its reservation comes
+//! back a moment after it: a call that finds its budget exhausted waits for that moment before it believes it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How long a call waits for the settlements before it; while the ledger is away they take longer.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// The settlements of this process.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settling(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    numbers: Mutex<Numbers>,
+    landed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Numbers {
+    next: u64,
+    under_way: BTreeSet<u64>,
+}
+
+/// A settlement under way, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Settlement {
+    all: Settling,
+    number: u64,
+}
+
+impl Settling {
+    pub(crate) fn begin(&self) -> Settlement {
+        let mut numbers = self.numbers();
+        let number = numbers.next;
+        numbers.next += 1;
+        numbers.under_way.insert(number);
+        drop(numbers);
+        Settlement { all: self.clone(), number }
+    }
+
+    /// The number that the next settlement will have, where any is under way.
+    pub(crate) fn under_way(&self) -> Option<u64> {
+        let numbers = self.numbers();
+        (!numbers.under_way.is_empty()).then_some(numbers.next)
+    }
+
+    /// Waits a moment until the settlements before a number have landed.
+    pub(crate) async fn landed_before(&self, number: u64) {
+        let landed = async {
+            loop {
+                // Listens before it looks.
+                let mut landed = std::pin::pin!(self.0.landed.notified());
+                landed.as_mut().enable();
+                if self.first().is_none_or(|first| first >= number) {
+                    return;
+                }
+                landed.await;
+            }
+        };
+        let _ = tokio::time::timeout(WAIT, landed).await;
+    }
+
+    /// Waits a moment until what is under way has landed.
+    pub(crate) async fn landed(&self) {
+        if let Some(number) = self.under_way() {
+            self.landed_before(number).await;
+        }
+    }
+
+    fn first(&self) -> Option<u64> {
+        self.numbers().under_way.first().copied()
+    }
+
+    fn numbers(&self) -> MutexGuard<'_, Numbers> {
+        self.0.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Settlement {
+    fn drop(&mut self) {
+        self.all.numbers().under_way.remove(&self.number);
+        self.all.0.landed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn those_before_are_waited_for_and_those_after_are_not() {
+        let settling = Settling::default();
+        assert_eq!(settling.under_way(), None);
+        settling.landed().await;
+        let (first, second) = (settling.begin(), settling.begin());
+        let mark = settling.under_way().unwrap();
+        let later = settling.begin();
+        let mut waits = Box::pin(settling.landed_before(mark));
+        assert!(futures::poll!(&mut waits).is_pending());
+        drop(first);
+        assert!(futures::poll!(&mut waits).is_pending());
+        drop(second);
+        waits.await;
+        let begun = tokio::time::Instant::now();
+        settling.landed().await;
+        assert_eq!(begun.elapsed(), WAIT, "not for ever");
+        drop(later);
+        settling.landed().await;
+        assert_eq!(begun.elapsed(), WAIT);
+    }
+}
