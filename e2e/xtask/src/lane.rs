@@ -73,7 +73,7 @@ fn stream(command: &mut Command, mut line: impl FnMut(&str)) -> Result<bool> {
 }
 
 /// `test result: ok. 12 passed; 0 failed; …`
-fn closing_line(line: &str) -> Option<(u64, u64)> {
+pub(crate) fn closing_line(line: &str) -> Option<(u64, u64)> {
     let rest = line.trim().strip_prefix("test result: ")?;
     let number = |word: &str| -> Option<u64> {
         let before = rest.split(&format!(" {word}")).next()?;

@@ -1,6 +1,7 @@
 //! The developer's commands: `cargo xtask --help` lists them.
 
 mod bench;
+mod binaries;
 mod build;
 mod cargo;
 mod chaos;

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold, the quick things first, the local cluster last.
 
+use crate::binaries;
 use crate::cargo::cargo;
 use crate::lane::{self, Outcome};
 use anyhow::{Result, bail};
@@ -26,11 +27,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             "lints",
             cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         ),
-        lane::tests(
-            "unit, property, stores, apiserver",
-            // Most of these wait for servers, not for a core.
-            cargo().args(["test", "--workspace", "--no-fail-fast"]).env("RUST_TEST_THREADS", "4"),
-        ),
+        binaries::lane("unit, property, stores, apiserver"),
     ];
     if !args.fast {
         lanes.push(lane::tests(
