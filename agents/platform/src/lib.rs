@@ -6,6 +6,7 @@ pub mod artifacts;
 pub mod auth;
 pub mod breaker;
 pub mod budget_questions;
+pub mod cache;
 pub mod class;
 pub mod closing;
 pub mod config;

@@ -7,6 +7,8 @@
 mod accounts;
 #[path = "it/artifacts.rs"]
 mod artifacts;
+#[path = "it/cache.rs"]
+mod cache;
 #[path = "it/callers.rs"]
 mod callers;
 #[path = "it/consuming.rs"]

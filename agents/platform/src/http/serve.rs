@@ -15,6 +15,7 @@ use http::StatusCode;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::Cache;
 use crate::telemetry::Metrics;
 use crate::{db, nats};
 
@@ -23,6 +24,7 @@ const GATE: Duration = Duration::from_secs(2);
 /// Requests in hand may take this long once the process stops; kubelet's own patience is 30 s.
 const DRAIN: Duration = Duration::from_secs(25);
 
+type Note = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 type Gate = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// What /readyz asks and /metrics shows.
@@ -30,11 +32,13 @@ type Gate = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync
 pub struct Health {
     metrics: Metrics,
     gates: Vec<(&'static str, Gate)>,
+    /// What is told beside the gates and closes none.
+    notes: Vec<(&'static str, Note)>,
 }
 
 impl Health {
     pub fn new(metrics: Metrics) -> Self {
-        Self { metrics, gates: Vec::new() }
+        Self { metrics, gates: Vec::new(), notes: Vec::new() }
     }
 
     /// Ready only while this says so; the error is shown.
@@ -45,6 +49,15 @@ impl Health {
         R: Future<Output = Result<(), String>> + Send + 'static,
     {
         self.gates.push((name, Arc::new(move || Box::pin(open()))));
+        self
+    }
+
+    /// Says how Redis stands. Ready all the same: everything goes on without it.
+    #[must_use]
+    pub fn cache(mut self, cache: Option<Cache>) -> Self {
+        if let Some(cache) = cache {
+            self.notes.push(("redis", Arc::new(move || cache.standing())));
+        }
         self
     }
 
@@ -125,6 +138,12 @@ async fn ready(State(health): State<Health>) -> Response {
         let _ = match open {
             Ok(()) => writeln!(text, "[+] {name} ok"),
             Err(why) => writeln!(text, "[-] {name}: {why}"),
+        };
+    }
+    for (name, note) in &health.notes {
+        let _ = match note() {
+            Ok(()) => writeln!(text, "[+] {name} ok"),
+            Err(why) => writeln!(text, "[~] {name}: {why}"),
         };
     }
     (if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text).into_response()

@@ -77,6 +77,20 @@ impl Server {
         Ok(())
     }
 
+    /// Stops it where it stands, as a machine does that is out of breath: connections stay and nothing is answered.
+    pub(crate) fn freeze(&self) {
+        if let Some(child) = self.child().as_ref() {
+            signal(child, Signal::STOP);
+        }
+    }
+
+    /// Lets a frozen server go on.
+    pub(crate) fn thaw(&self) {
+        if let Some(child) = self.child().as_ref() {
+            signal(child, Signal::CONT);
+        }
+    }
+
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child().as_ref().map(Child::id)
     }
