@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use golden_platform::cache::Cache;
 use golden_platform::http;
 use golden_platform::telemetry::Metrics;
 use golden_platform::wire::{LedgerAnswer, LedgerOperation, Refusal, ReserveAnswer, ReserveRequest};
 use sqlx::PgPool;
 
 use crate::Error;
+use crate::answers::Answers;
 use crate::engine::Engine;
 use crate::metrics::Figures;
 
 /// Longest text field of a request.
-const MAX_TEXT: usize = 253;
+pub(crate) const MAX_TEXT: usize = 253;
 /// How long the ledger waits to hear of a call again.
 #[derive(Clone, Copy, Debug)]
 pub struct Leases {
@@ -33,25 +35,40 @@ impl Default for Leases {
 pub struct Ledger {
     pub(crate) pool: PgPool,
     pub(crate) engine: Engine,
+    /// How calls ended; none where nothing is remembered.
+    pub(crate) answers: Option<Answers>,
 }
 
 impl Ledger {
     /// Starts its writer on the current runtime; it ends with the last clone.
     pub fn new(pool: PgPool, leases: Leases) -> Self {
-        Self { engine: Engine::start(&pool, leases, None), pool }
+        Self { engine: Engine::start(&pool, leases, None), pool, answers: None }
     }
 
     /// The same, with metrics.
     pub fn measured(pool: PgPool, leases: Leases, metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let figures = Some(Figures::new(metrics)?);
-        Ok(Self { engine: Engine::start(&pool, leases, figures), pool })
+        Ok(Self { engine: Engine::start(&pool, leases, figures), pool, answers: None })
+    }
+
+    /// The same, which remembers for five minutes how calls ended, if there is a Redis to keep it in.
+    pub fn remembering(self, cache: Option<&Cache>, metrics: &Metrics) -> Result<Self, prometheus::Error> {
+        let begin = |cache: &Cache| Answers::start(cache.clone(), self.pool.clone(), metrics);
+        let answers = cache.map(begin).transpose()?;
+        Ok(Self { answers, ..self })
     }
 
     /// Reserves on every account of the task's path, or on none. The same key with the same request is answered
     /// with what became of it.
     pub async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, Error> {
         check(request)?;
-        self.engine.reserve(request.clone()).await
+        let Some(answers) = &self.answers else { return self.engine.reserve(request.clone()).await };
+        if let Some(answer) = answers.of_reserve(request) {
+            return Ok(answer);
+        }
+        let answer = self.engine.reserve(request.clone()).await?;
+        answers.reserved(request, &answer);
+        Ok(answer)
     }
 
     /// Any operation, as it is asked for and answered over HTTP.

@@ -1,6 +1,6 @@
 //! Moving a reservation on: dispatch, settle, release, and the end of its lease.
 
-use golden_ledger::{Amount, Event};
+use golden_ledger::{Amount, Event, State};
 use golden_platform::wire::{OpAnswer, SettleRequest};
 
 use crate::Error;
@@ -51,7 +51,20 @@ impl Ledger {
     }
 
     async fn transit(&self, op_key: &str, wanted: Move) -> Result<OpAnswer, Error> {
-        let state = self.engine.transit(op_key, wanted).await?;
+        let state = self.moved(op_key, wanted).await?;
         Ok(OpAnswer { state: state.as_str().to_owned() })
+    }
+
+    async fn moved(&self, op_key: &str, wanted: Move) -> Result<State, Error> {
+        let Some(answers) = &self.answers else { return self.engine.transit(op_key, wanted).await };
+        // Whose lease is looked at was found open a moment ago.
+        if !wanted.only_overdue
+            && let Some(answer) = answers.of_move(op_key, wanted).await
+        {
+            return answer;
+        }
+        let state = self.engine.transit(op_key, wanted).await?;
+        answers.moved(op_key, state);
+        Ok(state)
     }
 }

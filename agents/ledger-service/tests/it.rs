@@ -3,6 +3,8 @@
 // Helpers of tests panic as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "it/answers.rs"]
+mod answers;
 #[path = "it/crash.rs"]
 mod crash;
 #[path = "it/grants.rs"]
