@@ -100,7 +100,8 @@ pub struct ModelProviderSpec {
     #[schemars(length(max = 4))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub fallbacks: Vec<ModelRef>,
-    /// How much of it is used. Each replica of the gateway counts for itself.
+    /// How much of it is used. The replicas of the gateway count together in Redis; without it each counts for itself
+    /// (condition LimitsShared).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<ProviderLimits>,
     /// How long it may take.

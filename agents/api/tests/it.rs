@@ -348,7 +348,8 @@ async fn a_namespaces_readers_see_how_the_gateway_fares_with_its_providers() {
     use golden_platform::provider_health::{Standing, write};
     let world = World::new().await;
     for (namespace, trouble) in [("checkout", Some("BreakerOpen")), ("billing", None)] {
-        let standing = Standing { state: "OPEN", failures: 0, trouble, message: "it answered 503".into() };
+        let standing =
+            Standing { state: "OPEN", failures: 0, trouble, message: "it answered 503".into(), limits: None };
         write(&world.pool, (namespace, "models", Uuid::new_v4()), "gateway-0", &standing).await.unwrap();
     }
     let (status, breakers) = world.call("reader", Method::GET, "breakers").await;

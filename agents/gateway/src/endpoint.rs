@@ -51,8 +51,8 @@ impl Endpoint {
     }
 
     /// Lets a call go at once, if the provider's limits have room and nobody waits.
-    pub(crate) fn pass_now(&self, plan: &Plan) -> Option<Pass> {
-        self.health.line.pass_now(tokens(plan))
+    pub(crate) async fn pass_now(&self, plan: &Plan) -> Option<Pass> {
+        self.health.line.pass_now(tokens(plan)).await
     }
 
     /// Waits in line until the provider's limits have room for a call.
@@ -112,7 +112,7 @@ mod tests {
             modern_cap: false,
             fallbacks: vec![],
             timeouts: ProviderTimeouts::default(),
-            health: Arc::new(Health::new(Breakers::default().get("models"))),
+            health: Arc::new(Health::new(Breakers::default().get("models"), None)),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use crate::line::Line;
 use crate::retry::Failure;
+use crate::shared::SharedLimits;
 use crate::upstream::Failed;
 use golden_crds::conditions::model_provider::{BREAKER_OPEN, ENDPOINT_UNREACHABLE, KEY_REFUSED};
-use golden_crds::model_provider::{ModelProviderSpec, ProviderBreaker};
+use golden_crds::model_provider::{ModelProviderSpec, ProviderBreaker, ProviderLimits};
 use golden_platform::breaker::{Circuit, Refused, Settings, State};
 use golden_platform::provider_health::Standing;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,10 +38,10 @@ struct Place {
 }
 
 impl Health {
-    pub(crate) fn new(circuit: Arc<Circuit>) -> Self {
+    pub(crate) fn new(circuit: Arc<Circuit>, shared: Option<Arc<SharedLimits>>) -> Self {
         Self {
             circuit,
-            line: Line::new(golden_crds::model_provider::ProviderLimits::default()),
+            line: Line::new(ProviderLimits::default(), shared),
             place: Mutex::default(),
             last: Mutex::default(),
         }
@@ -49,7 +50,8 @@ impl Health {
     /// Goes by a spec from now on. A provider that is called elsewhere, or with another key, begins anew: what failed
     /// before was mended, perhaps.
     pub(crate) fn follow(&self, uid: Option<&str>, spec: &ModelProviderSpec) {
-        self.line.limit(&spec.limits.clone().unwrap_or_default());
+        let own = uid.and_then(|uid| uid.parse().ok());
+        self.line.limit(own, &spec.limits.clone().unwrap_or_default());
         let breaker = spec.breaker.clone().unwrap_or_default();
         self.circuit.set(settings(&breaker));
         let place = Place {
@@ -108,7 +110,7 @@ impl Health {
         };
         // A probe under way is no news.
         let state = if open { "OPEN" } else { state.name() };
-        Some(Standing { state, failures, trouble, message })
+        Some(Standing { state, failures, trouble, message, limits: self.line.counting() })
     }
 
     pub(crate) fn asked(&self) -> Option<Instant> {

@@ -1,11 +1,16 @@
 //! The line before a provider: calls above its limits wait, first come first served, not for ever and not too many.
+//!
+//! A call needs a place among those of this replica and, where replicas count together, one among those of all.
 
 use crate::rates::{Busy, Rates, Taken};
+use crate::shared::{Lease, SharedLimits};
+use golden_crds::conditions::model_provider::{CACHE_UNREACHABLE, SHARED};
 use golden_crds::model_provider::ProviderLimits;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 /// How long a call waits: well within the lease of its reservation.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,6 +23,10 @@ const UNKNOWN: u64 = u64::MAX;
 #[derive(Debug)]
 pub(crate) struct Line {
     rates: Mutex<Rates>,
+    /// What all replicas use; none where this one counts alone.
+    shared: Option<Arc<SharedLimits>>,
+    /// Of the ModelProvider: what the shared count goes by.
+    provider: Mutex<Option<Uuid>>,
     /// Held by the first in line. Fair: whoever asked first is next.
     head: tokio::sync::Mutex<()>,
     waiting: AtomicUsize,
@@ -30,6 +39,7 @@ pub(crate) struct Line {
 pub(crate) struct Pass {
     line: Arc<Line>,
     taken: Taken,
+    lease: Option<Box<Lease>>,
     sent: bool,
     used: AtomicU64,
 }
@@ -41,28 +51,31 @@ pub(crate) struct Full {
 }
 
 impl Line {
-    pub(crate) fn new(limits: ProviderLimits) -> Arc<Self> {
+    pub(crate) fn new(limits: ProviderLimits, shared: Option<Arc<SharedLimits>>) -> Arc<Self> {
         Arc::new(Self {
             rates: Mutex::new(Rates::new(limits, Instant::now())),
+            shared,
+            provider: Mutex::default(),
             head: tokio::sync::Mutex::default(),
             waiting: AtomicUsize::default(),
             moved: Notify::new(),
         })
     }
 
-    /// Other limits, also for those that wait already.
-    pub(crate) fn limit(&self, limits: &ProviderLimits) {
+    /// Other limits, also for those that wait already, of the provider with that uid.
+    pub(crate) fn limit(&self, provider: Option<Uuid>, limits: &ProviderLimits) {
+        *self.provider.lock().unwrap_or_else(PoisonError::into_inner) = provider;
         if self.rates().limit(limits) {
             self.moved.notify_one();
         }
     }
 
     /// Goes at once, if there is room and nobody waits.
-    pub(crate) fn pass_now(self: &Arc<Self>, tokens: u64) -> Option<Pass> {
+    pub(crate) async fn pass_now(self: &Arc<Self>, tokens: u64) -> Option<Pass> {
         if self.waiting.load(Ordering::Relaxed) > 0 {
             return None;
         }
-        self.take(tokens).ok()
+        self.take(tokens).await.ok()
     }
 
     /// Waits for its turn and for room.
@@ -74,7 +87,7 @@ impl Line {
             let _head = self.head.lock().await;
             loop {
                 let moved = self.moved.notified();
-                match self.take(tokens) {
+                match self.take(tokens).await {
                     Ok(pass) => return pass,
                     Err(Busy::UnderWay) => moved.await,
                     Err(Busy::For(wait)) => {
@@ -86,14 +99,38 @@ impl Line {
         tokio::time::timeout(PATIENCE, turn).await.map_err(|_| Full { retry_after: self.soonest(tokens) })
     }
 
-    fn take(self: &Arc<Self>, tokens: u64) -> Result<Pass, Busy> {
+    /// While all replicas are asked nothing is held here: who waits would not hear that it came free again.
+    async fn take(self: &Arc<Self>, tokens: u64) -> Result<Pass, Busy> {
+        self.rates().room(tokens, Instant::now())?;
+        let lease = self.lease(tokens).await?;
         let taken = self.rates().take(tokens, Instant::now())?;
-        Ok(Pass { line: Arc::clone(self), taken, sent: false, used: AtomicU64::new(UNKNOWN) })
+        Ok(Pass {
+            line: Arc::clone(self),
+            taken,
+            lease: lease.map(Box::new),
+            sent: false,
+            used: AtomicU64::new(UNKNOWN),
+        })
     }
 
-    /// When there may be room, as it stands now.
-    fn soonest(self: &Arc<Self>, tokens: u64) -> Duration {
-        match self.take(tokens) {
+    /// A place among the calls of all replicas; none where nobody counts them now.
+    async fn lease(&self, tokens: u64) -> Result<Option<Lease>, Busy> {
+        let provider = *self.provider.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(shared), Some(provider)) = (&self.shared, provider) else { return Ok(None) };
+        let limits = self.rates().limits().clone();
+        shared.take(provider, tokens, &limits).await.transpose()
+    }
+
+    /// How the limits are counted, as a reason of the condition LimitsShared; none where this replica was meant to count
+    /// alone.
+    pub(crate) fn counting(&self) -> Option<&'static str> {
+        let shared = self.shared.as_ref()?;
+        Some(if shared.is_reachable() { SHARED } else { CACHE_UNREACHABLE })
+    }
+
+    /// When there may be room, as it stands here now.
+    fn soonest(&self, tokens: u64) -> Duration {
+        match self.rates().room(tokens, Instant::now()) {
             Err(Busy::For(wait)) => wait,
             Ok(_) | Err(Busy::UnderWay) => Duration::from_secs(1),
         }
@@ -123,6 +160,9 @@ impl Drop for Pass {
             UNKNOWN => self.taken.tokens(),
             used => used,
         };
+        if let Some(lease) = self.lease.as_mut().filter(|_| self.sent) {
+            lease.used(used);
+        }
         self.line.rates().end(self.taken, self.sent.then_some(used));
         self.line.moved.notify_one();
     }
@@ -149,31 +189,31 @@ mod tests {
     use super::*;
 
     fn line(concurrent: i64) -> Arc<Line> {
-        Line::new(ProviderLimits { max_concurrent: concurrent, ..ProviderLimits::default() })
+        Line::new(ProviderLimits { max_concurrent: concurrent, ..ProviderLimits::default() }, None)
     }
 
     #[tokio::test]
     async fn who_came_first_goes_first_and_nobody_passes_by() {
         let line = line(1);
-        let pass = line.pass_now(1).unwrap();
+        let pass = line.pass_now(1).await.unwrap();
         let mut first = Box::pin(line.pass(1));
         assert!(futures::poll!(&mut first).is_pending());
         let mut second = Box::pin(line.pass(1));
         assert!(futures::poll!(&mut second).is_pending());
         drop(pass);
-        assert!(line.pass_now(1).is_none(), "others wait");
+        assert!(line.pass_now(1).await.is_none(), "others wait");
         assert!(futures::poll!(&mut second).is_pending());
         let pass = first.await.unwrap();
         assert!(futures::poll!(&mut second).is_pending());
         drop(pass);
         drop(second.await.unwrap());
-        assert!(line.pass_now(1).is_some());
+        assert!(line.pass_now(1).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_ever_and_not_too_many_wait() {
         let line = line(1);
-        let _pass = line.pass_now(1).unwrap();
+        let _pass = line.pass_now(1).await.unwrap();
         let begun = tokio::time::Instant::now();
         let mut waiting: Vec<_> = (0..LONGEST).map(|_| Box::pin(line.pass(1))).collect();
         for wait in &mut waiting {
@@ -190,10 +230,10 @@ mod tests {
     #[tokio::test]
     async fn more_room_is_seen_by_those_that_wait_already() {
         let line = line(1);
-        let _pass = line.pass_now(1).unwrap();
+        let _pass = line.pass_now(1).await.unwrap();
         let mut waits = Box::pin(line.pass(1));
         assert!(futures::poll!(&mut waits).is_pending());
-        line.limit(&ProviderLimits { max_concurrent: 2, ..ProviderLimits::default() });
+        line.limit(None, &ProviderLimits { max_concurrent: 2, ..ProviderLimits::default() });
         assert!(waits.await.is_ok());
     }
 }

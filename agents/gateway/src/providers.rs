@@ -4,6 +4,7 @@ use crate::endpoint::Endpoint;
 use crate::error::CallError;
 use crate::health::Health;
 use crate::secret::may_use;
+use crate::shared::SharedLimits;
 use futures::future::BoxFuture;
 use golden_crds::ModelProvider;
 use golden_crds::agent_team::ModelRef;
@@ -69,6 +70,7 @@ pub struct Providers {
     golden_namespace: String,
     health: Mutex<HashMap<Names, Arc<Health>>>,
     breakers: Breakers,
+    shared: Option<Arc<SharedLimits>>,
     keys: Mutex<HashMap<Names, (Instant, SecretData)>>,
 }
 
@@ -80,6 +82,7 @@ impl Providers {
             golden_namespace: golden_namespace.to_owned(),
             health: Mutex::default(),
             breakers: Breakers::default(),
+            shared: None,
             keys: Mutex::default(),
         }
     }
@@ -88,6 +91,13 @@ impl Providers {
     #[must_use]
     pub fn with_breakers(mut self, breakers: &Breakers) -> Self {
         self.breakers = breakers.clone();
+        self
+    }
+
+    /// The same, with limits that all replicas of the gateway count together.
+    #[must_use]
+    pub fn with_shared_limits(mut self, shared: Option<Arc<SharedLimits>>) -> Self {
+        self.shared = shared;
         self
     }
 
@@ -186,7 +196,10 @@ impl Providers {
 
     fn health(&self, namespace: &str, name: &str) -> Arc<Health> {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || Arc::new(Health::new(self.breakers.get(&format!("model/{namespace}/{name}"))));
+        let made = || {
+            let circuit = self.breakers.get(&format!("model/{namespace}/{name}"));
+            Arc::new(Health::new(circuit, self.shared.clone()))
+        };
         Arc::clone(health.entry((namespace.to_owned(), name.to_owned())).or_insert_with(made))
     }
 

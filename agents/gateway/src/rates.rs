@@ -1,4 +1,4 @@
-//! How much of a provider is in use, and whether one more call fits its limits. Pure.
+//! How much of a provider this replica uses, and whether one more call fits its limits. Pure.
 //!
 //! A window of whole seconds, not a bucket that refills: of a bucket up to twice its rate may leave within a minute, which
 //! is what providers refuse. What a call reserved and did not use is given back.
@@ -100,8 +100,12 @@ impl Rates {
         other
     }
 
-    /// Takes a place for a call of at most so many tokens.
-    pub(crate) fn take(&mut self, tokens: u64, now: Instant) -> Result<Taken, Busy> {
+    pub(crate) fn limits(&self) -> &ProviderLimits {
+        &self.limits
+    }
+
+    /// Whether a call of at most so many tokens has a place now. The second it is in.
+    pub(crate) fn room(&mut self, tokens: u64, now: Instant) -> Result<u64, Busy> {
         let whole = |limit: i64| u64::try_from(limit).unwrap_or(0);
         if self.under_way >= whole(self.limits.max_concurrent) {
             return Err(Busy::UnderWay);
@@ -115,6 +119,12 @@ impl Rates {
         if wait > 0 {
             return Err(Busy::For(Duration::from_secs(wait)));
         }
+        Ok(at)
+    }
+
+    /// Takes a place for a call of at most so many tokens.
+    pub(crate) fn take(&mut self, tokens: u64, now: Instant) -> Result<Taken, Busy> {
+        let at = self.room(tokens, now)?;
         self.under_way += 1;
         // Counted also without a limit: one that is written counts what went before.
         self.requests.add(1, at);

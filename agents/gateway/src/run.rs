@@ -4,11 +4,13 @@ use crate::app::{Gateway, Memory};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::providers::{KubeSecrets, Providers};
+use crate::shared::SharedLimits;
 use crate::{money, routes, standalone, standing, upstream};
 use anyhow::Context;
 use futures::StreamExt;
 use golden_crds::ModelProvider;
 use golden_platform::auth::Authenticator;
+use golden_platform::cache::Cache;
 use golden_platform::config::CommonArgs;
 use golden_platform::http::{Health, ServiceClient, TokenFile, client, serve};
 use golden_platform::{db, shutdown, telemetry};
@@ -23,7 +25,8 @@ use tokio_util::task::TaskTracker;
 const SETTLE: Duration = Duration::from_secs(4);
 
 /// What a file says instead; given beside one, an argument would only look as if it counted.
-const OF_CLUSTERS: [&str; 5] = ["database_url", "ledger_url", "namespace", "listen", "token_file"];
+const OF_CLUSTERS: [&str; 6] =
+    ["database_url", "redis_url", "ledger_url", "namespace", "listen", "token_file"];
 
 /// Calls models for attempts and voters, and pays for each call.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,6 +39,9 @@ pub struct Args {
     /// Postgres, as the role golden_service.
     #[arg(long, env = "GOLDEN_DATABASE_URL", hide_env_values = true, required_unless_present = "config")]
     pub database_url: Option<String>,
+    /// Redis: provider limits are counted for all replicas together. Without it each counts for itself.
+    #[arg(long, env = "GOLDEN_REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
     #[arg(long, env = "GOLDEN_LEDGER_URL", default_value = "http://golden-ledger:8080")]
     pub ledger_url: String,
 }
@@ -60,6 +66,7 @@ async fn in_cluster(args: Args) -> anyhow::Result<()> {
     let database_url = args.database_url.context("GOLDEN_DATABASE_URL is missing")?;
     let pool = db::connect(&database_url, db::POOL_SIZE)?;
     let token = TokenFile::new(&args.common.token_file);
+    let cache = Cache::of_service(args.redis_url.as_deref(), &registry).context("GOLDEN_REDIS_URL")?;
     let gateway = Arc::new(Gateway {
         pool: pool.clone(),
         ledger: Ledger::new(ServiceClient::new(client()?, &args.ledger_url, token)),
@@ -68,7 +75,8 @@ async fn in_cluster(args: Args) -> anyhow::Result<()> {
             Box::new(KubeSecrets(kube.clone())),
             &args.common.namespace,
         )
-        .with_breakers(registry.breakers()),
+        .with_breakers(registry.breakers())
+        .with_shared_limits(cache.clone().map(SharedLimits::start)),
         authenticator: Authenticator::kubernetes(kube),
         standalone: None,
         metrics: Metrics::new(&registry)?,
@@ -86,6 +94,7 @@ async fn in_cluster(args: Args) -> anyhow::Result<()> {
     let ledger = gateway.ledger.clone();
     let health = Health::new(registry)
         .postgres(pool)
+        .cache(cache)
         .gate("ledger", move || {
             let ledger = ledger.clone();
             async move { ledger.ping().await }

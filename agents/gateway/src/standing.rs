@@ -5,6 +5,7 @@
 
 use crate::app::Gateway;
 use crate::health::Health;
+use golden_crds::conditions::model_provider::CACHE_UNREACHABLE;
 use golden_platform::provider_health::{self, Standing};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -60,7 +61,8 @@ async fn tell_one(
 
 fn due(last: Option<&(Standing, Instant)>, standing: &Standing, asked: bool, now: Instant) -> bool {
     let Some((last, at)) = last else { return true };
-    let every = if standing.trouble.is_some() { AGAIN } else { STEADY };
+    let bad = standing.trouble.is_some() || standing.limits == Some(CACHE_UNREACHABLE);
+    let every = if bad { AGAIN } else { STEADY };
     let again = asked && now.saturating_duration_since(*at) >= every;
     last != standing || again
 }
@@ -72,8 +74,15 @@ mod tests {
     #[test]
     fn a_change_is_told_at_once_and_a_failure_again_while_somebody_asks() {
         let now = Instant::now();
-        let standing = |trouble| Standing { state: "OPEN", failures: 0, trouble, message: String::new() };
-        let (bad, good) = (standing(Some("BreakerOpen")), standing(None));
+        let standing = |trouble, limits| Standing {
+            state: "OPEN",
+            failures: 0,
+            trouble,
+            message: String::new(),
+            limits,
+        };
+        let (bad, good) = (standing(Some("BreakerOpen"), None), standing(None, Some("Shared")));
+        let alone = standing(None, Some("CacheUnreachable"));
         let last = |standing: &Standing| Some((standing.clone(), now));
         for (last, standing, asked, after, want) in [
             (None, &good, true, 0, true),
@@ -82,6 +91,9 @@ mod tests {
             (last(&bad), &bad, true, 29, false),
             (last(&bad), &bad, true, 30, true),
             (last(&bad), &bad, false, 30, false),
+            (last(&good), &alone, false, 0, true),
+            (last(&alone), &alone, true, 30, true),
+            (last(&alone), &good, false, 0, true),
             (last(&good), &good, true, 300, false),
             (last(&good), &good, true, 6 * 3600, true),
             (last(&good), &good, false, 6 * 3600, false),

@@ -82,7 +82,7 @@ impl Call {
                 return Ok(self.not_asked(error));
             }
             let keys = tries.next();
-            let paying = (&keys, target.endpoint.pass_now(&target.plan));
+            let paying = (&keys, target.endpoint.pass_now(&target.plan).await);
             let funds =
                 reserve(&self.gateway, &self.caller.identity, &target.request, &target.plan, paying, client)
                     .await?;

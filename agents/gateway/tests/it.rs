@@ -20,6 +20,8 @@ mod python;
 mod races;
 #[path = "it/sdks.rs"]
 mod sdks;
+#[path = "it/shared.rs"]
+mod shared;
 #[path = "it/standalone.rs"]
 mod standalone;
 #[path = "it/traffic.rs"]

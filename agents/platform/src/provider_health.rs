@@ -17,6 +17,8 @@ pub struct Standing {
     /// A reason of the condition `Reachable`; none where it answers.
     pub trouble: Option<&'static str>,
     pub message: String,
+    /// A reason of the condition `LimitsShared`; none where it was given no Redis.
+    pub limits: Option<&'static str>,
 }
 
 /// The same as it is read.
@@ -29,6 +31,7 @@ pub struct Row {
     pub failures: i64,
     pub trouble: Option<String>,
     pub message: String,
+    pub limits: Option<String>,
     pub since: String,
     /// Whether the replica has said so lately; others have ended, or were not asked for a while.
     pub fresh: bool,
@@ -45,11 +48,11 @@ pub async fn write(
     let message: String = standing.message.chars().take(MAX_MESSAGE).collect();
     sqlx::query(
         "INSERT INTO provider_health AS h
-             (provider_uid, replica, namespace, name, state, failures, trouble, message)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             (provider_uid, replica, namespace, name, state, failures, trouble, message, limits)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (provider_uid, replica) DO UPDATE SET
              state = excluded.state, failures = excluded.failures, trouble = excluded.trouble,
-             message = excluded.message, seen = now(),
+             message = excluded.message, limits = excluded.limits, seen = now(),
              since = CASE WHEN h.trouble IS NOT DISTINCT FROM excluded.trouble THEN h.since ELSE now() END",
     )
     .bind(uid)
@@ -60,6 +63,7 @@ pub async fn write(
     .bind(i64::from(standing.failures))
     .bind(standing.trouble)
     .bind(message)
+    .bind(standing.limits)
     .execute(&mut *tx)
     .await?;
     sqlx::query("DELETE FROM provider_health WHERE seen < now() - interval '1 day'")
@@ -73,7 +77,7 @@ pub async fn write(
     tx.commit().await
 }
 
-const COLUMNS: &str = "SELECT name AS provider, replica, state, failures, trouble, message,
+const COLUMNS: &str = "SELECT name AS provider, replica, state, failures, trouble, message, limits,
     to_json(since)#>>'{}' AS since, seen > now() - interval '2 minutes' AS fresh FROM provider_health";
 
 /// How all replicas fare with one provider.

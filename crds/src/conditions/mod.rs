@@ -28,7 +28,7 @@ pub use kstatus::{KStatus, Lifecycle, RunState, kstatus, set_lifecycle, set_run_
 pub use set::{MAX_MESSAGE_BYTES, Status, find, is_true, remove_condition, set_condition};
 pub use types::{
     ACCEPTED, ADMITTED, ANSWERED, APPROVED, BUDGET_AVAILABLE, COMPLETE, CONSENSUS_REACHED, FAILED,
-    FALLBACKS_USABLE, GUARDS_PASSED, REACHABLE, READY, RECONCILING, STALLED,
+    FALLBACKS_USABLE, GUARDS_PASSED, LIMITS_SHARED, REACHABLE, READY, RECONCILING, STALLED,
 };
 
 /// The condition types with their documentation.

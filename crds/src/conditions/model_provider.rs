@@ -34,4 +34,10 @@ reasons! {
     FALLBACK_PROTOCOL_DIFFERS = "FallbackProtocolDiffers";
     /// Condition FallbacksUsable: a fallback's model has no price, so it is never asked.
     FALLBACK_UNPRICED = "FallbackUnpriced";
+    /// Condition LimitsShared: the replicas of the gateway count together.
+    SHARED = "Shared";
+    /// Condition LimitsShared: a replica of the gateway cannot use Redis. Each counts the limits for itself until it is back,
+    /// so that the provider may see them once for each replica; calls and money are not affected. Bring Redis back:
+    /// it is used again at once. A corrected `redis-url` in the stores' Secret counts from the gateway's next start.
+    CACHE_UNREACHABLE = "CacheUnreachable";
 }

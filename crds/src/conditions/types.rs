@@ -33,4 +33,7 @@ reasons! {
     REACHABLE = "Reachable";
     /// ModelProvider: each of its fallbacks can be asked. Present only where it has some.
     FALLBACKS_USABLE = "FallbacksUsable";
+    /// ModelProvider: all replicas of the gateway count its limits together. False while one of them counts for itself, for
+    /// want of Redis. Absent where the gateway has none, or nobody called the provider lately.
+    LIMITS_SHARED = "LimitsShared";
 }

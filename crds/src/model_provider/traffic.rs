@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How much of a provider is used. Counted by each replica of the gateway for itself.
+/// How much of a provider is used, by all replicas of the gateway together while they have a Redis, else by each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderLimits {

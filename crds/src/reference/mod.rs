@@ -31,7 +31,8 @@ struct Said {
 
 const LONG_LIVED: &[&str] = &[c::READY, c::RECONCILING, c::STALLED];
 const BUDGET: &[&str] = &[c::READY, c::ANSWERED, c::RECONCILING, c::STALLED];
-const MODEL_PROVIDER: &[&str] = &[c::READY, c::REACHABLE, c::FALLBACKS_USABLE, c::RECONCILING, c::STALLED];
+const MODEL_PROVIDER: &[&str] =
+    &[c::READY, c::REACHABLE, c::FALLBACKS_USABLE, c::LIMITS_SHARED, c::RECONCILING, c::STALLED];
 const TASK: &[&str] = &[
     c::ADMITTED,
     c::BUDGET_AVAILABLE,

@@ -198,7 +198,6 @@ fn environment(team: Owner<'_>, settings: &Settings) -> Vec<core::EnvVar> {
         env("GOLDEN_TEAM_NAMESPACE", team.namespace),
         store("GOLDEN_DATABASE_URL", "database-url"),
         store("GOLDEN_NATS_URL", "nats-url"),
-        store("GOLDEN_REDIS_URL", "redis-url"),
         env("GOLDEN_GATEWAY_URL", &settings.gateway_url),
         env("GOLDEN_LEDGER_URL", &settings.ledger_url),
         env("GOLDEN_ORCHESTRATOR_URL", url(Service::Orchestrator)),
@@ -264,7 +263,7 @@ mod tests {
         assert_eq!(security.read_only_root_filesystem, Some(true));
         assert_eq!(security.allow_privilege_escalation, Some(false));
         for e in container.env.as_ref().unwrap() {
-            if ["GOLDEN_DATABASE_URL", "GOLDEN_NATS_URL", "GOLDEN_REDIS_URL"].contains(&e.name.as_str()) {
+            if ["GOLDEN_DATABASE_URL", "GOLDEN_NATS_URL"].contains(&e.name.as_str()) {
                 assert!(e.value.is_none() && e.value_from.is_some(), "{}", e.name);
             }
         }

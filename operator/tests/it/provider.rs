@@ -1,7 +1,7 @@
 use crate::objects::{provider, shown};
 use crate::world::{SOON, World, shared};
 use golden_crds::ModelProvider;
-use golden_crds::conditions::{FALLBACKS_USABLE, REACHABLE, READY};
+use golden_crds::conditions::{FALLBACKS_USABLE, LIMITS_SHARED, REACHABLE, READY};
 use golden_platform::provider_health::{Standing, write};
 use serde_json::{Value, json};
 
@@ -17,8 +17,18 @@ async fn becomes(world: &World, home: &str, name: &str, want: &[(&str, &str)]) -
 
 /// A gateway's replica tells.
 async fn told(world: &World, of: &ModelProvider, replica: &str, trouble: Option<&'static str>) {
+    tell(world, of, replica, trouble, None).await;
+}
+
+async fn tell(
+    world: &World,
+    of: &ModelProvider,
+    replica: &str,
+    trouble: Option<&'static str>,
+    limits: Option<&'static str>,
+) {
     let state = if trouble.is_some() { "OPEN" } else { "CLOSED" };
-    let standing = Standing { state, failures: 0, trouble, message: "it answered 503".into() };
+    let standing = Standing { state, failures: 0, trouble, message: "it answered 503".into(), limits };
     let meta = &of.metadata;
     let uid = meta.uid.as_ref().unwrap().parse().unwrap();
     let names = (meta.namespace.as_deref().unwrap(), meta.name.as_deref().unwrap(), uid);
@@ -57,6 +67,23 @@ async fn a_provider_says_whether_it_answers_and_is_mended_by_a_call_that_is_answ
         .unwrap();
     told(world, &seen, "gateway-1", None).await;
     becomes(world, &home, "p", &[(REACHABLE, "True/Answers"), (READY, "True/Available")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_says_while_its_limits_are_counted_by_each_replica_and_answers_all_the_same() {
+    let world = &shared().await;
+    let home = world.namespace("provider-limits").await;
+    world.apply(&provider(&home, "p")).await;
+    let seen = becomes(world, &home, "p", &[(READY, "True/Available"), (LIMITS_SHARED, "absent")]).await;
+    for (limits, want) in [
+        (Some("Shared"), "True/Shared"),
+        (Some("CacheUnreachable"), "False/CacheUnreachable"),
+        (Some("Shared"), "True/Shared"),
+        (None, "absent"),
+    ] {
+        tell(world, &seen, "gateway-0", None, limits).await;
+        becomes(world, &home, "p", &[(LIMITS_SHARED, want), (READY, "True/Available")]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

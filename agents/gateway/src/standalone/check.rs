@@ -2,6 +2,7 @@
 
 use super::config::Token;
 use super::fault::Fault;
+use golden_platform::cache::check_url;
 use sqlx::postgres::PgConnectOptions;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -71,15 +72,10 @@ pub(super) fn database(text: &str, environment: Environment<'_>) -> Result<Strin
     Ok(url)
 }
 
-pub(super) fn redis(text: &str, environment: Environment<'_>) -> Result<(), Fault> {
+pub(super) fn redis(text: &str, environment: Environment<'_>) -> Result<String, Fault> {
     let url = url("redis", text, environment)?;
-    if url.starts_with("redis://") || url.starts_with("rediss://") {
-        return Ok(());
-    }
-    Err(Fault::new(
-        "redis",
-        "must be a URL such as redis://127.0.0.1:6379/; it may be left out, nothing rests on it",
-    ))
+    check_url(&url).map_err(|error| Fault::new("redis", format!("{error}; it may be left out")))?;
+    Ok(url)
 }
 
 pub(super) fn token(

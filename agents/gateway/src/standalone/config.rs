@@ -54,8 +54,8 @@ pub(super) struct TaskConfig {
 pub struct Config {
     pub(super) listen: SocketAddr,
     pub(super) postgres: String,
-    /// Whether one is named. Nothing rests on it.
-    pub(super) redis: bool,
+    /// No decision about money rests on it.
+    pub(super) redis: Option<String>,
     pub(super) token: Token,
     pub(super) providers: Vec<Provider>,
     pub(super) models: Models,
@@ -71,7 +71,7 @@ impl Config {
         let mut faults = Faults::default();
         let listen = faults.note(check::listen(listen));
         let postgres = faults.note(check::database(&postgres, environment));
-        let redis = redis.map(|url| faults.note(check::redis(&url, environment)));
+        let redis = redis.and_then(|url| faults.note(check::redis(&url, environment)));
         let token = faults.note(check::token(token, token_env, listen, environment));
         let ours = |e: anyhow::Error| Fault::new("", format!("a defect of Golden's own: {e:#}"));
         let providers = providers(parts, environment, &mut faults).map_err(ours)?;
@@ -86,7 +86,7 @@ impl Config {
         let task = checked_task(task, &rules, &mut faults);
         match (listen, postgres, token, models) {
             (Some(listen), Some(postgres), Some(token), Some(models)) if faults.0.is_empty() => {
-                Ok(Self { listen, postgres, redis: redis.is_some(), token, providers, models, budget, task })
+                Ok(Self { listen, postgres, redis, token, providers, models, budget, task })
             }
             _ => Err(faults),
         }

@@ -10,6 +10,7 @@ use golden_crds::common::LocalRef;
 use golden_crds::model_provider::{ModelProviderSpec, ModelSpec};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
+use uuid::Uuid;
 
 /// Providers in one file.
 const MOST: usize = 16;
@@ -74,7 +75,14 @@ fn provider(
     spec.secret_ref = key.is_some().then(|| LocalRef { name: name.clone() });
     let mut object = ModelProvider::new(&name, spec);
     object.metadata.namespace = Some(NAMESPACE.to_owned());
+    object.metadata.uid = Some(uid(&name, &object.spec.base_url));
     Some(Provider { object, key })
+}
+
+/// What gateways of one configuration count a provider's calls by: the same in each, another for another endpoint.
+fn uid(name: &str, base_url: &str) -> String {
+    let name = format!("golden-gateway/{NAMESPACE}/provider/{name}/{base_url}");
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
 }
 
 /// The part as the kind's spec, if it is one.

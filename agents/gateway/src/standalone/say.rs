@@ -24,8 +24,8 @@ pub(super) fn welcome(config: &Config, listens: SocketAddr, standing: &Standing)
         }
     }
     text += &budget(standing);
-    if config.redis {
-        text += "Redis is not used: nothing rests on it.\n";
+    if config.redis.is_some() {
+        text += "Gateways on the same Redis keep the providers' limits together; without it each counts for itself.\n";
     }
     text += &clients(config, &url);
     text

@@ -9,11 +9,13 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::providers::Providers;
 use crate::run::finish;
+use crate::shared::SharedLimits;
 use crate::{money, routes, upstream};
 use anyhow::{Context, ensure};
 use golden_crds::ModelProvider;
 use golden_ledger_service::{Leases, keep_expiring};
 use golden_platform::auth::{Authenticator, Caller, Fixed};
+use golden_platform::cache::Cache;
 use golden_platform::http::{Health, serve_on};
 use golden_platform::{CancellationToken, db, telemetry};
 use kube::runtime::{reflector, watcher};
@@ -51,17 +53,21 @@ impl Standalone {
         let uids = Uids::of(&config.budget, &config.task);
         rows::write(&pool, &config, uids).await?;
         // A pool of its own, so that calls under way cannot keep the ledger from settling them.
+        let registry = telemetry::Metrics::new("gateway")?;
+        let cache = Cache::of_service(config.redis.as_deref(), &registry).context("redis")?;
         let ledger = golden_ledger_service::Ledger::new(
             db::connect(&config.postgres, db::POOL_SIZE)?,
             Leases::default(),
-        );
+        )
+        .remembering(cache.as_ref(), &registry)?;
         let expiring = tokio::spawn(keep_expiring(ledger.clone(), stop.clone()));
-        let registry = telemetry::Metrics::new("gateway")?;
         let (providers, writer) = providers(&config);
         let gateway = Arc::new(Gateway {
             pool: pool.clone(),
             ledger: Ledger::here(ledger),
-            providers: providers.with_breakers(registry.breakers()),
+            providers: providers
+                .with_breakers(registry.breakers())
+                .with_shared_limits(cache.clone().map(SharedLimits::start)),
             authenticator: authenticator(&config, uids),
             standalone: Some(config.models.clone()),
             metrics: Metrics::new(&registry)?,
@@ -75,7 +81,7 @@ impl Standalone {
         let (url, heard) = (config.postgres.clone(), gateway.money.clone());
         tokio::spawn(async move { money::hear(&url, heard).await });
         let since_us = rows::standing(&pool, uids).await?.now_us;
-        let health = Health::new(registry).postgres(pool);
+        let health = Health::new(registry).postgres(pool).cache(cache);
         Ok(Self { config, uids, gateway, listener, health, expiring, _providers: writer, since_us })
     }
 

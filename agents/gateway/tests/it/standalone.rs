@@ -1,7 +1,7 @@
 //! The gateway outside a cluster: one file, and the very same routes and money.
 
 use crate::world::{GOAL, KEY, postgres, until};
-use golden_cluster::services::Postgres;
+use golden_cluster::services::{Postgres, Redis};
 use golden_gateway::{Config, Standalone};
 use golden_model::{Options, Server};
 use golden_platform::{CancellationToken, db};
@@ -68,8 +68,12 @@ impl Ground {
     }
 
     async fn start(&self, budget: &Value) -> Running {
+        self.serve(&self.file(budget)).await
+    }
+
+    async fn serve(&self, file: &Value) -> Running {
         let stop = CancellationToken::new();
-        let standalone = Standalone::start(self.config(&self.file(budget)), stop.clone()).await.unwrap();
+        let standalone = Standalone::start(self.config(file), stop.clone()).await.unwrap();
         let url = format!("http://{}", standalone.address().unwrap());
         let welcome = standalone.welcome().await.unwrap();
         let limits = standalone.limits();
@@ -178,6 +182,36 @@ async fn a_call_of_each_protocol_is_answered_and_settled_and_the_end_says_what_w
         served.prompt_tokens, served.completion_tokens
     );
     assert!(farewell.starts_with(&want), "{farewell}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_may_be_named_and_may_go() {
+    let (ground, redis) = (Ground::new().await, Redis::start().unwrap());
+    let mut file = ground.file(&json!({"costMicroUSD": 5_000_000}));
+    file["redis"] = redis.url().into();
+    let running = ground.serve(&file).await;
+    assert!(running.welcome.contains("Gateways on the same Redis"), "{}", running.welcome);
+    let ready = async || {
+        let response = running.http.get(format!("{}/readyz", running.url)).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    until(Duration::from_secs(10), async || ready().await.1.contains("[+] redis ok")).await;
+    for round in 0..2 {
+        for ask in asks() {
+            assert_eq!(running.post(&ask).send().await.unwrap().status(), 200, "{round} {}", ask.0);
+        }
+        if round == 0 {
+            // Each call's end is kept there, behind its answer.
+            let kept = async || redis.command("KEYS golden:ended:*").unwrap() == "*3";
+            until(Duration::from_secs(10), kept).await;
+            redis.stop().unwrap();
+            until(Duration::from_secs(10), async || ready().await.1.contains("[~] redis: CacheUnreachable"))
+                .await;
+            assert_eq!(ready().await.0, 200, "ready all the same");
+        }
+    }
+    assert_eq!(ground.model.tally().totals.calls, 6);
+    running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

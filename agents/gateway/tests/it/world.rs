@@ -5,11 +5,14 @@ use futures::future::BoxFuture;
 use golden_cluster::services::Postgres;
 use golden_crds::ModelProvider;
 use golden_crds::model_provider::Protocol;
-use golden_gateway::{Gateway, Ledger, Memory, Metrics, Providers, SecretData, Secrets, upstream_client};
+use golden_gateway::{
+    Gateway, Ledger, Memory, Metrics, Providers, SecretData, Secrets, SharedLimits, upstream_client,
+};
 use golden_ledger_service::Leases;
 use golden_model::{Options, Server};
 use golden_platform::auth::{Authenticator, Caller, Fixed};
 use golden_platform::budget_questions::{Answer, Question, answer, put};
+use golden_platform::cache::Cache;
 use golden_platform::http::{ServiceClient, TokenFile, client};
 use golden_platform::ledger_accounts::{BudgetAccount, TaskAccount, set_path, upsert_budget, upsert_task};
 use golden_platform::{CancellationToken, db, telemetry};
@@ -48,6 +51,8 @@ pub(crate) struct Setup {
     pub key_hosts: Option<String>,
     /// What the provider speaks.
     pub protocol: Protocol,
+    /// Where replicas count together.
+    pub redis: Option<String>,
 }
 
 impl Default for Setup {
@@ -58,6 +63,7 @@ impl Default for Setup {
             base_url: None,
             key_hosts: None,
             protocol: Protocol::OpenAI,
+            redis: None,
         }
     }
 }
@@ -120,7 +126,7 @@ impl World {
         let (store, writer) = reflector::store();
         let hosts =
             setup.key_hosts.clone().unwrap_or_else(|| format!("{},{}", host(&base_url), host(&model_url)));
-        let gateway = gateway(&own(), ledger, store, hosts, &pods);
+        let gateway = gateway(&own(), ledger, store, hosts, &pods, setup.redis.as_deref());
         let money = gateway.money.clone();
         tokio::spawn(golden_gateway::tell_standings(Arc::clone(&gateway), "gateway-0".to_owned()));
         tokio::spawn(async move { golden_gateway::hear(&database, money).await });
@@ -356,6 +362,7 @@ fn gateway(
     store: reflector::Store<ModelProvider>,
     key_hosts: String,
     pods: &[Uuid],
+    redis: Option<&str>,
 ) -> Arc<Gateway> {
     let mut known: HashMap<String, Caller> = HashMap::new();
     for (number, uid) in pods.iter().enumerate() {
@@ -373,10 +380,13 @@ fn gateway(
         data: [("apiKey".to_owned(), KEY.as_bytes().to_vec())].into(),
     };
     let registry = telemetry::Metrics::new("gateway").unwrap();
+    // A machine that builds beside the tests is out of breath at times.
+    let patience = Duration::from_millis(500);
+    let shared = redis.map(|url| SharedLimits::start(Cache::patient(url, &registry, patience).unwrap()));
     Arc::new(Gateway {
         pool: pool.clone(),
         ledger,
-        providers: Providers::new(store, Box::new(OneSecret(secret)), GOLDEN),
+        providers: Providers::new(store, Box::new(OneSecret(secret)), GOLDEN).with_shared_limits(shared),
         authenticator: Authenticator::new(Fixed(known)),
         standalone: None,
         metrics: Metrics::new(&registry).unwrap(),

@@ -2,6 +2,7 @@
 //! replicas say: the operator never calls a model.
 
 mod fallbacks;
+mod limits;
 mod reach;
 
 use crate::context::Context;
@@ -12,8 +13,8 @@ use crate::models::{From, is_priced};
 use crate::secrets::{self, Wanted};
 use golden_crds::conditions::model_provider as reason;
 use golden_crds::conditions::{
-    FALLBACKS_USABLE, Lifecycle, REACHABLE, READY, Status, find, remove_condition, set_condition,
-    set_lifecycle,
+    FALLBACKS_USABLE, LIMITS_SHARED, Lifecycle, REACHABLE, READY, Status, find, remove_condition,
+    set_condition, set_lifecycle,
 };
 use golden_crds::{ModelProvider, ModelProviderStatus};
 use golden_platform::provider_health;
@@ -51,6 +52,7 @@ pub(crate) async fn reconcile(provider: Arc<ModelProvider>, ctx: Arc<Context>) -
     let seen = Seen {
         fault,
         reach: rows.as_ref().ok().map(|rows| reach(rows)),
+        limits: rows.as_ref().ok().and_then(|rows| limits::shared(rows)),
         fallback: fallbacks::fault(&provider, from),
         stood_in_for: fallbacks::one_answers(&provider, from),
     };
@@ -64,6 +66,8 @@ struct Seen {
     fault: Option<Fault>,
     /// None while Postgres is away: what was said before stands.
     reach: Option<Reach>,
+    /// None where there is nothing to say of how its limits are counted.
+    limits: Option<Reach>,
     fallback: Option<Fault>,
     /// A fallback can answer.
     stood_in_for: bool,
@@ -144,6 +148,15 @@ fn status(provider: &ModelProvider, seen: Seen, now: Timestamp) -> ModelProvider
     }
     if let Some(Reach { status, reason, message }) = &seen.reach {
         set_condition(conditions, REACHABLE, *status, reason, message, generation, now);
+    }
+    match &seen.limits {
+        Some(Reach { status, reason, message }) => {
+            set_condition(conditions, LIMITS_SHARED, *status, reason, message, generation, now);
+        }
+        None if seen.reach.is_some() => {
+            remove_condition(conditions, LIMITS_SHARED);
+        }
+        None => {}
     }
     match seen.fallback {
         Some(Fault { reason, message }) => {

@@ -4,7 +4,7 @@ use golden_crds::conditions::Status;
 use golden_crds::conditions::model_provider as reason;
 use golden_platform::provider_health::Row;
 
-/// The condition Reachable.
+/// A condition that follows from what the replicas wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reach {
     pub(super) status: Status,
@@ -60,6 +60,7 @@ mod tests {
             failures: 0,
             trouble: trouble.map(ToOwned::to_owned),
             message: "it answered 503".into(),
+            limits: None,
             since: "2026-01-01T00:00:00Z".into(),
             fresh,
         }

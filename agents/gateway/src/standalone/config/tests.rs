@@ -58,7 +58,7 @@ fn answers(config: &Config, protocol: &dyn ClientProtocol, asked: &str) -> Strin
 fn what_is_left_out_has_a_safe_default() {
     let config = parse(&good()).map_err(|e| e.to_string()).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!((config.token.value.as_str(), config.redis), ("what-clients-send", false));
+    assert_eq!((config.token.value.as_str(), &config.redis), ("what-clients-send", &None));
     assert_eq!(
         (config.budget.period, config.budget.pauses, config.budget.name.as_str()),
         ("Total", true, "local")
@@ -68,6 +68,10 @@ fn what_is_left_out_has_a_safe_default() {
     assert!(config.providers[0].object.spec.secret_ref.is_some() && config.providers[1].key.is_none());
     assert_eq!(answers(&config, &ChatCompletions, "anything"), "open/m");
     assert_eq!(answers(&config, &Messages, "claude-opus"), "other/m");
+    let cached = parse(&with("/redis", json!("rediss://:hush@cache.example:6380/")))
+        .map_err(|e| e.to_string())
+        .unwrap();
+    assert_eq!(cached.redis.as_deref(), Some("rediss://:hush@cache.example:6380/"));
     let elsewhere = parse(&with("/postgres", json!("env:URL"))).map_err(|e| e.to_string()).unwrap();
     assert_eq!(elsewhere.postgres, "postgres://elsewhere/golden");
 }
@@ -81,6 +85,7 @@ fn a_mistake_names_its_field_and_never_shows_a_value() {
         ("postgres", with("/postgres", json!("postgres://me:hush@[/x"))),
         ("postgres", with("/postgres", json!("env:UNSET"))),
         ("redis", with("/redis", json!("127.0.0.1:6379"))),
+        ("redis", with("/redis", json!("redis://:hush@127.0.0.1:port/"))),
         ("tokenEnv", with("/tokenEnv", Value::Null)),
         ("tokenEnv", with("/tokenEnv", json!("EMPTY"))),
         ("tokenEnv", with("/tokenEnv", json!("SPACED"))),
