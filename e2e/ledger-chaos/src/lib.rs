@@ -1,4 +1,5 @@
-//! The ledger under chaos: its service as a process that is killed, a Postgres that is killed and restarted, callers
+//! The ledger under chaos: its service as a process that is killed, a Postgres that is killed and restarted, a Redis
+//! that forgets, hangs and goes, callers
 //! that repeat themselves, come late and in the wrong order, limits that are edited meanwhile. Every question and
 //! answer is kept, and afterwards judged by rules that share no code with the ledger: nothing overspent at any
 //! moment, nothing charged twice, no settlement lost, every answer true of what stands in the tables.

@@ -37,6 +37,8 @@ enum Command {
     Serve {
         #[arg(long)]
         database_url: String,
+        #[arg(long)]
+        redis_url: String,
     },
 }
 
@@ -51,7 +53,7 @@ async fn main() -> Result<()> {
             print!("{}", journal::table(&journal::read(&journal::path()?)?));
             Ok(())
         }
-        Command::Serve { database_url } => serve(&database_url).await,
+        Command::Serve { database_url, redis_url } => serve(&database_url, &redis_url).await,
     }
 }
 
@@ -64,8 +66,13 @@ async fn rounds(whole: Plan) -> Result<()> {
         journal::write(&journal, seed, &outcome)?;
         let faults: u64 = outcome.faults.values().sum();
         println!(
-            "seed {seed}: {} operations on {} calls, {} edits, {faults} faults in {} s; answers {:?}",
-            outcome.operations, outcome.calls, outcome.edits, outcome.seconds, outcome.answers
+            "seed {seed}: {} operations on {} calls, {} edits, {faults} faults in {} s, {} found in Redis; answers {:?}",
+            outcome.operations,
+            outcome.calls,
+            outcome.edits,
+            outcome.seconds,
+            outcome.recalled,
+            outcome.answers
         );
         for problem in outcome.problems.iter().take(20) {
             println!("  {problem}");

@@ -1,4 +1,4 @@
-//! One round: a Postgres, the service, callers, somebody who edits limits, faults; then the checks.
+//! One round: a Postgres, a Redis, the service, callers, somebody who edits limits, faults; then the checks.
 
 use crate::caller::{self, Crew, Told};
 use crate::check::{self, Leases};
@@ -23,6 +23,8 @@ use tokio::sync::watch;
 const STRETCH: u64 = 10_000;
 /// After the last question: the longest lease, and the time to see that it ended.
 const AFTERWARDS: Duration = Duration::from_secs(30);
+/// Questions that find Redis away, each time that it is: enough for every service to find that out.
+const AWAY: u64 = 150;
 const POLL: Duration = Duration::from_millis(5);
 
 /// What to play.
@@ -45,6 +47,8 @@ pub struct Outcome {
     pub faults: BTreeMap<Fault, u64>,
     /// How often each answer came.
     pub answers: BTreeMap<String, u64>,
+    /// How often a service found a call's end in Redis.
+    pub recalled: u64,
     pub seconds: u64,
     pub problems: Vec<String>,
 }
@@ -55,7 +59,7 @@ pub async fn play(plan: Plan, program: &Path) -> Result<Outcome> {
     let world = World::new().await?;
     let mut services = vec![];
     for _ in 0..plan.replicas {
-        services.push(Service::start(program, &world.url).await?);
+        services.push(Service::start(program, &world.url, &world.redis.url()).await?);
     }
     let clock = Clock::start();
     let crew = Arc::new(Crew {
@@ -86,6 +90,8 @@ pub async fn play(plan: Plan, program: &Path) -> Result<Outcome> {
         service.kill().await?;
     }
     let mut outcome = counted(&history);
+    world.note_hits().await?;
+    outcome.recalled = world.hits();
     outcome.faults = faults;
     outcome.seconds = begin.elapsed().as_secs();
     outcome.problems = problems;
@@ -101,15 +107,21 @@ async fn break_things(world: &World, services: &mut [Service], crew: &Crew) -> R
     let mut happened = BTreeMap::new();
     let mut turns = (0..services.len()).cycle();
     for (at, fault) in faults::plan(crew.seed, crew.operations, STRETCH) {
-        while crew.asked.load(Ordering::Relaxed) < at && !crew.over() {
-            tokio::time::sleep(POLL).await;
-        }
+        asked(crew, at).await;
         // Only a killed service uses up its turn, so that each replica is killed as often.
         let turn = if fault == Fault::KillService { turns.next().unwrap_or(0) } else { 0 };
-        fault.happen(world, &mut services[turn]).await.with_context(|| format!("{fault:?}"))?;
+        let meanwhile = asked(crew, crew.asked.load(Ordering::Relaxed) + AWAY);
+        fault.happen(world, &mut services[turn], meanwhile).await.with_context(|| format!("{fault:?}"))?;
         *happened.entry(fault).or_default() += 1;
     }
     Ok(happened)
+}
+
+/// Until so many questions have been asked.
+async fn asked(crew: &Crew, many: u64) {
+    while crew.asked.load(Ordering::Relaxed) < many && !crew.over() {
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// Waits for the ends of the leases of all calls nobody speaks for any more.

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use golden_ledger_service::{CALLER, Leases, Ledger, expire, router};
 use golden_platform::CancellationToken;
 use golden_platform::auth::{Authenticator, Caller, Fixed};
+use golden_platform::cache::Cache;
 use golden_platform::db;
 use golden_platform::http::{Health, serve_on};
 use golden_platform::telemetry::Metrics;
@@ -20,10 +21,12 @@ pub(crate) const LEASES: Leases =
 const EXPIRE: Duration = Duration::from_millis(500);
 
 /// Serves on a free port, which it prints, until standard input ends: it never outlives who started it.
-pub async fn serve(database_url: &str) -> Result<()> {
+pub async fn serve(database_url: &str, redis_url: &str) -> Result<()> {
     golden_platform::init_crypto();
     let pool = db::connect(database_url, db::POOL_SIZE)?;
-    let ledger = Ledger::new(pool.clone(), LEASES);
+    let metrics = Metrics::new("ledger")?;
+    let cache = Cache::open(redis_url, &metrics)?;
+    let ledger = Ledger::new(pool.clone(), LEASES).remembering(Some(&cache), &metrics)?;
     tokio::spawn(keep_expiring(ledger.clone()));
     let known = [(TOKEN.to_owned(), Caller::service("golden-system", CALLER))];
     let routes = router(ledger, "golden-system", Authenticator::new(Fixed(known.into())));
@@ -35,7 +38,7 @@ pub async fn serve(database_url: &str) -> Result<()> {
         let _ = std::io::stdin().read_to_end(&mut vec![]);
         ended.cancel();
     });
-    let health = Health::new(Metrics::new("ledger")?).postgres(pool);
+    let health = Health::new(metrics).postgres(pool).cache(Some(cache));
     serve_on(listener, routes, health, stop).await.context("the ledger's service")
 }
 

@@ -14,6 +14,7 @@ const START: Duration = Duration::from_secs(30);
 pub(crate) struct Service {
     program: PathBuf,
     database_url: String,
+    redis_url: String,
     child: Option<Child>,
     address: Address,
 }
@@ -29,9 +30,10 @@ impl Address {
 }
 
 impl Service {
-    pub(crate) async fn start(program: &Path, database_url: &str) -> Result<Self> {
+    pub(crate) async fn start(program: &Path, database_url: &str, redis_url: &str) -> Result<Self> {
         let (program, database_url) = (program.to_owned(), database_url.to_owned());
-        let mut service = Self { program, database_url, child: None, address: Address::default() };
+        let redis_url = redis_url.to_owned();
+        let mut service = Self { program, database_url, redis_url, child: None, address: Address::default() };
         service.restart().await?;
         Ok(service)
     }
@@ -51,7 +53,7 @@ impl Service {
     pub(crate) async fn restart(&mut self) -> Result<()> {
         self.kill().await?;
         let mut child = Command::new(&self.program)
-            .args(["serve", "--database-url", &self.database_url])
+            .args(["serve", "--database-url", &self.database_url, "--redis-url", &self.redis_url])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -1,15 +1,16 @@
-//! A Postgres of its own, the accounts, and what stands in the tables in the end.
+//! A Postgres and a Redis of its own, the accounts, and what stands in the tables in the end.
 
 use crate::check::Rows;
 use crate::history::{Books, Row, State};
 use anyhow::{Context as _, Result};
-use golden_cluster::services::Postgres;
+use golden_cluster::services::{Postgres, Redis};
 use golden_platform::db;
 use golden_platform::ledger_accounts::{
     Balance, BudgetAccount, TaskAccount, balance, set_path, upsert_budget, upsert_task,
 };
 use sqlx::PgPool;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 /// A root, two budgets under it, four tasks: each task's accounts, root first. Account 3 + t is task t's own.
@@ -21,6 +22,9 @@ pub const FIRST_LIMIT: i64 = 20_000;
 
 pub struct World {
     pub server: Arc<Postgres>,
+    pub redis: Arc<Redis>,
+    /// What was found in Redis before it was last stopped.
+    hits: AtomicU64,
     pub url: String,
     pub pool: PgPool,
     pub team: Uuid,
@@ -34,12 +38,14 @@ impl World {
     }
 
     pub async fn on(server: Arc<Postgres>) -> Result<Self> {
+        let redis = Arc::new(tokio::task::spawn_blocking(Redis::start).await??);
         let own = Arc::clone(&server);
         let url = tokio::task::spawn_blocking(move || own.create_database()).await??;
         db::migrate_with(&url, None).await?;
         let pool = db::connect(&url, db::POOL_SIZE)?;
         let accounts = std::array::from_fn(|_| Uuid::new_v4());
-        let world = Self { server, url, pool, team: Uuid::new_v4(), accounts };
+        let hits = AtomicU64::new(0);
+        let world = Self { server, redis, hits, url, pool, team: Uuid::new_v4(), accounts };
         for account in 0..ACCOUNTS {
             world.edit(account, Some(FIRST_LIMIT)).await?;
         }
@@ -85,6 +91,19 @@ impl World {
 
     pub async fn balance(&self, at: usize) -> Result<Balance> {
         balance(&mut *self.pool.acquire().await?, self.accounts[at]).await?.context("an account is gone")
+    }
+
+    /// Adds what was found in Redis since it was started.
+    pub async fn note_hits(&self) -> Result<()> {
+        let redis = Arc::clone(&self.redis);
+        let found = tokio::task::spawn_blocking(move || redis.hits()).await??;
+        self.hits.fetch_add(found, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// How often a service found something in Redis, as noted.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
     }
 
     /// Calls whose end is still to come.

@@ -1,4 +1,4 @@
-//! `cargo xtask chaos ledger`: the ledger's service and its Postgres are killed under callers that repeat themselves.
+//! `cargo xtask chaos ledger`: the ledger's service and its stores are killed under callers that repeat themselves.
 //! It needs no cluster, and is a program of its own, since the ledger is in it.
 
 use crate::build;
@@ -6,8 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::process::Command;
 
 pub(crate) const NAME: &str = "ledger";
-pub(crate) const ABOUT: &str =
-    "the ledger and its Postgres killed under callers; no cluster; played alone, adds up in a journal";
+pub(crate) const ABOUT: &str = "the ledger, its Postgres and its Redis killed under callers; no cluster; played alone, adds up in a journal";
 const PACKAGE: &str = "golden-ledger-chaos";
 
 /// Plays rounds, or lists what has been played.
