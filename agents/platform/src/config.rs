@@ -15,14 +15,6 @@ pub struct StoreArgs {
     /// NATS with JetStream.
     #[arg(long, env = "GOLDEN_NATS_URL", hide_env_values = true, default_value = "nats://golden-nats:4222")]
     pub nats_url: String,
-    /// Redis; only speeds things up.
-    #[arg(
-        long,
-        env = "GOLDEN_REDIS_URL",
-        hide_env_values = true,
-        default_value = "redis://golden-redis:6379/"
-    )]
-    pub redis_url: String,
 }
 
 impl fmt::Debug for StoreArgs {
@@ -30,7 +22,6 @@ impl fmt::Debug for StoreArgs {
         f.debug_struct("StoreArgs")
             .field("database_url", &without_password(&self.database_url))
             .field("nats_url", &without_password(&self.nats_url))
-            .field("redis_url", &without_password(&self.redis_url))
             .finish()
     }
 }
@@ -82,7 +73,6 @@ mod tests {
         let args = StoreArgs {
             database_url: "postgres://golden:hush@db/golden_arch".into(),
             nats_url: "nats://u:hush@n:1".into(),
-            redis_url: "redis://:hush@r:1/".into(),
         };
         assert!(!format!("{args:?}").contains("hush"));
     }

@@ -24,7 +24,6 @@ capabilities: {drop: [ALL]}
 {{- define "golden.storeEnv" -}}
 - {name: GOLDEN_DATABASE_URL, valueFrom: {secretKeyRef: {name: {{ include "golden.stores" . }}, key: database-url}}}
 - {name: GOLDEN_NATS_URL, valueFrom: {secretKeyRef: {name: {{ include "golden.stores" . }}, key: nats-url}}}
-- {name: GOLDEN_REDIS_URL, valueFrom: {secretKeyRef: {name: {{ include "golden.stores" . }}, key: redis-url}}}
 {{- end }}
 {{- define "golden.commonEnv" -}}
 - {name: GOLDEN_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
