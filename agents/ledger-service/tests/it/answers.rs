@@ -162,6 +162,35 @@ async fn a_redis_that_forgot_or_is_away_changes_no_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_somebody_made_up_costs_the_bound_and_frees_nothing() {
+    let redis = Redis::start().unwrap();
+    let (world, root, task) = world(postgres()).await;
+    let (one, two) = (Remembering::on(&world, &redis).await, Remembering::on(&world, &redis).await);
+    one.remembers(&world, task).await;
+    two.remembers(&world, task).await;
+    one.settled(&world, task, "a").await;
+    one.ledger.reserve(&request(world.team, task, "b", 100)).await.unwrap();
+    one.ledger.dispatch("b").await.unwrap();
+    until("kept in Redis", async || redis.command("KEYS golden:ended:*:a").unwrap() == "*1").await;
+    // The end of a, under the name of b.
+    let forge = "EVAL \"for _, k in ipairs(redis.call('KEYS', 'golden:ended:*:a')) do \
+                 redis.call('RENAME', k, (string.gsub(k, ':a$', ':b'))) end return 1\" 0";
+    assert_eq!(redis.command(forge).unwrap(), ":1");
+    let before = world.money(root).await;
+    assert_eq!(two.ledger.settle(&settlement("b", 60)).await.unwrap().state, "Settled");
+    assert_eq!(two.recalled("redis"), 1, "it believed Redis");
+    assert_eq!((world.state("b").await.as_str(), world.money(root).await), ("Dispatched", before));
+    sqlx::query("UPDATE reservations SET lease_until = now() - interval '1 second' WHERE op_key = 'b'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(golden_ledger_service::expire(&one.ledger).await.unwrap(), 1);
+    let after = world.money(root).await;
+    assert_eq!((after.0 - before.0, after.1 - before.1), (100, -100), "its bound");
+    assert_eq!((after.0, after.1), world.sums().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_remembered_before_the_database_was_restored_does_not_count() {
     let server = Postgres::start().unwrap();
     let redis = Redis::start().unwrap();

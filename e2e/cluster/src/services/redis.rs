@@ -94,7 +94,7 @@ impl Redis {
             .context("keyspace_hits is no number")
     }
 
-    /// Sends one command without spaces in its arguments, as a person would by hand; the first line of its answer.
+    /// Sends one command, as a person would by hand; the first line of its answer.
     pub fn command(&self, command: &str) -> Result<String> {
         let mut stream = connect(self.port)?;
         stream.write_all(format!("{command}\r\n").as_bytes())?;
