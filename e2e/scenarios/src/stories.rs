@@ -14,6 +14,8 @@ pub const TASKS: [&str; 3] = ["fix-slugify", "adr-queue", "small-budget"];
 
 /// Two tasks that want the last cent of one budget. Whose it is, nobody knows before.
 pub const RACERS: [&str; 2] = ["last-cent-left", "last-cent-right"];
+/// What each of them pays from, both from one parent.
+const RACERS_BUDGETS: [&str; 2] = ["left", "right"];
 
 const LONG: Duration = Duration::from_mins(5);
 
@@ -31,15 +33,22 @@ pub fn reset(tools: &Tools) -> Result<()> {
         ])?;
     }
     tools.kubectl(&["-n", NAMESPACE, "delete", "decisions", "--all", "--timeout=60s"])?;
-    renew(tools, "golden-system", "last-cent", "platform/budget.yaml")?;
+    renew_budgets(tools)?;
     restart_parts(tools)
 }
 
-/// Makes a Budget anew: one with the same name and nothing spent.
-fn renew(tools: &Tools, namespace: &str, name: &str, file: &str) -> Result<()> {
-    tools.kubectl(&["-n", namespace, "delete", "budget", name, "--ignore-not-found", "--timeout=60s"])?;
-    apply_example(tools, file)?;
-    for budget in ["left", "right"] {
+/// Makes the budgets that a story uses up anew: the same names, and nothing spent. The race's own two count as its
+/// parent does: what the winner of an earlier run spent of its own would hold the next winner's call for ever.
+fn renew_budgets(tools: &Tools) -> Result<()> {
+    let gone = |namespace, names: &[&str]| {
+        let what = [&["-n", namespace, "delete", "budget"][..], names].concat();
+        tools.kubectl(&[&what[..], &["--ignore-not-found", "--timeout=60s"]].concat())
+    };
+    gone(NAMESPACE, &RACERS_BUDGETS)?;
+    gone("golden-system", &["last-cent"])?;
+    apply_example(tools, "platform/budget.yaml")?;
+    apply_example(tools, "checkout/budgets.yaml")?;
+    for budget in RACERS_BUDGETS {
         wait_for(&format!("the budget {budget} to find its parent"), LONG, || {
             let budget = tools.get(&["-n", NAMESPACE, "budget", budget])?;
             Ok((condition(&budget, "Ready") == Some("True")).then_some(()))
@@ -179,7 +188,8 @@ fn refuse_failed(task: &Value) -> Result<()> {
     Ok(())
 }
 
-fn outcome(tools: &Tools, name: &str) -> Result<Outcome> {
+/// What came of one task.
+pub fn outcome(tools: &Tools, name: &str) -> Result<Outcome> {
     let task = task(tools, name)?;
     let votes: Value = serde_json::from_str(&tools.golden(&["votes", name, "-n", NAMESPACE, "-o", "json"])?)?;
     let ballots = votes["ballots"].as_array().context("votes without ballots")?;
