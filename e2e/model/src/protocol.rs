@@ -88,6 +88,8 @@ struct ResponsesRequest {
     stream: bool,
     #[serde(default)]
     max_output_tokens: Option<u64>,
+    #[serde(default)]
+    tools: Value,
 }
 
 impl ResponsesRequest {
@@ -98,7 +100,7 @@ impl ResponsesRequest {
             Value::Array(items) => list.extend(items.iter().filter_map(item)),
             text => list.push(message("user", text)),
         }
-        request(self.model, list, self.stream, self.max_output_tokens)
+        request(self.model, list, self.tools, self.stream, self.max_output_tokens)
     }
 }
 
@@ -122,6 +124,8 @@ struct MessagesRequest {
     #[serde(default)]
     stream: bool,
     max_tokens: u64,
+    #[serde(default)]
+    tools: Value,
 }
 
 impl MessagesRequest {
@@ -143,7 +147,7 @@ impl MessagesRequest {
                 list.extend(results);
             }
         }
-        request(self.model, list, self.stream, Some(self.max_tokens))
+        request(self.model, list, self.tools, self.stream, Some(self.max_tokens))
     }
 }
 
@@ -151,6 +155,20 @@ fn message(role: &str, content: Value) -> Message {
     Message { role: role.to_owned(), content }
 }
 
-fn request(model: String, messages: Vec<Message>, stream: bool, max_tokens: Option<u64>) -> ChatRequest {
-    ChatRequest { model, messages, stream, stream_options: None, max_tokens, max_completion_tokens: None }
+fn request(
+    model: String,
+    messages: Vec<Message>,
+    tools: Value,
+    stream: bool,
+    max_tokens: Option<u64>,
+) -> ChatRequest {
+    ChatRequest {
+        model,
+        messages,
+        stream,
+        stream_options: None,
+        max_tokens,
+        max_completion_tokens: None,
+        tools,
+    }
 }

@@ -1,7 +1,7 @@
 //! Recordings: what the model says to whom, turn by turn.
 //!
 //! A story belongs to one task, known by words of its goal. A conversation belongs to a role, and to an
-//! attempt if it names one. Its first turn answers a request without tool results; each later turn answers
+//! attempt if it names one; one with agents of other makers, which state neither, to the tools that they offer. Its first turn answers a request without tool results; each later turn answers
 //! the results of the calls that the turn before made, if they fit `after`. A turn after a plain text reply
 //! answers a further user message that fits `asked`.
 
@@ -12,8 +12,9 @@ use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
 
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("fix-slugify.yaml", include_str!("../recordings/fix-slugify.yaml")),
+    ("foreign-agents.yaml", include_str!("../recordings/foreign-agents.yaml")),
     ("adr-queue.yaml", include_str!("../recordings/adr-queue.yaml")),
     ("small-budget.yaml", include_str!("../recordings/small-budget.yaml")),
     ("last-cent.yaml", include_str!("../recordings/last-cent.yaml")),
@@ -38,7 +39,12 @@ struct Story {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Conversation {
+    /// Absent for clients that state none: agents of other makers.
+    #[serde(default)]
     role: String,
+    /// Tools that the request offers: by them such clients are told apart.
+    #[serde(default)]
+    offers: Vec<String>,
     #[serde(default)]
     attempt: Option<u32>,
     /// Further words that the first user message holds.
@@ -109,7 +115,7 @@ pub enum LoadError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no recording fits role {role:?}, attempt {attempt:?}, task {task_digest} ({task_head:?}), \
-     {asked} user messages, tool results {results:?}; nearest: {nearest}; add it to e2e/model/recordings"
+     {asked} user messages, tools {offered:?}, tool results {results:?}; nearest: {nearest}; add it to e2e/model/recordings"
 )]
 pub struct Unmatched {
     pub role: String,
@@ -117,6 +123,7 @@ pub struct Unmatched {
     pub task_digest: String,
     pub task_head: String,
     pub asked: usize,
+    pub offered: Vec<String>,
     pub results: Vec<String>,
     pub nearest: String,
 }
@@ -187,7 +194,9 @@ impl Library {
 impl Conversation {
     /// The turn that answers; or why this conversation, though of the right role, does not.
     fn turn(&self, situation: &Situation) -> Result<&Turn, Option<String>> {
-        if self.role != situation.role || self.attempt.is_some_and(|a| Some(a) != situation.attempt) {
+        let offered = self.offers.iter().all(|tool| situation.offered.contains(tool));
+        let of_attempt = self.attempt.is_none_or(|attempt| Some(attempt) == situation.attempt);
+        if self.role != situation.role || !offered || !of_attempt {
             return Err(None);
         }
         if !holds_all(situation.task(), &self.contains) {
@@ -258,6 +267,7 @@ fn unmatched(situation: &Situation, nearest: String) -> Unmatched {
         task_digest: digest(situation.task()),
         task_head: situation.task().chars().take(120).collect(),
         asked: situation.asked.len(),
+        offered: situation.offered.clone(),
         results: situation.result_digests(),
         nearest,
     }

@@ -18,6 +18,9 @@ pub struct ChatRequest {
     pub max_tokens: Option<u64>,
     #[serde(default)]
     pub max_completion_tokens: Option<u64>,
+    /// The tools on offer, in the words of the protocol that asked.
+    #[serde(default)]
+    pub tools: Value,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -58,11 +61,14 @@ impl ChatRequest {
 /// What a recording is matched against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Situation {
-    /// From a line `Role: ‹role›` of the system prompt.
+    /// From a line `Role: ‹role›` of the system prompt; empty where none states it, as with agents of other makers.
     pub role: String,
     /// From a line `Attempt: ‹n›` of the system prompt.
     pub attempt: Option<u32>,
-    /// The user messages, in order.
+    /// The names of the tools on offer, in order.
+    pub offered: Vec<String>,
+    /// What the user said, in order. Messages with no answer between them are one: some clients put what they know of
+    /// their surroundings before the question.
     pub asked: Vec<String>,
     /// The results of tools, in order.
     pub tool_results: Vec<String>,
@@ -70,7 +76,8 @@ pub struct Situation {
 
 impl Situation {
     pub fn of(request: &ChatRequest) -> Self {
-        let mut situation = Self::default();
+        let mut situation = Self { offered: names(&request.tools), ..Self::default() };
+        let mut goes_on = false;
         for message in &request.messages {
             let text = message.text();
             match message.role.as_str() {
@@ -81,12 +88,28 @@ impl Situation {
                     situation.attempt =
                         marker(&text, "Attempt:").and_then(|n| n.parse().ok()).or(situation.attempt);
                 }
-                "user" => situation.asked.push(text),
-                "tool" => situation.tool_results.push(text),
-                _ => {}
+                "user" => {
+                    situation.ask(text, goes_on);
+                    goes_on = true;
+                }
+                "tool" => {
+                    situation.tool_results.push(text);
+                    goes_on = false;
+                }
+                _ => goes_on = false,
             }
         }
         situation
+    }
+
+    fn ask(&mut self, text: String, goes_on: bool) {
+        match self.asked.last_mut().filter(|_| goes_on) {
+            Some(last) => {
+                last.push('\n');
+                last.push_str(&text);
+            }
+            None => self.asked.push(text),
+        }
     }
 
     /// What was asked first: the task.
@@ -98,6 +121,15 @@ impl Situation {
     pub fn result_digests(&self) -> Vec<String> {
         self.tool_results.iter().map(|r| digest(r)).collect()
     }
+}
+
+/// The names of tools; Chat Completions has them one level deeper than the others.
+fn names(tools: &Value) -> Vec<String> {
+    let tools = tools.as_array().into_iter().flatten();
+    tools
+        .filter_map(|tool| tool.get("function").unwrap_or(tool).get("name")?.as_str())
+        .map(Into::into)
+        .collect()
 }
 
 /// `sha256:‹hex›` of a text.

@@ -135,11 +135,13 @@ fn a_question_is_the_same_in_every_protocol() {
     let system = "You work.\nRole: developer\nAttempt: 1";
     let mut chat = developer(1, GOAL, &["shop/slug.py"]);
     chat["messages"][0]["content"] = json!(system);
-    let responses = json!({"instructions": system, "max_output_tokens": 7, "input": [
+    chat["tools"] = json!([{"type": "function", "function": {"name": "list_files"}}]);
+    let tools = json!([{"type": "function", "name": "list_files"}, {"type": "web_search"}]);
+    let responses = json!({"instructions": system, "max_output_tokens": 7, "tools": tools, "input": [
         {"role": "user", "content": [{"type": "input_text", "text": GOAL}, {"type": "input_image", "image_url": "data:x"}]},
         {"type": "function_call", "call_id": "c", "name": "list_files", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "c", "output": "shop/slug.py"}]});
-    let messages = json!({"system": [{"type": "text", "text": system}], "max_tokens": 7, "messages": [
+    let messages = json!({"system": [{"type": "text", "text": system}], "max_tokens": 7, "tools": tools, "messages": [
         {"role": "user", "content": GOAL},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "list_files", "input": {}}]},
         {"role": "user", "content": [
@@ -150,9 +152,60 @@ fn a_question_is_the_same_in_every_protocol() {
         assert_eq!(Situation::of(&request), situation(&chat), "{protocol:?}");
         assert_eq!(request.max_output(), 7);
     }
+    assert_eq!(situation(&chat).offered, ["list_files"]);
     assert!(Protocol::Messages.read(r#"{"messages": []}"#).is_err(), "it needs max_tokens");
     let plain = Protocol::Responses.read(&json!({"input": GOAL}).to_string()).unwrap();
     assert_eq!(Situation::of(&plain).task(), GOAL);
+}
+
+/// The first request of Codex, as far as an answer depends on it: surroundings and question are messages of their own.
+fn of_codex(prompt: &str) -> Value {
+    let said = |role: &str, text: &str| json!({"type": "message", "role": role, "content": [{"type": "input_text", "text": text}]});
+    json!({"stream": true, "tools": [{"type": "function", "name": "exec_command"}, {"type": "web_search"}],
+        "input": [said("developer", "You are a coding agent."), said("user", "<cwd>/workspace</cwd>"),
+            said("user", prompt)]})
+}
+
+/// That of Claude Code: reminders and question are one message, and more of the system's words follow.
+fn of_claude_code(prompt: &str) -> Value {
+    let tools = ["Bash", "Edit", "Read", "Write"].map(|name| json!({"name": name, "input_schema": {}}));
+    json!({"stream": true, "max_tokens": 64_000, "tools": tools, "system": [{"type": "text", "text": "You are an agent."}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "<system-reminder/>"}, {"type": "text", "text": prompt}]},
+            {"role": "system", "content": "# Environment"}]})
+}
+
+#[test]
+fn agents_of_other_makers_are_told_apart_by_their_tools_and_the_second_attempt_by_its_feedback() {
+    let library = library();
+    let begins = |protocol: Protocol, body: &Value| {
+        let request = protocol.read(&body.to_string()).unwrap();
+        let found = library.reply(&Situation::of(&request)).unwrap();
+        (found.reply.content.clone(), found.reply.tool_calls[0].name.clone())
+    };
+    let again = format!("{GOAL}\n\nassert 'groe-strae' == 'grosse-strasse'");
+    let (codex, tool) = begins(Protocol::Responses, &of_codex(GOAL));
+    assert_eq!((codex.contains("its tests"), tool.as_str()), (true, "exec_command"));
+    let (first, tool) = begins(Protocol::Messages, &of_claude_code(GOAL));
+    assert_eq!(tool, "Read");
+    let (second, _) = begins(Protocol::Messages, &of_claude_code(&again));
+    assert!(second.contains("ß") && first != second, "{second}");
+
+    let mut other = of_claude_code(GOAL);
+    other["tools"] = json!([{"name": "Fetch"}]);
+    let request = Protocol::Messages.read(&other.to_string()).unwrap();
+    let unknown = library.reply(&Situation::of(&request)).unwrap_err();
+    assert_eq!(unknown.offered, ["Fetch"], "{unknown}");
+}
+
+#[test]
+fn what_is_said_without_an_answer_between_is_one_question() {
+    let asked = |list: Value| situation(&json!({"messages": list})).asked;
+    let user = |text: &str| json!({"role": "user", "content": text});
+    let assistant = json!({"role": "assistant", "content": "yes"});
+    assert_eq!(asked(json!([user("a"), {"role": "system", "content": "s"}, user("b")])), ["a\nb"]);
+    assert_eq!(asked(json!([user("a"), assistant, user("b")])), ["a", "b"]);
+    assert_eq!(asked(json!([user("a"), {"role": "tool", "content": "r"}, user("b")])), ["a", "b"]);
 }
 
 #[test]
