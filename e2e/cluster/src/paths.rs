@@ -31,6 +31,11 @@ pub fn images() -> Result<PathBuf> {
     Ok(cache()?.join("images"))
 }
 
+/// The locked npm packages, in the source tree.
+pub(crate) fn npm_sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("npm")
+}
+
 /// The tools' pinned Go modules, in the source tree.
 pub(crate) fn tool_sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tools")

@@ -65,12 +65,9 @@ fn executable(told: &str, name: &str) -> Result<PathBuf> {
         .with_context(|| format!("cargo named no binary {name}"))
 }
 
-/// Every image the demo and the tests use, loaded into the local cluster.
-pub(crate) fn load(binaries: &Binaries) -> Result<Images> {
-    for image in every(binaries)? {
-        image.load()?;
-    }
-    names(binaries)
+/// Loads images into the local cluster.
+pub(crate) fn load(images: &[Image]) -> Result<()> {
+    images.iter().try_for_each(|image| image.load().map(drop))
 }
 
 /// What the two images of Golden are called.
@@ -81,10 +78,10 @@ pub(crate) fn names(binaries: &Binaries) -> Result<Images> {
     })
 }
 
-/// Every image as an archive in `folder`, for `kind load image-archive`, `ctr images import` or a push.
-pub(crate) fn save(binaries: &Binaries, folder: &Path) -> Result<()> {
+/// Images as archives in `folder`, for `kind load image-archive`, `ctr images import` or a push.
+pub(crate) fn save(images: &[Image], folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    for image in every(binaries)? {
+    for image in images {
         let reference = image.reference();
         let name = reference.rsplit('/').next().unwrap_or(&reference).replace(':', "-");
         let path = folder.join(format!("{name}.tar"));
@@ -96,7 +93,8 @@ pub(crate) fn save(binaries: &Binaries, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn every(binaries: &Binaries) -> Result<Vec<Image>> {
+/// Every image that the demo and most tests use.
+pub(crate) fn every(binaries: &Binaries) -> Result<Vec<Image>> {
     let mut all = images::beside_ours()?;
     all.extend([golden_model(binaries)?, images::golden(&binaries.golden)?, golden_git(binaries)?]);
     Ok(all)

@@ -74,7 +74,8 @@ pub(crate) fn local(scope: Scope, clock: &mut Clock) -> Result<(Tools, Images)> 
     clock.phase("cluster");
     let binaries = build::binaries(scope)?;
     clock.phase("build");
-    let images = build::load(&binaries)?;
+    build::load(&build::every(&binaries)?)?;
+    let images = build::names(&binaries)?;
     clock.phase("images");
     let tools = Tools {
         kubectl: golden_cluster::tools::program("kubernetes", "kubectl")?,

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::npm::{self, Package};
 use super::{File, Image, Start, debian};
 use crate::tools;
 
@@ -17,6 +18,19 @@ const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 const NONROOT: u32 = 65_532;
 /// The database images' user, as the official images have it.
 const DATABASE: u32 = 999;
+
+/// Anthropic's command line: one program.
+pub(super) const CLAUDE_CODE: Package = Package {
+    name: "claude-code",
+    part: ("@anthropic-ai/claude-code-linux-x64/claude", "/usr/local/bin/claude"),
+    link: None,
+};
+/// OpenAI's: a program that finds what belongs to it beside itself.
+pub(super) const CODEX: Package = Package {
+    name: "codex",
+    part: ("@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl", "/opt/codex"),
+    link: Some(("/usr/local/bin/codex", "/opt/codex/bin/codex")),
+};
 
 /// The images that the chart and the demonstration use beside those with our own binaries.
 pub fn beside_ours() -> Result<Vec<Image>> {
@@ -108,6 +122,21 @@ pub fn git() -> Result<Image> {
     ];
     let start = start("/usr/bin/git", NONROOT).within("/workspace");
     Ok(workspace()?.layer("golden-git", &files)?.starting(start))
+}
+
+/// Agents of other makers, as they come from npm, with Python, pytest and git to work with.
+pub fn agents() -> Result<Vec<Image>> {
+    let base = python()?;
+    let agent = |package| Ok(npm::image(&base, package)?.starting(shell()));
+    [&CLAUDE_CODE, &CODEX].into_iter().map(agent).collect()
+}
+
+/// An agent's command is the team's to say; without one there is a shell.
+fn shell() -> Start {
+    let mut start = start("/bin/bash", NONROOT).within("/workspace");
+    // Bytecode would become part of the change.
+    start.env.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
+    start
 }
 
 /// The users images run as, by name too: initdb and git insist on one.

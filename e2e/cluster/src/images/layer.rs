@@ -87,6 +87,14 @@ fn tempname(folder: &Path) -> PathBuf {
     folder.join(format!("{}-{}.partial", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
 }
 
+/// The layer's tar at a path of the caller's choice.
+pub(super) fn write_to(path: &Path, files: &[File]) -> Result<()> {
+    let out = fs::File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    let mut out = io::BufWriter::with_capacity(1 << 20, out);
+    write(files, &mut out)?;
+    out.flush().with_context(|| format!("cannot write {}", path.display()))
+}
+
 fn write(files: &[File], out: &mut impl Write) -> Result<()> {
     let mut tar = Builder::new(out);
     for file in files {

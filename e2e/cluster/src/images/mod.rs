@@ -1,5 +1,5 @@
-//! Container images without a registry: built from Debian packages and static
-//! binaries, loaded straight into the cluster's containerd.
+//! Container images without a registry: built from Debian packages, static
+//! binaries and programs from npm, loaded straight into the cluster's containerd.
 //!
 //! An image is a list of layers (tar files) and a configuration. Its tag is
 //! the hash of what went in: `golden.local/<name>:<12 hex digits>`, and
@@ -10,10 +10,11 @@ mod catalogue;
 mod debian;
 mod layer;
 mod load;
+mod npm;
 mod prune;
 
 pub use catalogue::{
-    beside_ours, busybox, coredns, git, git_server, golden, nats, pause, postgres, python, redis,
+    agents, beside_ours, busybox, coredns, git, git_server, golden, nats, pause, postgres, python, redis,
 };
 pub use layer::{Content, File};
 pub(crate) use load::ctr;
