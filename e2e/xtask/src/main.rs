@@ -64,7 +64,7 @@ mod tests {
     fn every_command_the_pages_show_exists_with_its_flags() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut count = 0;
-        for page in ["README.md", "docs/quick-start.md", "docs/benchmarks.md"] {
+        for page in ["README.md", "docs/quick-start.md", "docs/agents.md", "docs/benchmarks.md"] {
             let text = std::fs::read_to_string(root.join(page)).unwrap();
             for line in text.lines().filter_map(|line| Some(line.split_once("cargo xtask ")?.1)) {
                 // In a sentence, or before a remark.

@@ -20,6 +20,10 @@ pub(crate) fn lanes(keep: bool) -> Vec<Outcome> {
         Ok(())
     })];
     if let Some((tools, images)) = &installed {
+        // Large, and for one scenario alone: no other command loads them unasked.
+        lanes.push(lane::check("images of other makers' agents", || {
+            crate::build::load(&golden_cluster::images::agents()?)
+        }));
         lanes.push(lane::tests("scenarios", &mut tests(tools, "scenarios")));
         lanes.push(crate::chaos::lane(tools, images));
     }

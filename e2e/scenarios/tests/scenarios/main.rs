@@ -10,4 +10,5 @@ mod s3_bad_input;
 mod s4_outages;
 mod s5_figures;
 mod s6_weaker_isolation;
+mod s7_agents;
 mod support;

@@ -1,6 +1,6 @@
 //! The four stories, and what must be true of what they leave behind.
 
-use crate::support::tools;
+use crate::support::{git, tally, tools};
 use golden_scenarios::{install, stories};
 use serde_json::Value;
 
@@ -34,32 +34,7 @@ fn the_delivered_branch_is_the_approved_tree_with_its_trailers() {
     let tools = tools();
     let task = stories::task(&tools, "fix-slugify").expect("the task is there");
     let commit = task["status"]["result"]["commit"].as_str().expect("a commit").to_owned();
-    let pod = tools
-        .kubectl(&[
-            "-n",
-            "golden-demo",
-            "get",
-            "pod",
-            "-l",
-            "app=git",
-            "-o",
-            "jsonpath={.items[0].metadata.name}",
-        ])
-        .expect("the git server runs");
-    let message = tools
-        .kubectl(&[
-            "-n",
-            "golden-demo",
-            "exec",
-            &pod,
-            "--",
-            "git",
-            "--git-dir=/srv/git/shop.git",
-            "log",
-            "-1",
-            "--format=%H%n%B",
-            "golden/fix-slugify",
-        ])
+    let message = git(&tools, &["log", "-1", "--format=%H%n%B", "golden/fix-slugify"])
         .expect("the branch is on the server");
     let uid = task["metadata"]["uid"].as_str().expect("a uid");
     assert!(message.starts_with(&commit), "{message}");
@@ -93,14 +68,7 @@ fn every_call_is_settled_and_the_models_own_tally_agrees() {
             calls += line["calls"].as_i64().expect("calls");
         }
     }
-    let tally = tools
-        .kubectl(&[
-            "get",
-            "--raw",
-            "/api/v1/namespaces/golden-demo/services/http:golden-model:8080/proxy/tally",
-        ])
-        .expect("the model tells its tally");
-    let tally: Value = serde_json::from_str(&tally).expect("JSON");
+    let tally = tally(&tools);
     assert_eq!(tally["calls"].as_i64(), Some(calls), "settled rows against the model's own tally: {tally}");
     assert_eq!(tally["unmatched"].as_i64(), Some(0), "{tally}");
 }
