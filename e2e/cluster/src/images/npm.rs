@@ -109,7 +109,8 @@ fn add(from: &Path, place: &str, files: &mut Vec<File>) -> Result<()> {
     if found.is_dir() {
         for entry in fs::read_dir(from)? {
             let name = entry?.file_name();
-            let name = name.to_str().with_context(|| format!("{name:?} is no name for an image"))?;
+            let name =
+                name.to_str().with_context(|| format!("{} is no name for an image", name.display()))?;
             add(&from.join(name), &format!("{place}/{name}"), files)?;
         }
         return Ok(());
