@@ -4,7 +4,7 @@
 //! The recorded model answers each in its own protocol, and only if the tools' results show that they really ran.
 
 use crate::support::{git, tally, tools};
-use golden_scenarios::install::apply_example;
+use golden_scenarios::install::{self, apply_example};
 use golden_scenarios::report::Outcome;
 use golden_scenarios::stories::{self, NAMESPACE};
 use golden_scenarios::tools::Tools;
@@ -99,9 +99,11 @@ fn the_branch_holds_its_change(tools: &Tools, agent: &Agent, outcome: &Outcome) 
 }
 
 fn remove(tools: &Tools, agent: &Agent) {
-    for kind in ["agenttask", "agentteam"] {
-        let args = ["-n", NAMESPACE, "delete", kind, agent.name, "--ignore-not-found", "--timeout=120s"];
-        tools.kubectl(&args).expect("what an earlier run left is removed");
+    for example in [agent.name, "git"] {
+        let file = install::root().join(format!("examples/agents/{example}.yaml")).display().to_string();
+        tools
+            .kubectl(&["delete", "-f", &file, "--ignore-not-found", "--timeout=120s"])
+            .expect("what an earlier run left is removed");
     }
     git(tools, &["update-ref", "-d", &format!("refs/heads/golden/{}", agent.name)])
         .expect("no branch, or one less");
