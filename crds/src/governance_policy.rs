@@ -87,6 +87,9 @@ pub struct GovernancePolicySpec {
     /// What follows when a task is expected to cost more than there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecast: Option<ForecastRules>,
+    /// What becomes of an attempt whose call waits for money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<PauseRules>,
 }
 
 fn yes() -> bool {
@@ -317,6 +320,28 @@ pub enum Percentile {
     /// Nine in ten cost no more.
     #[default]
     P90,
+}
+
+/// What becomes of an attempt whose call waits for money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PauseRules {
+    /// Seconds the attempt's pod is kept while its call waits for money, 10 to 86400. After that its work is saved and
+    /// the pod is freed; a new one goes on from there once there is money. Of several matching policies the shortest
+    /// time counts.
+    #[serde(default = "default_pause_grace")]
+    #[schemars(range(min = 10, max = 86_400))]
+    pub grace_seconds: i64,
+}
+
+fn default_pause_grace() -> i64 {
+    600
+}
+
+impl Default for PauseRules {
+    fn default() -> Self {
+        Self { grace_seconds: default_pause_grace() }
+    }
 }
 
 /// What Golden reports of a policy.

@@ -1,7 +1,8 @@
 //! The policy that applies where no other matches.
 
 use golden_crds::governance_policy::{
-    EscalationRules, ForecastRules, GovernancePolicySpec, OnUndecided, ReviewRules, SandboxRules, Voter,
+    EscalationRules, ForecastRules, GovernancePolicySpec, OnUndecided, PauseRules, ReviewRules, SandboxRules,
+    Voter,
 };
 
 /// Its name. A GovernancePolicy cannot take it: the operator shows this one as its own.
@@ -22,6 +23,7 @@ pub fn built_in() -> GovernancePolicySpec {
         sandbox: Some(SandboxRules::default()),
         escalation: Some(EscalationRules::default()),
         forecast: Some(ForecastRules::default()),
+        pause: Some(PauseRules::default()),
     }
 }
 

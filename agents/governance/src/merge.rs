@@ -4,7 +4,7 @@
 //!   priority block admission;
 //! - guards, approvals and protected paths unite; one guard name with two meanings blocks admission, and a
 //!   task cannot take the name of a policy's guard;
-//! - limits take the minimum, `forecast` the strictest whole, `requireBudget` is off only if every matching policy says so;
+//! - limits take the minimum, `forecast` the strictest whole, `pause` the shortest, `requireBudget` is off only if every matching policy says so;
 //! - `runtimeClassName`: gVisor wins; two other classes block admission, since neither is known to be stronger;
 //! - what no matching policy says is taken from the built-in policy.
 
@@ -12,12 +12,14 @@ use crate::builtin::{BUILT_IN, built_in, built_in_review};
 use crate::glob::{GlobFault, check_glob};
 use crate::merged::{
     GuardOrigin, MergedApproval, MergedEscalation, MergedGuard, MergedPath, MergedPolicy, MergedSandbox,
-    Part, no_forecast,
+    Part, built_in_pause, no_forecast,
 };
 use crate::selector::{SelectorFault, selects};
 use golden_crds::GovernancePolicySpec;
 use golden_crds::agent_task::GuardSpec;
-use golden_crds::governance_policy::{EscalationRules, ForecastRules, OnDeadline, ReviewRules, SandboxRules};
+use golden_crds::governance_policy::{
+    EscalationRules, ForecastRules, OnDeadline, PauseRules, ReviewRules, SandboxRules,
+};
 use std::collections::BTreeMap;
 
 /// A policy with its object's name.
@@ -100,6 +102,7 @@ pub fn merge(
         sandbox: sandbox(&matching)?,
         escalation: escalation(&matching),
         forecast: forecast(&matching),
+        pause: pause(&matching),
     })
 }
 
@@ -263,4 +266,12 @@ fn forecast(matching: &[NamedPolicy<'_>]) -> Part<ForecastRules> {
         .rev()
         .max_by_key(|(rules, _)| *rules)
         .map_or_else(no_forecast, |(value, policy)| Part { origin: policy.name.to_owned(), value })
+}
+
+/// The shortest grace; of equal ones the first, which has the highest priority.
+fn pause(matching: &[NamedPolicy<'_>]) -> Part<PauseRules> {
+    let rules = matching.iter().filter_map(|p| p.spec.pause.map(|rules| (rules, p)));
+    rules
+        .min_by_key(|(rules, _)| rules.grace_seconds)
+        .map_or_else(built_in_pause, |(value, policy)| Part { origin: policy.name.to_owned(), value })
 }

@@ -2,7 +2,7 @@
 
 use crate::builtin::BUILT_IN;
 use golden_crds::agent_task::GuardSpec;
-use golden_crds::governance_policy::{ApprovalRule, ForecastRules, OnDeadline, ReviewRules};
+use golden_crds::governance_policy::{ApprovalRule, ForecastRules, OnDeadline, PauseRules, ReviewRules};
 use serde::{Deserialize, Serialize};
 
 /// A rule and the policy it is from.
@@ -32,10 +32,17 @@ pub struct MergedPolicy {
     /// The strictest. Runs of earlier versions were stored without one.
     #[serde(default = "no_forecast")]
     pub forecast: Part<ForecastRules>,
+    /// The shortest. Runs of earlier versions were stored without one.
+    #[serde(default = "built_in_pause")]
+    pub pause: Part<PauseRules>,
 }
 
 pub(crate) fn no_forecast() -> Part<ForecastRules> {
     Part { origin: BUILT_IN.into(), value: ForecastRules::default() }
+}
+
+pub(crate) fn built_in_pause() -> Part<PauseRules> {
+    Part { origin: BUILT_IN.into(), value: PauseRules::default() }
 }
 
 /// A guard and who asks for it.

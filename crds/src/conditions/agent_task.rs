@@ -71,6 +71,11 @@ reasons! {
     /// The task's own `spec.limits` cannot pay the next call. The message says how much is missing. Raise them.
     TASK_LIMIT_REACHED = "TaskLimitReached";
 
+    // Stalled
+    /// A call waited for money longer than the policy's `pause.graceSeconds`: the work was saved and the attempt's pod
+    /// freed. The message says what is missing. Once it is there another pod of the same attempt goes on.
+    POD_FREED = "PodFreed";
+
     // GuardsPassed
     /// Every required guard passed on the current result.
     ALL_GUARDS_PASSED = "AllGuardsPassed";

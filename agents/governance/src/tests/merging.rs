@@ -141,9 +141,25 @@ fn the_strictest_forecast_rule_counts_whole() {
 }
 
 #[test]
-fn a_policy_that_an_earlier_version_stored_asks_for_no_forecast() {
+fn the_shortest_pause_counts_and_says_whose_it_is() {
+    let grace = |seconds: i64| json!({"pause": {"graceSeconds": seconds}});
+    let of = |policies: &[(&str, Value)]| {
+        let pause = merged(policies, &[]).unwrap().pause;
+        (pause.origin, pause.value.grace_seconds)
+    };
+    assert_eq!(of(&[]), (BUILT_IN.into(), 600));
+    assert_eq!(of(&[("a", silent())]), (BUILT_IN.into(), 600));
+    assert_eq!(of(&[("a", json!({"pause": {}})), ("b", grace(60)), ("c", grace(900))]), ("b".into(), 60));
+    assert_eq!(of(&[("a", grace(3600))]), ("a".into(), 3600), "what is built in is no ceiling");
+    assert_eq!(of(&[("b", grace(60)), ("a", grace(60))]).0, "a", "the first by priority and name");
+}
+
+#[test]
+fn a_policy_that_an_earlier_version_stored_asks_for_no_forecast_and_pauses_as_the_built_in_one() {
     let mut json = serde_json::to_value(merged(&[], &[]).unwrap()).unwrap();
-    json.as_object_mut().unwrap().remove("forecast").unwrap();
+    for later in ["forecast", "pause"] {
+        json.as_object_mut().unwrap().remove(later).unwrap();
+    }
     assert_eq!(serde_json::from_value::<MergedPolicy>(json).unwrap(), merged(&[], &[]).unwrap());
 }
 
