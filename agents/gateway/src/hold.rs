@@ -6,7 +6,7 @@ use crate::error::CallError;
 use crate::facts::{hold_key, tell};
 use crate::identity::{Identity, is_current};
 use crate::line::Pass;
-use crate::plan::{Plan, Request, lowered};
+use crate::plan::{Plan, Request, least, lowered};
 use golden_ledger::Amount;
 use golden_platform::http;
 use golden_platform::wire::{Fact, ReserveAnswer, ReserveRequest};
@@ -98,7 +98,8 @@ pub(crate) async fn reserve(
             }
             Ok((exhausted @ ReserveAnswer::Exhausted { .. }, ..)) => {
                 pass = None;
-                hold.exhausted(gateway, identity, &keys.operation, plan.bound, exhausted).await?;
+                hold.exhausted(gateway, identity, &keys.operation, (request, plan.as_ref()), exhausted)
+                    .await?;
             }
             // A call that waits anyway goes on waiting while the ledger is away.
             Err(error) if hold.counted.is_some() => tracing::warn!(%error, "ledger, while a call is held"),
@@ -259,7 +260,7 @@ impl Hold {
         gateway: &Gateway,
         identity: &Arc<Identity>,
         operation: &str,
-        needs: Amount,
+        (request, whole): (&Request, &Plan),
         answer: ReserveAnswer,
     ) -> Result<(), CallError> {
         let ReserveAnswer::Exhausted {
@@ -294,7 +295,9 @@ impl Hold {
                 on_exhausted: on_exhausted.clone(),
                 at: Instant::now(),
             });
+            let (needs, least) = (whole.bound, least(request, whole));
             let (needs_micro_usd, needs_tokens) = (needs.cost.0, needs.tokens);
+            let (least_micro_usd, least_tokens) = (least.cost.0, least.tokens);
             let fact = Fact::BudgetHeld {
                 op_key,
                 missing_micro_usd,
@@ -303,6 +306,8 @@ impl Hold {
                 on_exhausted,
                 needs_micro_usd,
                 needs_tokens,
+                least_micro_usd,
+                least_tokens,
                 denied,
             };
             self.begin(gateway, identity, fact).await;

@@ -101,6 +101,17 @@ pub(crate) fn lowered(request: &Request, plan: &Plan, missing: Amount) -> Option
     self::plan(request, Some(payable)).ok()
 }
 
+/// The least the call can be paid with: an answer cut to what is worth a call, where that can be asked for.
+pub(crate) fn least(request: &Request, whole: &Plan) -> Amount {
+    if whole.max_output <= LEAST_OUTPUT {
+        return whole.bound;
+    }
+    // What [`lowered`] reckons with: the prompt as it is in the whole request.
+    let shorter = self::plan(request, Some(LEAST_OUTPUT)).ok();
+    let bounded = shorter.and_then(|plan| bound(whole.max_input, plan.max_output, &whole.prices).ok());
+    bounded.unwrap_or(whole.bound)
+}
+
 fn max_input(bytes: u64, extent: Extent, window: u64, protocol: ProviderProtocol) -> u64 {
     let image = match protocol {
         ProviderProtocol::OpenAI => OPENAI_IMAGE,

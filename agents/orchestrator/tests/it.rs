@@ -10,6 +10,7 @@ mod it {
     mod faults;
     mod http;
     mod judges;
+    mod pauses;
     mod pods;
     mod stories;
     mod turns;

@@ -26,7 +26,8 @@ const DELIVERING: &str = "; its delivery had begun, so look whether the branch w
 /// Tasks ended in one transaction.
 const BATCH: i64 = 128;
 /// Parts of the state that end with the task.
-const OPEN_PARTS: [&str; 7] = ["pod", "finish", "job", "escalation", "held", "resumed", "trouble"];
+const OPEN_PARTS: [&str; 9] =
+    ["pod", "freed", "saved", "finish", "job", "escalation", "held", "resumed", "trouble"];
 
 /// Ends what a team has open and closes its row. How many tasks were ended.
 pub async fn close_team(pool: &PgPool, team: Uuid, now: Timestamp) -> Result<usize, sqlx::Error> {

@@ -202,6 +202,13 @@ fn what_cannot_be_paid_in_full_is_made_smaller_while_it_is_worth_a_call() {
     assert_eq!(sent(&less)["max_tokens"], 14_000);
     assert!(less.bound.cost.0 <= whole.bound.cost.0 - 200_000);
     assert_eq!(less.request_hash, whole.request_hash, "it is the same call");
+    let least = least(&request, &whole);
+    assert!(plan(&request, Some(LEAST_OUTPUT)).unwrap().bound.cost <= least.cost);
+    let short =
+        |amount: Amount| Amount::new(whole.bound.cost.0 - amount.cost.0, whole.bound.tokens - amount.tokens);
+    assert!(lowered(&request, &whole, short(least)).is_some(), "the least is enough");
+    let almost = Amount::new(least.cost.0 - 4, least.tokens);
+    assert!(lowered(&request, &whole, short(almost)).is_none(), "and not more than that");
     let by_tokens = lowered(&request, &whole, Amount::new(0, 59_000)).unwrap();
     assert_eq!(by_tokens.max_output, 5_000);
     for missing in

@@ -143,6 +143,7 @@ async fn a_budget_that_asks_holds_the_call_until_somebody_grants_or_refuses() {
     let (missing, needs) =
         (held["missingMicroUsd"].as_i64().unwrap(), held["needsMicroUsd"].as_i64().unwrap());
     assert_eq!((held["onExhausted"].as_str(), needs - missing), (Some("Ask"), 100));
+    assert_eq!(held["leastMicroUsd"], held["needsMicroUsd"], "so short an answer is not worth cutting");
     world.decide(missing, true).await;
     let answered = Instant::now();
     assert_eq!(call.await.unwrap().unwrap().status(), 200);

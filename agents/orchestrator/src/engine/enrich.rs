@@ -38,6 +38,8 @@ impl Engine {
             Fact::Decided(decision) => Event::Decided(decision),
             Fact::Pod(outcome) => Event::Pod(outcome),
             Fact::AttemptResult(result) => return self.attempt(loaded, result).await,
+            Fact::AttemptSaved(saved) => Event::Saved(saved),
+            Fact::AttemptNotSaved(told) => Event::NotSaved(told),
             Fact::JobResult(result) => match store::pod_name(&self.pool, row.object_uid).await? {
                 Some(pod) => Event::Job { pod, result },
                 None => return Ok(Enriched::Nothing),
@@ -58,6 +60,8 @@ impl Engine {
                 on_exhausted,
                 needs_micro_usd,
                 needs_tokens,
+                least_micro_usd,
+                least_tokens,
                 denied,
             } => {
                 let held = Held {
@@ -67,6 +71,8 @@ impl Engine {
                     on_exhausted,
                     needs_micro_usd,
                     needs_tokens,
+                    least_micro_usd,
+                    least_tokens,
                     denied,
                 };
                 Event::BudgetHeld { op_key, held }

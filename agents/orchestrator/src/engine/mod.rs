@@ -10,6 +10,7 @@ mod enrich;
 mod error;
 mod faults;
 mod metrics;
+mod money;
 mod relay;
 mod run;
 mod slots;

@@ -6,6 +6,7 @@ mod git_host;
 mod job;
 mod result;
 mod router;
+mod saved;
 mod work;
 
 pub use credentials::{KubeSecrets, Secrets, credential};

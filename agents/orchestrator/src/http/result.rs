@@ -44,7 +44,7 @@ pub(super) async fn attempt_result(
         r#try: pod.r#try,
         tree: body.tree,
         agent_exit_code: body.agent_exit_code,
-        summary: clean(&body.summary),
+        summary: clean(&body.summary, MAX_TEXT_BYTES),
         transcript,
     };
     interface.tell(&pod, RESULT_KEY, Fact::AttemptResult(result)).await
@@ -69,14 +69,14 @@ pub(super) async fn job_result(
             if Some(branch.as_str()) != pod.loaded.task.branch() {
                 return Err(Error::bad_request(format!(
                     "the task delivers to another branch than {}",
-                    clean(&branch)
+                    clean(&branch, MAX_TEXT_BYTES)
                 )));
             }
             JobResult::Delivered { branch, commit: object_id(commit)? }
         }
         JobResult::Failed { reason, message, retryable } => JobResult::Failed {
-            reason: clean(&reason).chars().take(63).collect(),
-            message: clean(&message),
+            reason: clean(&reason, MAX_TEXT_BYTES).chars().take(63).collect(),
+            message: clean(&message, MAX_TEXT_BYTES),
             retryable,
         },
         _ => return Err(Error::bad_request(format!("a {:?} cannot end like that", pod.kind))),
@@ -94,10 +94,10 @@ fn object_id(text: String) -> Result<String, Error> {
 }
 
 /// Text for people: bounded, without what a database or a terminal would choke on.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str, most: usize) -> String {
     let mut out = String::new();
     for c in text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')) {
-        if out.len() + c.len_utf8() > MAX_TEXT_BYTES {
+        if out.len() + c.len_utf8() > most {
             break;
         }
         out.push(c);
@@ -105,12 +105,12 @@ fn clean(text: &str) -> String {
     out
 }
 
-fn accepted(new: bool) -> Json<Value> {
+pub(super) fn accepted(new: bool) -> Json<Value> {
     Json(json!({"accepted": true, "new": new}))
 }
 
 impl Interface {
-    async fn is_known(&self, pod: Uuid, key: &str) -> Result<bool, Error> {
+    pub(super) async fn is_known(&self, pod: Uuid, key: &str) -> Result<bool, Error> {
         Ok(sqlx::query_scalar("SELECT EXISTS (SELECT FROM facts WHERE object_uid = $1 AND fact_key = $2)")
             .bind(pod)
             .bind(key)
@@ -118,7 +118,7 @@ impl Interface {
             .await?)
     }
 
-    async fn has(&self, pod: &Pod, digest: &str) -> Result<bool, Error> {
+    pub(super) async fn has(&self, pod: &Pod, digest: &str) -> Result<bool, Error> {
         if !is_digest(digest) {
             return Ok(false);
         }
@@ -129,15 +129,15 @@ impl Interface {
             .await?)
     }
 
-    async fn must_have(&self, pod: &Pod, digest: &str) -> Result<(), Error> {
+    pub(super) async fn must_have(&self, pod: &Pod, digest: &str) -> Result<(), Error> {
         if self.has(pod, digest).await? {
             return Ok(());
         }
-        let shown: String = clean(digest).chars().take(80).collect();
-        Err(Error::bad_request(format!("tree {shown} is not stored: PUT /v1/artifacts first")))
+        let shown: String = clean(digest, MAX_TEXT_BYTES).chars().take(80).collect();
+        Err(Error::bad_request(format!("{shown} is not stored: PUT /v1/artifacts first")))
     }
 
-    async fn tell(&self, pod: &Pod, key: &str, fact: Fact) -> Result<Json<Value>, Error> {
+    pub(super) async fn tell(&self, pod: &Pod, key: &str, fact: Fact) -> Result<Json<Value>, Error> {
         let new = NewFact {
             team_uid: self.team,
             task_uid: pod.loaded.task.uid,

@@ -2,7 +2,7 @@
 
 use super::caller::scope;
 use super::credentials::Secrets;
-use super::{job, result, work};
+use super::{job, result, saved, work};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
@@ -34,6 +34,9 @@ pub fn router(interface: Interface, authenticator: Authenticator) -> Router {
         artifacts::router(interface.artifacts.clone()).layer(from_fn_with_state(interface.clone(), scope));
     let own = Router::new()
         .route("/v1/try", get(work::current_try))
+        .route("/v1/try/pause", get(work::pause_wish))
+        .route("/v1/try/saved", post(saved::attempt_saved))
+        .route("/v1/try/not-saved", post(saved::attempt_not_saved))
         .route("/v1/result", post(result::attempt_result))
         .route("/v1/job", get(job::current_job))
         .route("/v1/job/result", post(result::job_result))

@@ -94,6 +94,7 @@ impl Work<'_> {
                     .and_then(|p| p.ended.as_ref())
                     .map(|e| after(e.at, super::pods::GRACE_SECONDS)),
             );
+            moments.extend(self.wake_for_money());
             self.wake_for_judges(&mut moments);
             // The engine works on these: storing an inline source, asking a store that was away.
             let engine =

@@ -115,7 +115,7 @@ impl Work<'_> {
         if let Some(ended) = self.ended_without_result() {
             return self.ended_empty(&ended);
         }
-        if !self.needs_turn() {
+        if self.s.freed.is_none() && !self.needs_turn() {
             self.run_pod(DesiredKind::AttemptPod);
         }
     }
@@ -148,6 +148,7 @@ impl Work<'_> {
     }
 
     fn judge(&mut self, finish: Finish) {
+        self.forget_saved();
         self.drop_pod();
         match (finish.failure, finish.produced) {
             (None, Some(produced)) => {

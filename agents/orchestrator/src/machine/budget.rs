@@ -1,7 +1,7 @@
 //! Calls that wait: for money, or for a model that answers.
 
 use super::reasons::{self, bounded, documented};
-use super::state::{Held, Stage, Why};
+use super::state::{Held, Stage, State, Why};
 use super::step::Work;
 use serde_json::json;
 
@@ -29,6 +29,7 @@ impl Work<'_> {
         }
         self.record("BudgetHeld", entry);
         self.s.held.insert(op_key.to_owned(), held.clone());
+        self.begin_wait();
         self.pause_review();
     }
 
@@ -41,6 +42,7 @@ impl Work<'_> {
         }
         if self.s.held.remove(op_key).is_some() {
             self.record("BudgetResumed", json!({"opKey": op_key}));
+            self.end_wait();
             self.continue_if_nothing_waits();
         }
     }
@@ -84,8 +86,15 @@ impl Work<'_> {
     }
 }
 
+/// What the task lacks, and what became of its pod.
+pub(super) fn lacking(s: &State) -> Option<Why> {
+    let mut why = exhausted(s.held.values().next()?);
+    why.message.extend(super::pause::told(s));
+    Some(why)
+}
+
 /// What is missing, in the words of a condition.
-pub(super) fn exhausted(held: &Held) -> Why {
+fn exhausted(held: &Held) -> Why {
     let missing = match (held.missing_micro_usd, held.missing_tokens) {
         (cost, tokens) if cost > 0 && tokens > 0 => format!("{} and {tokens} tokens", dollars(cost)),
         (cost, tokens) if cost <= 0 && tokens > 0 => format!("{tokens} tokens"),

@@ -109,6 +109,7 @@ impl Work<'_> {
     /// The end: nothing is wanted any more, no question stays open.
     pub(super) fn end(&mut self, kind: OutcomeKind, reason: &str, message: &str) {
         self.drop_pod();
+        self.forget_saved();
         self.close_escalation(EscalationEnd::Withdrawn);
         let message = bounded(message, MAX_MESSAGE_BYTES);
         let delivered = self.s.delivery.as_ref().and_then(|d| d.delivered.clone());

@@ -2,7 +2,9 @@
 
 use super::state::{Held, Usage, Why};
 use golden_crds::agent_task::{DesiredState, TaskLimits};
-use golden_platform::wire::{AttemptResult, GuardOutcome, JobResult, PersonDecision, PodOutcome};
+use golden_platform::wire::{
+    AttemptNotSaved, AttemptResult, AttemptSaved, GuardOutcome, JobResult, PersonDecision, PodOutcome,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -32,6 +34,9 @@ pub enum Event {
     Decided(PersonDecision),
     Pod(PodOutcome),
     Attempt(AttemptEnded),
+    /// A pod that was asked to save has done so, or could not.
+    Saved(AttemptSaved),
+    NotSaved(AttemptNotSaved),
     /// A fetch or delivery ended; `pod` is the name of the pod that says so.
     Job {
         pod: String,
@@ -56,6 +61,11 @@ pub enum Event {
     },
     BudgetResumed {
         op_key: String,
+    },
+    /// What the accounts have, where [`super::needs_money`] says that it matters: whether a held call, made again, could
+    /// be paid or would be refused for good.
+    Money {
+        ask_again: bool,
     },
     /// A message of the task can never be sent; it is a dead letter.
     DeadLettered {

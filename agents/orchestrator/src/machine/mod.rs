@@ -15,8 +15,10 @@ mod event;
 mod feedback;
 mod guards;
 mod names;
+mod pause;
 mod person;
 mod pods;
+mod purse;
 mod reasons;
 mod review;
 mod state;
@@ -28,9 +30,11 @@ pub use command::{Command, DesiredRow, Entry, EscalationEnd, Step};
 pub use event::{AttemptEnded, Event, ProducedTree};
 pub use feedback::MAX_FEEDBACK_BYTES;
 pub use names::{guard_run_name, message_id, pod_name};
+pub use pause::needs_money;
+pub use purse::{Purse, ask_again};
 pub use state::{
     Approval, Base, Choice, Delivered, Delivery, Ended, Escalation, Finish, GuardSlot, Held, Outcome,
-    OutcomeKind, PodSlot, Produced, RecordHead, Review, Stage, State, Tries, Usage, Why,
+    OutcomeKind, PodSlot, Produced, RecordHead, Review, Saved, Stage, State, Tries, Usage, Why,
 };
 pub use step::{admit, step};
 pub use task::{PRODUCER, Task};

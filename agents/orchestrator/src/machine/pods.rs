@@ -94,6 +94,9 @@ impl Work<'_> {
             r#try: try_no,
             phase: None,
             blocked: None,
+            held_since: None,
+            saving: None,
+            unsaved: None,
             ended: None,
         };
         self.s.pod = Some(slot);
@@ -124,10 +127,16 @@ impl Work<'_> {
 
     /// The pod is not wanted any more, and neither are the calls it holds.
     pub(super) fn drop_pod(&mut self) {
-        if let Some(pod) = self.s.pod.take() {
-            self.commands.push(Command::Unwant { kind: pod.kind, name: pod.name });
+        if self.release_pod() {
             self.forget_holds();
         }
+    }
+
+    /// The pod is not wanted any more, whatever its calls wait for. Whether there was one.
+    pub(super) fn release_pod(&mut self) -> bool {
+        let Some(pod) = self.s.pod.take() else { return false };
+        self.commands.push(Command::Unwant { kind: pod.kind, name: pod.name });
+        true
     }
 
     /// The pod is gone through no fault of the work: another one, after a pause.

@@ -51,6 +51,8 @@ pub fn admit(task: &Task, admission: &Admission, install: Uuid, now: Timestamp) 
             trouble: None,
         },
         pod: None,
+        freed: None,
+        saved: None,
         finish: None,
         job: None,
         produced: None,
@@ -147,6 +149,9 @@ impl<'a> Work<'a> {
             Event::Decided(decision) => self.decided(decision),
             Event::Pod(outcome) => self.pod_observed(outcome),
             Event::Attempt(ended) => self.attempt_ended(ended),
+            Event::Saved(saved) => self.attempt_saved(saved),
+            Event::NotSaved(told) => self.attempt_not_saved(told),
+            Event::Money { ask_again } => self.money(*ask_again),
             Event::Job { pod, result } => self.job_ended(pod, result),
             Event::Guard(outcome) => self.guard_ended(outcome),
             Event::Reviewed { attempt, round, digest, decision, ballots } => {

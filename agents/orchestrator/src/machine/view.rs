@@ -1,6 +1,6 @@
 //! The projection of the state that people see: `tasks.view`, from which the operator makes the status.
 
-use super::budget::exhausted;
+use super::budget::lacking;
 use super::guards::QUIET_RUNS;
 use super::reasons;
 use super::review::reason_of;
@@ -75,8 +75,8 @@ fn waits_for(s: &State) -> Why {
 }
 
 fn budget(s: &State) -> ViewCondition {
-    match s.held.values().next() {
-        Some(held) => condition(BUDGET_AVAILABLE, "False", &exhausted(held)),
+    match lacking(s) {
+        Some(why) => condition(BUDGET_AVAILABLE, "False", &why),
         None => match &s.outcome {
             Some(o)
                 if [reasons::BUDGET_EXHAUSTED, reasons::BUDGET_DENIED, reasons::TASK_LIMIT_REACHED]
@@ -301,7 +301,6 @@ fn stalled(s: &State) -> Option<Why> {
     if s.suspended && s.stage != Stage::Delivering {
         return None;
     }
-    let held = s.held.values().next().map(exhausted);
     let blocked =
         || s.pod.as_ref().filter(|p| p.phase != Some(PodPhase::Running)).and_then(|p| p.blocked.clone());
     // A pause after a job that failed is such a wait; one after a lost pod is not, and neither is the try itself.
@@ -310,11 +309,17 @@ fn stalled(s: &State) -> Option<Why> {
     let stuck = || s.stuck.values().next().cloned();
     s.trouble
         .clone()
-        .or(held)
+        .or_else(|| waits_for_money(s))
         .or_else(|| stuck().filter(|_| matches!(s.stage, Stage::Producing | Stage::Reviewing)))
         .or_else(blocked)
         .or_else(|| job().filter(|_| matches!(s.stage, Stage::Preparing | Stage::Delivering)))
         .or_else(|| guard_trouble(s).filter(|_| s.stage == Stage::Guarding))
+}
+
+/// What the work waits for while a call of it is held. A freed pod has a reason of its own, so that it is told at once.
+fn waits_for_money(s: &State) -> Option<Why> {
+    let why = lacking(s)?;
+    Some(if s.freed.is_some() { Why::new(reasons::POD_FREED, why.message) } else { why })
 }
 
 fn progress(task: &Task, s: &State) -> Why {

@@ -62,6 +62,9 @@ async fn trace(world: &World, task: Uuid, outcome: String) -> Trace {
 /// Plays a story in which the first engine dies at place `n`. Where it died, if it came so far.
 async fn play(world: &mut World, n: i64, change: fn(&mut Value, &mut Value)) -> (Trace, Option<Point>) {
     let task = world.admit("crash", change).await;
+    if world.script.held {
+        world.purse(task, 0).await;
+    }
     let faults = Arc::new(DieAt::new(n));
     let pool = golden_platform::db::connect(&world.url, 3).unwrap();
     let (mortal, heir) = (world.engine_with(pool.clone(), faults.clone()), world.engine());
@@ -76,8 +79,9 @@ async fn play(world: &mut World, n: i64, change: fn(&mut Value, &mut Value)) -> 
         if faults.dead.load(Ordering::SeqCst) || world.outcome(task).await.is_some() {
             break;
         }
-        world.react().await;
-        world.person(task).await;
+        if !world.react().await && !world.person(task).await {
+            world.later(400);
+        }
     }
     // A dead process holds no connection: what it had locked is free, once its server has noticed.
     pool.close().await;
@@ -167,4 +171,16 @@ async fn a_crash_around_a_persons_decision_asks_and_takes_it_once() {
     assert_eq!(whole.outcome, "Complete");
     assert_eq!(whole.messages, ["T/1/escalation/ReviewTied", "T/1/guard/unit/1", "T/1/review/1"]);
     assert!(died.contains("EscalationWritten"), "it died while the question was written");
+}
+
+#[tokio::test]
+async fn a_crash_around_a_pause_saves_frees_and_resumes_once() {
+    let script = Script { work: |_| Some("whole"), held: true, ..Script::default() };
+    let (whole, died) = die_everywhere(script, inline).await;
+    assert_eq!(whole.outcome, "Complete");
+    assert_eq!(whole.pods, ["crash-T-a1-t1", "crash-T-a1-t2"]);
+    let kinds: Vec<&str> = whole.record.iter().map(String::as_str).collect();
+    let pause = ["BudgetHeld", "AttemptSaved", "AttemptResumed", "TryStarted"];
+    assert!(kinds.windows(pause.len()).any(|w| w == pause), "{kinds:?}");
+    assert!(died.contains("DesiredWritten") && died.contains("FactsConsumed"), "{died:?}");
 }

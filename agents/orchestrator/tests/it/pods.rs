@@ -35,7 +35,11 @@ impl World {
             .await;
             let done = match kind {
                 DesiredKind::FetchPod => self.fetch(&token).await,
-                DesiredKind::AttemptPod => self.work(&token).await,
+                DesiredKind::AttemptPod => match self.work(task, &token).await {
+                    Some(done) => done,
+                    // It runs on, until it is asked to save.
+                    None => continue,
+                },
                 DesiredKind::DeliveryPod => self.deliver(&token, &name).await,
             };
             let phase = if done { PodPhase::Succeeded } else { PodPhase::Failed };
@@ -90,10 +94,11 @@ impl World {
         self.call(token, "POST", "/v1/job/result", Body::from(body.to_string())).await.0 == StatusCode::OK
     }
 
-    async fn work(&self, token: &str) -> bool {
+    /// Whether the agent's result was taken; nothing while its call is held.
+    async fn work(&self, task: Uuid, token: &str) -> Option<bool> {
         let (status, body) = self.call(token, "GET", "/v1/try", Body::empty()).await;
         if status != StatusCode::OK {
-            return false;
+            return Some(false);
         }
         let context: TryContext = serde_json::from_slice(&body).unwrap();
         assert!(context.prompt.contains("Transliterate them.") && context.role == "developer");
@@ -102,6 +107,13 @@ impl World {
             self.call(token, "GET", &format!("/v1/artifacts/{}", context.tree), Body::empty()).await;
         assert_eq!(status, StatusCode::OK);
         assert!(!Tree::parse(&tree).unwrap().is_empty());
+        if self.script.held && context.attempt == 1 {
+            let Some(resumes) = context.resumes else {
+                self.hold(task).await;
+                return None;
+            };
+            self.assert_resumed(token, &tree, &context.prompt, resumes.transcript).await;
+        }
         let made = (self.script.work)(context.attempt);
         let mut result = json!({"attempt": 99, "try": 99, "tree": null, "agentExitCode": 1, "summary": "\u{0}gave up", "transcript": null});
         if let Some(content) = made {
@@ -111,7 +123,8 @@ impl World {
             result["tree"] = json!(self.put(token, tree.to_tar().unwrap()).await);
             result["agentExitCode"] = json!(0);
         }
-        self.call(token, "POST", "/v1/result", Body::from(result.to_string())).await.0 == StatusCode::OK
+        let (status, _) = self.call(token, "POST", "/v1/result", Body::from(result.to_string())).await;
+        Some(status == StatusCode::OK)
     }
 
     async fn deliver(&self, token: &str, name: &str) -> bool {

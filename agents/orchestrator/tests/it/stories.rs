@@ -118,6 +118,8 @@ async fn a_call_without_money_shows_what_is_missing_until_it_goes_on() {
         on_exhausted: "Pause".into(),
         needs_micro_usd: 0,
         needs_tokens: 0,
+        least_micro_usd: 0,
+        least_tokens: 0,
         denied: None,
     };
     world.tell(task, task, "held/op", held).await;

@@ -75,6 +75,8 @@ pub(crate) struct Script {
     pub(crate) verdict: fn(&str, u32) -> &'static str,
     /// Who answers a question, if anybody does.
     pub(crate) person: Option<&'static str>,
+    /// Whether the first agent's call waits for money, which comes once its pod is freed.
+    pub(crate) held: bool,
 }
 
 impl Script {
@@ -95,6 +97,7 @@ impl Default for Script {
             passes: |content| content == "whole",
             verdict: |role, _| if role == "architect" { "Reject" } else { "Approve" },
             person: None,
+            held: false,
         }
     }
 }
@@ -285,7 +288,7 @@ impl World {
 
     /// Does everything that is waited for. Whether there was anything.
     pub(crate) async fn react(&mut self) -> bool {
-        let mut did = self.run_pods().await;
+        let mut did = self.run_pods().await | self.save_pods().await | self.pay().await;
         for stream in [subjects::prc_stream(self.team), subjects::escalations_stream(self.team)] {
             let consumers = if stream.starts_with("PRC") {
                 vec![subjects::PEER_HUB, subjects::SANDBOX]

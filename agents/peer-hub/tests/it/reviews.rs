@@ -220,6 +220,8 @@ async fn a_voter_whose_call_waits_for_money_is_waited_for() {
             on_exhausted: "Pause".into(),
             needs_micro_usd: 0,
             needs_tokens: 0,
+            least_micro_usd: 0,
+            least_tokens: 0,
             denied: None,
         },
     };

@@ -34,6 +34,10 @@ pub enum Fact {
     Pod(PodOutcome),
     /// Orchestrator's HTTP interface; object = the pod's uid, key `result`.
     AttemptResult(AttemptResult),
+    /// Orchestrator's HTTP interface; object = the pod's uid, key `saved`.
+    AttemptSaved(AttemptSaved),
+    /// Orchestrator's HTTP interface; object = the pod's uid, key `not-saved`.
+    AttemptNotSaved(AttemptNotSaved),
     /// Orchestrator's HTTP interface; object = the pod's uid, key `job-result`.
     JobResult(JobResult),
     /// Sandbox; key `guard/<attempt>/<guard>`.
@@ -54,6 +58,11 @@ pub enum Fact {
         needs_micro_usd: i64,
         #[serde(default)]
         needs_tokens: i64,
+        /// The least that a shorter answer to it needs; nothing, told by an older gateway.
+        #[serde(default)]
+        least_micro_usd: i64,
+        #[serde(default)]
+        least_tokens: i64,
         /// Who refused its budget more, in words; then `on_exhausted` is `Fail`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         denied: Option<String>,
@@ -177,6 +186,28 @@ pub struct AttemptResult {
     pub summary: String,
     /// Digest of the transcript, if the agent left one.
     pub transcript: Option<String>,
+}
+
+/// What an attempt's sidecar saved when it was asked to (`PauseWish`): the agent has ended, and another try goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptSaved {
+    pub attempt: u32,
+    pub r#try: u32,
+    /// The workspace: all its files, but for what trees leave out.
+    pub tree: String,
+    /// Digest of the transcript, if the agent keeps one.
+    pub transcript: Option<String>,
+}
+
+/// Why an attempt's work cannot be saved: the agent stays and waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptNotSaved {
+    pub attempt: u32,
+    pub r#try: u32,
+    /// For people, bounded to 1 KiB.
+    pub why: String,
 }
 
 /// What a fetch or delivery pod reports.

@@ -9,13 +9,13 @@ mod pods;
 mod view;
 
 pub use facts::{
-    Admission, AttemptResult, Dependency, DesiredKind, DesiredPod, Fact, GuardOutcome, JobResult,
-    ModelBinding, NewFact, PersonDecision, PodOutcome, PodPhase,
+    Admission, AttemptNotSaved, AttemptResult, AttemptSaved, Dependency, DesiredKind, DesiredPod, Fact,
+    GuardOutcome, JobResult, ModelBinding, NewFact, PersonDecision, PodOutcome, PodPhase,
 };
 pub use ledger::{
     LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS, OpAnswer, OpRequest,
     Refusal, ReserveAnswer, ReserveRequest, SettleRequest,
 };
 pub use messages::{Envelope, EscalationRaised, GuardRequest, Message, ReviewRequest};
-pub use pods::{ArtifactStored, Credential, JobContext, TryContext};
+pub use pods::{ArtifactStored, Credential, JobContext, PauseWish, Resumes, TryContext};
 pub use view::{TaskView, ViewCondition};

@@ -13,12 +13,31 @@ pub struct TryContext {
     pub attempt: u32,
     pub r#try: u32,
     pub role: String,
-    /// The tree the attempt starts from: the base, or the last attempt's.
+    /// The tree the try starts from: the base, the last attempt's, or what an earlier try of this attempt saved.
     pub tree: String,
+    /// An earlier try of this attempt was saved, and this one goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<Resumes>,
     pub prompt: String,
     /// Why the last attempt was not accepted; empty on the first.
     pub feedback: String,
     pub model: String,
+}
+
+/// What a try goes on with beside its tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resumes {
+    /// Digest of the agent's transcript, if it kept one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<String>,
+}
+
+/// `GET /v1/try/pause` of the orchestrator: whether the pod shall save its work and end, since its call waits for money.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PauseWish {
+    pub save: bool,
 }
 
 /// `GET /v1/job` of the orchestrator: what a fetch or delivery pod does.

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 pub use judgement::{Approval, Choice, Delivered, Delivery, Escalation, GuardSlot, Review};
-pub use work::{Base, Ended, Finish, PodSlot, Produced, Tries};
+pub use work::{Base, Ended, Finish, PodSlot, Produced, Saved, Tries};
 
 /// The state of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +71,12 @@ pub struct State {
     /// The one pod that is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodSlot>,
+    /// Since when there is no pod because a call of the attempt waits for money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freed: Option<Timestamp>,
+    /// Where further tries of the attempt go on, once one of them was saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved: Option<Saved>,
     /// How the attempt's agent ended, until it is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish: Option<Finish>,
@@ -181,6 +187,11 @@ pub struct Held {
     pub needs_micro_usd: i64,
     #[serde(default)]
     pub needs_tokens: i64,
+    /// The least that a shorter answer to it needs; no more than the whole.
+    #[serde(default)]
+    pub least_micro_usd: i64,
+    #[serde(default)]
+    pub least_tokens: i64,
     /// Who refused its budget more, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<String>,

@@ -47,9 +47,30 @@ pub struct PodSlot {
     /// Why it cannot start for now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Why>,
+    /// Since when a call of it waits for money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_since: Option<Timestamp>,
+    /// Since when it is asked to save its work and end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saving: Option<Timestamp>,
+    /// Why its work cannot be saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsaved: Option<String>,
     /// It ended, and its result is waited for a little.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
+}
+
+/// Work of an attempt that was saved before its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Saved {
+    /// The try that was saved.
+    pub r#try: u32,
+    /// The workspace as it was then.
+    pub tree: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<String>,
 }
 
 /// The end of a pod.

@@ -4,6 +4,7 @@ mod attempts;
 mod delivery;
 mod guards;
 mod outside;
+mod pauses;
 mod people;
 mod pods;
 mod properties;

@@ -24,6 +24,8 @@ fn call(on_exhausted: &str) -> Held {
         on_exhausted: on_exhausted.into(),
         needs_micro_usd: 20_000,
         needs_tokens: 10,
+        least_micro_usd: 15_000,
+        least_tokens: 8,
         denied: None,
     }
 }

@@ -61,6 +61,9 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
             message: String::new(),
             retryable: !n.is_multiple_of(8),
         }),
+        17 if n.is_multiple_of(4) => Event::Money { ask_again: n.is_multiple_of(8) },
+        17 if n.is_multiple_of(5) => run.saved(&tree),
+        17 if n == 1 => run.not_saved(),
         17 => {
             super::outside::spec(i64::from(n % 12), if n.is_multiple_of(3) { "Suspended" } else { "Active" })
         }
@@ -75,6 +78,8 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
                 on_exhausted: if n.is_multiple_of(2) { "Pause" } else { "Ask" }.into(),
                 needs_micro_usd: 5,
                 needs_tokens: 0,
+                least_micro_usd: 5,
+                least_tokens: 0,
                 denied: None,
             },
         },
@@ -120,6 +125,14 @@ fn check(run: &Run, before: &State) {
     if s.outcome.is_some() {
         assert!(s.pod.is_none() && s.escalation.is_none() && !s.slot);
     }
+    // A freed pod is gone, its work is kept, and what it waits for is known.
+    if s.freed.is_some() {
+        assert!(s.stage == Stage::Producing && s.pod.is_none() && !s.slot);
+        assert!(s.saved.is_some() && !s.held.is_empty());
+        assert_eq!(run.condition("BudgetAvailable"), "False/BudgetExhausted");
+    }
+    // What was saved is of the present attempt.
+    assert!(s.saved.is_none() || s.stage != Stage::Guarding && s.produced.is_none());
     // People can always read where the task stands.
     let view = run.view();
     let state = |kind: &str| view.conditions.iter().any(|c| c.r#type == kind && c.status == "True");
@@ -199,6 +212,7 @@ proptest! {
             }
             let next = match run.state.stage {
                 Stage::Waiting => Event::SlotGranted,
+                Stage::Producing if run.state.freed.is_some() => Event::Money { ask_again: true },
                 Stage::Preparing if run.state.pod.is_some() => run.fetched(),
                 Stage::Producing if run.state.pod.is_some() => run.result(&digest(1000 + run.state.attempt), 0),
                 Stage::Guarding => {

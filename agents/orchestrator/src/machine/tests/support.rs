@@ -7,8 +7,8 @@ use crate::machine::{
 use golden_crds::governance_policy::{ApprovalRule, ApprovalWhen, GovernancePolicySpec};
 use golden_governance::{NamedPolicy, merge};
 use golden_platform::wire::{
-    Admission, AttemptResult, DesiredKind, GuardOutcome, JobResult, Message, PersonDecision, PodOutcome,
-    PodPhase, TaskView,
+    Admission, AttemptNotSaved, AttemptResult, AttemptSaved, DesiredKind, GuardOutcome, JobResult, Message,
+    PersonDecision, PodOutcome, PodPhase, TaskView,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -242,6 +242,25 @@ impl Run {
                 changed_paths: vec!["shop/slug.py".into()],
                 guard_trees: restored,
             })),
+        })
+    }
+
+    /// The newest try saved its work.
+    pub(crate) fn saved(&self, tree: &str) -> Event {
+        Event::Saved(AttemptSaved {
+            attempt: self.state.attempt,
+            r#try: self.state.tries.made,
+            tree: tree.into(),
+            transcript: Some(digest(0x7a)),
+        })
+    }
+
+    /// It could not.
+    pub(crate) fn not_saved(&self) -> Event {
+        Event::NotSaved(AttemptNotSaved {
+            attempt: self.state.attempt,
+            r#try: self.state.tries.made,
+            why: "the workspace has too many bytes".into(),
         })
     }
 
