@@ -8,7 +8,8 @@ pub struct Args {
     /// The tree to work on.
     #[arg(long, env = "GOLDEN_WORKSPACE", default_value = "/workspace")]
     pub workspace: PathBuf,
-    /// Folder with `prompt.md`, `feedback.md` and `task.json`; `out/` in it takes the transcript.
+    /// Folder with `prompt.md`, `feedback.md` and `task.json`, and `transcript.jsonl` of an earlier try that this one
+    /// resumes; `out/` in it takes the transcript.
     #[arg(long, env = "GOLDEN_DIR", default_value = "/golden")]
     pub golden: PathBuf,
     #[arg(long, env = "OPENAI_BASE_URL", default_value = "http://127.0.0.1:8321/v1")]

@@ -12,6 +12,7 @@ mod context;
 mod errors;
 mod limits;
 mod prompt;
+mod resume;
 mod retry;
 mod run;
 mod tools;

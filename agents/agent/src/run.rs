@@ -6,7 +6,7 @@ use crate::confine::Workspace;
 use crate::errors::ModelError;
 use crate::transcript::Transcript;
 use crate::turn::{Next, follow, shorten};
-use crate::{chat, context, limits, prompt, tools};
+use crate::{chat, context, limits, prompt, resume, tools};
 use anyhow::Context;
 
 /// How an attempt ended.
@@ -62,11 +62,11 @@ pub async fn work(args: &Args) -> anyhow::Result<Ending> {
     let client = Client::new(args).context("no HTTP client")?;
     let assignment = context::assignment(args)?;
     let mut transcript = Transcript::begin(&args.golden);
-    let mut messages = prompt::opening(&assignment);
+    let mut messages = resume::conversation(&args.golden).unwrap_or_else(|| prompt::opening(&assignment));
     transcript.extend(&messages);
     let schemas = tools::schemas();
-    let mut idle = 0;
-    for step in 1..=args.max_steps {
+    let (answered, mut idle) = resume::answers(&messages);
+    for step in answered + 1..=args.max_steps {
         shorten(&mut messages, limits::CONVERSATION);
         let turn = match client.ask(&chat::request(&args.model, &messages, &schemas)).await {
             Ok(turn) => turn,

@@ -139,6 +139,28 @@ async fn the_recorded_evidence_is_in_the_recorded_files() {
 }
 
 #[tokio::test]
+async fn a_resumed_try_goes_on_with_the_conversation_and_pays_for_no_answer_twice() {
+    let model = model().await;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    shop(root);
+    let stopped = work(&Args { max_steps: 2, ..args(root, &model.url, 1) }).await.unwrap();
+    assert_eq!(stopped.exit_code(), 2);
+    assert_eq!(model.server.tally().totals.calls, 2);
+    let before = std::fs::read_to_string(root.join("golden/out/transcript.jsonl")).unwrap();
+    std::fs::rename(root.join("golden/out/transcript.jsonl"), root.join("golden/transcript.jsonl")).unwrap();
+
+    // Another prompt would not fit the recording: the conversation that was begun counts.
+    write(root, "golden/prompt.md", "a task nobody recorded");
+    let ending = work(&args(root, &model.url, 1)).await.unwrap();
+    assert!(matches!(ending, Ending::Finished(_)), "{ending}");
+    let totals = model.server.tally().totals;
+    assert_eq!((totals.calls, totals.unmatched), (4, 0), "as many as without the pause");
+    let after = std::fs::read_to_string(root.join("golden/out/transcript.jsonl")).unwrap();
+    assert!(after.starts_with(&before) && after.len() > before.len(), "the transcript is whole again");
+}
+
+#[tokio::test]
 async fn a_busy_model_is_asked_again_and_a_broken_stream_too() {
     let model = model().await;
     let folder = tempfile::tempdir().unwrap();

@@ -29,21 +29,41 @@ pub(crate) async fn lay_out(orchestrator: &ServiceClient, folders: &Folders) -> 
     let bytes =
         again("the tree", || orchestrator.get_bytes(&path)).await.context("the tree cannot be read")?;
     ensure!(tree::digest(&bytes) == work.tree, "the store sent something else than {}", work.tree);
+    let transcript = transcript(orchestrator, &work).await?;
     let folders = folders.clone();
-    tokio::task::spawn_blocking(move || write(&folders, &work, &bytes)).await?
+    tokio::task::spawn_blocking(move || write(&folders, &work, &bytes, transcript.as_ref())).await?
 }
 
-fn write(folders: &Folders, work: &TryContext, bytes: &Bytes) -> anyhow::Result<()> {
+/// What the agent said and heard in the try that this one resumes.
+async fn transcript(orchestrator: &ServiceClient, work: &TryContext) -> anyhow::Result<Option<Bytes>> {
+    let Some(digest) = work.resumes.as_ref().and_then(|r| r.transcript.as_ref()) else { return Ok(None) };
+    let path = format!("/v1/artifacts/{digest}");
+    let bytes = again("the transcript", || orchestrator.get_bytes(&path))
+        .await
+        .context("the transcript cannot be read")?;
+    ensure!(tree::digest(&bytes) == *digest, "the store sent something else than {digest}");
+    Ok(Some(bytes))
+}
+
+fn write(
+    folders: &Folders,
+    work: &TryContext,
+    bytes: &Bytes,
+    transcript: Option<&Bytes>,
+) -> anyhow::Result<()> {
     // A sidecar that died half way through leaves a part of the tree: begin again from nothing.
     clear(&folders.workspace)?;
     tree::unpack(bytes, &folders.workspace).context("the tree cannot be laid out")?;
-    let file = |name: &str, text: &str| {
-        std::fs::write(folders.golden.join(name), text).with_context(|| format!("{name} cannot be written"))
+    let file = |name: &str, bytes: &[u8]| {
+        std::fs::write(folders.golden.join(name), bytes).with_context(|| format!("{name} cannot be written"))
     };
-    file("prompt.md", &work.prompt)?;
-    file("feedback.md", &work.feedback)?;
-    file("task.json", &serde_json::to_string_pretty(work)?)?;
-    file(DONE, "")
+    file("prompt.md", work.prompt.as_bytes())?;
+    file("feedback.md", work.feedback.as_bytes())?;
+    file("task.json", serde_json::to_string_pretty(work)?.as_bytes())?;
+    if let Some(transcript) = transcript {
+        file("transcript.jsonl", transcript)?;
+    }
+    file(DONE, b"")
 }
 
 fn clear(folder: &Path) -> anyhow::Result<()> {
@@ -62,6 +82,7 @@ fn clear(folder: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use golden_platform::wire::Resumes;
 
     #[test]
     fn a_half_laid_tree_is_laid_anew_and_named_done_last() {
@@ -77,14 +98,16 @@ mod tests {
             r#try: 1,
             role: "developer".into(),
             tree: tree::digest(&tar),
+            resumes: Some(Resumes { transcript: None }),
             prompt: "do".into(),
             feedback: String::new(),
             model: "m".into(),
         };
-        write(&folders, &work, &tar.into()).unwrap();
+        write(&folders, &work, &tar.into(), Some(&Bytes::from_static(b"{}\n"))).unwrap();
         assert_eq!(std::fs::read_to_string(folders.workspace.join("a.txt")).unwrap(), "a");
         assert!(!folders.workspace.join("left").exists());
         assert!(folders.golden.join(DONE).exists());
+        assert_eq!(std::fs::read_to_string(folders.golden.join("transcript.jsonl")).unwrap(), "{}\n");
         assert_eq!(std::fs::read_to_string(folders.golden.join("prompt.md")).unwrap(), "do");
     }
 }

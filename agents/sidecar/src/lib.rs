@@ -6,10 +6,12 @@
 mod handover;
 mod layout;
 mod leftovers;
+mod pause;
 mod proxy;
 mod result;
 mod retry;
 mod runner;
+mod saved;
 mod service;
 
 pub use runner::{Args as RunnerArgs, run as run_agent};

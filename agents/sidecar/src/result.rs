@@ -52,7 +52,7 @@ pub(crate) async fn take(
 }
 
 /// Keeps the produced tree. The agent's container speaks here too: what it sends is untrusted, and made canonical.
-async fn keep(orchestrator: &ServiceClient, body: &Bytes) -> Result<String, Error> {
+pub(crate) async fn keep(orchestrator: &ServiceClient, body: &Bytes) -> Result<String, Error> {
     let tar = tree::canonical(body)
         .map_err(|e| Error::bad_request(format!("the workspace cannot be taken: {e}")))?;
     let tar = Bytes::from(tar);
@@ -63,7 +63,7 @@ async fn keep(orchestrator: &ServiceClient, body: &Bytes) -> Result<String, Erro
     Ok(stored.digest)
 }
 
-fn refused(error: CallError) -> Error {
+pub(crate) fn refused(error: CallError) -> Error {
     match error {
         CallError::Refused { status: 409, message, .. } => Error::conflict(message),
         CallError::Refused { message, .. } => Error::bad_request(message),

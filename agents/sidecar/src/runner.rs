@@ -2,9 +2,10 @@
 
 use crate::LISTEN;
 use crate::result::Ended;
-use crate::{handover, leftovers};
+use crate::{handover, leftovers, pause};
 use anyhow::{Context as _, ensure};
 use golden_platform::wire::ArtifactStored;
+use nix::unistd::Pid;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -40,13 +41,14 @@ const UNKNOWN: i32 = 255;
 /// (EX_TEMPFAIL). The orchestrator then makes a new try instead of judging the attempt.
 const UNDELIVERED: i32 = 75;
 
-/// Runs the agent; ends well once its result is safe, whatever the agent's own exit code was.
+/// Runs the agent; ends well once its result is safe, whatever the agent's own exit code was, or once its unfinished
+/// work is.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     if let Err(error) = wait_for_work(&client).await {
         undelivered(&error);
     }
-    let (exit_code, printed) = agent(&args).await;
+    let Some((exit_code, printed)) = agent(&args, &client).await else { return Ok(()) };
     // What the agent left running would change the workspace while it is read.
     leftovers::end();
     let Args { workspace, golden, .. } = args;
@@ -81,7 +83,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// Keeps the transcript. It explains the work and is not the work: without it the result is handed over all the same.
-async fn kept(client: &reqwest::Client, transcript: Vec<u8>) -> Option<String> {
+pub(crate) async fn kept(client: &reqwest::Client, transcript: Vec<u8>) -> Option<String> {
     let sent = client.post(format!("http://{LISTEN}/golden/transcript")).body(transcript).send().await;
     match sent.and_then(reqwest::Response::error_for_status) {
         Ok(answer) => answer.json::<ArtifactStored>().await.ok().map(|stored| stored.digest),
@@ -111,16 +113,19 @@ async fn wait_for_work(client: &reqwest::Client) -> anyhow::Result<()> {
     tokio::time::timeout(LAID_OUT, looking).await.context("the sidecar did not lay out the work in time")
 }
 
-/// The agent's exit code and last words. What it prints is the container's log.
-async fn agent(args: &Args) -> (i32, String) {
+/// The agent's exit code and last words; none if its work was saved before its end. What it prints is the container's
+/// log.
+async fn agent(args: &Args, client: &reqwest::Client) -> Option<(i32, String)> {
     let [program, arguments @ ..] = args.command.as_slice() else {
-        return (NOT_FOUND, "no agent was named".into());
+        return Some((NOT_FOUND, "no agent was named".into()));
     };
     let spawned = tokio::process::Command::new(program)
         .args(arguments)
         .current_dir(&args.workspace)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        // So that it can be stopped with all that it starts.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn();
     let mut child = match spawned {
@@ -128,20 +133,41 @@ async fn agent(args: &Args) -> (i32, String) {
         Err(error) => {
             let words = format!("the agent {program} cannot be started: {error}; is it in the image?");
             eprintln!("{words}");
-            return (NOT_FOUND, words);
+            return Some((NOT_FOUND, words));
         }
     };
     let mut words = child.stdout.take().map(|stdout| tokio::spawn(last_words(stdout)));
-    let status = child.wait().await;
+    let status = ended(&mut child, args, client).await?;
     // A process that the agent left behind may hold its output open for ever.
     let printed = match &mut words {
         Some(reading) => tokio::time::timeout(DRAIN, reading).await.ok().and_then(Result::ok),
         None => None,
     };
-    let Ok(status) = status else { return (UNKNOWN, printed.unwrap_or_default()) };
+    let Ok(status) = status else { return Some((UNKNOWN, printed.unwrap_or_default())) };
     // Ended by a signal: as shells say it.
     let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-    (status.code().unwrap_or_else(|| 128 + signal.unwrap_or(0)), printed.unwrap_or_default())
+    Some((status.code().unwrap_or_else(|| 128 + signal.unwrap_or(0)), printed.unwrap_or_default()))
+}
+
+/// Waits for the agent's end; none if its work was saved before.
+async fn ended(
+    child: &mut tokio::process::Child,
+    args: &Args,
+    client: &reqwest::Client,
+) -> Option<std::io::Result<std::process::ExitStatus>> {
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    loop {
+        tokio::select! {
+            status = child.wait() => return Some(status),
+            () = pause::wished(client) => {}
+        }
+        // Without a pid it has ended, which the next look sees.
+        if let Some(agent) = pid
+            && pause::save(client, &args.workspace, &args.golden, agent).await
+        {
+            return None;
+        }
+    }
 }
 
 /// Copies to our own output and keeps the end.
@@ -163,6 +189,11 @@ async fn last_words(mut from: impl AsyncRead + Unpin) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    async fn agent(args: &Args) -> (i32, String) {
+        golden_platform::init_crypto();
+        super::agent(args, &reqwest::Client::new()).await.unwrap()
+    }
 
     fn args(command: &[&str]) -> Args {
         let command = command.iter().map(|c| (*c).to_owned()).collect();

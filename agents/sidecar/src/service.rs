@@ -1,7 +1,7 @@
 //! `golden sidecar`: start-up and wiring.
 
 use crate::layout::{self, Folders};
-use crate::{LISTEN, proxy, result};
+use crate::{LISTEN, proxy, result, saved};
 use anyhow::Context as _;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -83,7 +83,17 @@ fn router(orchestrator: ServiceClient, gateway: ServiceClient, ready: Arc<Atomic
         )
         .route(
             "/golden/result",
-            post(result::take).with_state(orchestrator).layer(DefaultBodyLimit::max(artifacts::MAX_BYTES)),
+            post(result::take)
+                .with_state(orchestrator.clone())
+                .layer(DefaultBodyLimit::max(artifacts::MAX_BYTES)),
         )
+        .route("/golden/pause", get(saved::wish).with_state(orchestrator.clone()))
+        .route(
+            "/golden/saved",
+            post(saved::take)
+                .with_state(orchestrator.clone())
+                .layer(DefaultBodyLimit::max(artifacts::MAX_BYTES)),
+        )
+        .route("/golden/not-saved", post(saved::refuse).with_state(orchestrator))
         .route("/v1/{*rest}", any(proxy::forward).with_state(gateway))
 }
