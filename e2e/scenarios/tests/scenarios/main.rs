@@ -11,4 +11,5 @@ mod s4_outages;
 mod s5_figures;
 mod s6_weaker_isolation;
 mod s7_agents;
+mod s7_pauses;
 mod support;
