@@ -43,6 +43,18 @@ pub struct Usage {
     pub output_tokens: i64,
 }
 
+/// What a call asks its provider to write to its cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CacheWrites {
+    /// Nothing. Some of the input may be read from there all the same.
+    #[default]
+    None,
+    /// Some of the input, for the usual time.
+    Short,
+    /// Some of it to be kept long.
+    Long,
+}
+
 /// Why a call cannot be priced. It is refused then, never free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
@@ -55,6 +67,17 @@ pub enum PriceError {
 }
 
 impl Prices {
+    /// The prices that can apply to a call: what it does not ask for is not charged, so that it need not be reserved.
+    #[must_use]
+    pub fn of_writes(self, asked: CacheWrites) -> Self {
+        let from = |least: CacheWrites, price: Option<i64>| price.filter(|_| asked >= least);
+        Self {
+            cache_write: from(CacheWrites::Short, self.cache_write),
+            long_cache_write: from(CacheWrites::Long, self.long_cache_write),
+            ..self
+        }
+    }
+
     fn checked(self) -> Result<CheckedPrices, PriceError> {
         let price = |p: i64| u128::try_from(p).map_err(|_| PriceError::NegativePrice);
         let (input, output) = (price(self.input)?, price(self.output)?);

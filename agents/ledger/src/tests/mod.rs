@@ -6,3 +6,4 @@ mod model;
 mod operations;
 mod prices;
 mod reservations;
+mod shares;

@@ -1,4 +1,4 @@
-use crate::{Amount, MicroUsd, PriceError, Prices, Usage, actual, affordable_output, bound};
+use crate::{Amount, CacheWrites, MicroUsd, PriceError, Prices, Usage, actual, affordable_output, bound};
 use proptest::prelude::*;
 
 const PRICES: Prices = Prices {
@@ -53,6 +53,19 @@ fn writing_to_the_cache_has_its_own_prices_and_the_bound_the_dearest() {
     assert_eq!(bound(1_000, 10, &prices), Ok(Amount::new(6_000 + 150, 1_010)));
     let plain = Prices { cache_write: None, long_cache_write: None, ..PRICES };
     assert_eq!(actual(&usage, &plain), Ok(Amount::new(600 * 3 + 120 + 150, 1_010)));
+}
+
+#[test]
+fn what_a_call_does_not_ask_to_be_written_is_not_reserved_for() {
+    let prices = Prices { cache_write: Some(3_750_000), long_cache_write: Some(6_000_000), ..PRICES };
+    for (asked, price) in
+        [(CacheWrites::None, 3_000), (CacheWrites::Short, 3_750), (CacheWrites::Long, 6_000)]
+    {
+        assert_eq!(bound(1_000, 0, &prices.of_writes(asked)).unwrap().cost, MicroUsd(price), "{asked:?}");
+    }
+    // A provider that asks more for what is read from its cache than for other input is believed.
+    let odd = Prices { cached_input: Some(9_000_000), ..prices };
+    assert_eq!(bound(1_000, 0, &odd.of_writes(CacheWrites::None)).unwrap().cost, MicroUsd(9_000));
 }
 
 #[test]
