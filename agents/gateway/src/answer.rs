@@ -32,6 +32,7 @@ impl Call {
         target.endpoint.health.ended(body.is_ok() || client.is_gone());
         let answer = body.as_ref().ok().and_then(|b| serde_json::from_slice(b).ok());
         let charge = Charge::of(answer.as_ref().and_then(|a| target.request.protocol.usage(a)), plan);
+        target.learn(charge);
         self.settle(tried, charge);
         match body {
             Ok(body) => {
@@ -62,7 +63,9 @@ impl Call {
         // Closing the connection is what stops the provider.
         drop(response);
         target.endpoint.health.ended(ended == Ok(End::Answered) || client.is_gone());
-        self.settle(tried, Charge::of(relay.usage(), plan));
+        let charge = Charge::of(relay.usage(), plan);
+        target.learn(charge);
+        self.settle(tried, charge);
         match ended {
             Ok(end) => {
                 client.send(relay.closing()).await;

@@ -130,7 +130,8 @@ impl Call {
                 self.gateway.providers.fallback(&self.caller.identity.binding.namespace, wanted).await?;
             let protocol = self.first.request.protocol;
             endpoint.speaks(protocol, &self.caller.identity.role)?;
-            Target::new(endpoint, protocol, self.first.request.raw.clone(), self.query.as_deref(), place)
+            let variant = (self.query.as_deref(), &self.headers);
+            Target::new(endpoint, protocol, self.first.request.raw.clone(), variant, place)
         };
         let provider = &self.first.endpoint.provider;
         match made.await {

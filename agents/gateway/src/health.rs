@@ -1,5 +1,6 @@
 //! How a provider fares, as this process sees it.
 
+use crate::known::Known;
 use crate::line::Line;
 use crate::retry::Failure;
 use crate::shared::SharedLimits;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 pub struct Health {
     circuit: Arc<Circuit>,
     pub(crate) line: Arc<Line>,
+    pub(crate) known: Known,
     /// Where it was called.
     place: Mutex<Option<Place>>,
     last: Mutex<Last>,
@@ -42,6 +44,7 @@ impl Health {
         Self {
             circuit,
             line: Line::new(ProviderLimits::default(), shared),
+            known: Known::default(),
             place: Mutex::default(),
             last: Mutex::default(),
         }
@@ -64,6 +67,7 @@ impl Health {
             if known.is_some() {
                 self.circuit.close();
                 self.last().went = None;
+                self.known.forget();
             }
             *known = Some(place);
         }

@@ -6,10 +6,10 @@ use crate::error::CallError;
 use crate::facts::{hold_key, tell};
 use crate::identity::{Identity, is_current};
 use crate::line::Pass;
-use crate::plan::{Plan, Request, least, lowered};
+use crate::plan::{Plan, Request, fitted};
 use golden_ledger::Amount;
 use golden_platform::http;
-use golden_platform::wire::{Fact, ReserveAnswer, ReserveRequest};
+use golden_platform::wire::{Bound, Fact, ReserveAnswer, ReserveRequest};
 use prometheus::IntGauge;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,33 +27,21 @@ const LOOK: Duration = Duration::from_secs(3);
 const PING: Duration = Duration::from_secs(10);
 /// How often it is told again that another budget lacks the money now.
 const RETELL: Duration = Duration::from_secs(30);
-/// How often a call is made smaller before it waits: others take what was there a moment ago.
-const LOWERINGS: usize = 4;
 
 /// The keys of one upstream try.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     /// Of this call, the same for a client that sends again: names its holds.
     pub(crate) operation: String,
-    /// Of this try of the provider: names its reservation.
+    /// Of this try of the provider: names its reservation, and its place among the calls that wait for money.
     pub(crate) upstream: String,
-    /// Of this try, whatever its offers: names its place among the calls that wait for money.
-    pub(crate) place: String,
 }
 
 impl Keys {
     /// Of one try of the provider.
     pub(crate) fn new(operation: &str, made: u32, nonce: &str) -> Self {
         let upstream = format!("{operation}/u{made}.{nonce}");
-        Self { operation: operation.to_owned(), place: upstream.clone(), upstream }
-    }
-
-    /// Of the same try with less output. One key stands for one bound: were the answer to a smaller offer lost, the
-    /// whole call under its key would be taken for paid.
-    fn lowered(&self, max_output: u64) -> Self {
-        let Self { operation, upstream, place } = self;
-        let upstream = format!("{upstream}.{max_output}");
-        Self { operation: operation.clone(), upstream, place: place.clone() }
+        Self { operation: operation.to_owned(), upstream }
     }
 }
 
@@ -62,8 +50,8 @@ pub(crate) type MaybePass = Option<Pass>;
 
 /// How it went.
 pub(crate) enum Funds {
-    /// The call as it is paid for, which may have less output than was asked for, and the keys it is paid under.
-    Granted(Arc<Plan>, Keys, MaybePass),
+    /// The call as it is paid for, which may have less output than was asked for.
+    Granted(Arc<Plan>, MaybePass),
     /// The client hung up while it waited; nothing is reserved.
     Gone,
 }
@@ -82,24 +70,24 @@ pub(crate) async fn reserve(
     let mut hold = Hold::new(gateway.money.subscribe());
     loop {
         match offer(gateway, identity, request, plan, (keys, pass.is_some())).await {
-            Ok((ReserveAnswer::Granted { state }, plan, keys)) => {
+            Ok(ReserveAnswer::Granted { state, bound }) => {
                 if !hold.end(gateway, identity).await {
                     gateway.memory.holds.granted(gateway, identity, &keys.operation);
                 }
                 // A ledger of an older version only reserves.
                 let pass = pass.filter(|_| state == "Dispatched");
-                return Ok(Funds::Granted(plan, keys, pass));
+                let plan = paid(request, plan, bound)?;
+                return Ok(Funds::Granted(plan, pass));
             }
-            Ok((ReserveAnswer::NoAccount, ..)) => return Err(CallError::NoAccount),
-            Ok((ReserveAnswer::OtherRequest, ..)) => {
+            Ok(ReserveAnswer::NoAccount) => return Err(CallError::NoAccount),
+            Ok(ReserveAnswer::OtherRequest) => {
                 return Err(CallError::Unavailable(
                     "the operation key belongs to another request".to_owned(),
                 ));
             }
-            Ok((exhausted @ ReserveAnswer::Exhausted { .. }, ..)) => {
+            Ok(exhausted @ ReserveAnswer::Exhausted { .. }) => {
                 pass = None;
-                hold.exhausted(gateway, identity, &keys.operation, (request, plan.as_ref()), exhausted)
-                    .await?;
+                hold.exhausted(gateway, identity, &keys.operation, plan, exhausted).await?;
             }
             // A call that waits anyway goes on waiting while the ledger is away.
             Err(error) if hold.counted.is_some() => tracing::warn!(%error, "ledger, while a call is held"),
@@ -111,43 +99,39 @@ pub(crate) async fn reserve(
     }
 }
 
-/// Offers the whole bound; where that cannot be paid, less output, as long as there is enough for it to be worth a
-/// call. What is told of an exhausted budget is about the whole. Money that is on its way back is waited for first.
+/// Asks for the whole bound, or for a part of it that is worth a call: how much of it, what is left decides and who else
+/// needs it. What is told of an exhausted budget is about the whole. Money that is on its way back is waited for first.
 async fn offer(
     gateway: &Gateway,
     identity: &Identity,
     request: &Request,
-    plan: &Arc<Plan>,
+    plan: &Plan,
     (keys, dispatch): (&Keys, bool),
-) -> Result<(ReserveAnswer, Arc<Plan>, Keys), http::CallError> {
-    let ask = async |plan: &Plan, keys: &Keys| {
+) -> Result<ReserveAnswer, http::CallError> {
+    let ask = async || {
         let begun = Instant::now();
         let answer = gateway.ledger.reserve(reservation(identity, request, plan, (keys, dispatch))).await;
         gateway.metrics.reserve_seconds.observe(begun.elapsed().as_secs_f64());
         answer
     };
     let coming_back = gateway.memory.settling.under_way();
-    let mut whole = ask(plan, keys).await?;
-    if let (ReserveAnswer::Exhausted { .. }, Some(settlements)) = (&whole, coming_back) {
-        gateway.memory.settling.landed_before(settlements).await;
-        whole = ask(plan, keys).await?;
-    }
-    if !matches!(whole, ReserveAnswer::Exhausted { .. }) {
-        return Ok((whole, Arc::clone(plan), keys.clone()));
-    }
-    let (mut plan, mut refused) = (Arc::clone(plan), whole.clone());
-    for _ in 0..LOWERINGS {
-        let ReserveAnswer::Exhausted { missing_micro_usd, missing_tokens, .. } = refused else { break };
-        let missing = Amount::new(missing_micro_usd, missing_tokens);
-        let Some(less) = lowered(request, &plan, missing) else { break };
-        let keys = keys.lowered(less.max_output);
-        plan = Arc::new(less);
-        refused = ask(&plan, &keys).await?;
-        if matches!(refused, ReserveAnswer::Granted { .. }) {
-            return Ok((refused, plan, keys));
+    let answer = ask().await?;
+    match coming_back {
+        Some(settlements) if matches!(answer, ReserveAnswer::Exhausted { .. }) => {
+            gateway.memory.settling.landed_before(settlements).await;
+            ask().await
         }
+        _ => Ok(answer),
     }
-    Ok((whole, plan, keys.clone()))
+}
+
+/// The call as it is paid for.
+fn paid(request: &Request, plan: &Arc<Plan>, bound: Option<Bound>) -> Result<Arc<Plan>, CallError> {
+    let Some(Bound { cost_micro_usd, tokens }) = bound else { return Ok(Arc::clone(plan)) };
+    // Never so: what can be asked for in full can be with the least output that is granted. Its lease would end.
+    let why = "what is left of the budget pays for too little of this call";
+    fitted(request, plan, Amount::new(cost_micro_usd, tokens))
+        .ok_or_else(|| CallError::Unavailable(why.to_owned()))
 }
 
 fn reservation(
@@ -156,6 +140,7 @@ fn reservation(
     plan: &Plan,
     (keys, dispatch): (&Keys, bool),
 ) -> ReserveRequest {
+    let Amount { cost, tokens } = plan.least;
     ReserveRequest {
         op_key: keys.upstream.clone(),
         request_hash: plan.request_hash.clone(),
@@ -170,7 +155,8 @@ fn reservation(
         cost_micro_usd: plan.bound.cost.0,
         tokens: plan.bound.tokens,
         dispatch,
-        place: Some(keys.place.clone()),
+        place: None,
+        least: Some(Bound { cost_micro_usd: cost.0, tokens }),
     }
 }
 
@@ -260,7 +246,7 @@ impl Hold {
         gateway: &Gateway,
         identity: &Arc<Identity>,
         operation: &str,
-        (request, whole): (&Request, &Plan),
+        plan: &Plan,
         answer: ReserveAnswer,
     ) -> Result<(), CallError> {
         let ReserveAnswer::Exhausted {
@@ -295,7 +281,7 @@ impl Hold {
                 on_exhausted: on_exhausted.clone(),
                 at: Instant::now(),
             });
-            let (needs, least) = (whole.bound, least(request, whole));
+            let (needs, least) = (plan.bound, plan.least);
             let (needs_micro_usd, needs_tokens) = (needs.cost.0, needs.tokens);
             let (least_micro_usd, least_tokens) = (least.cost.0, least.tokens);
             let fact = Fact::BudgetHeld {

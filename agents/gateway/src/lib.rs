@@ -22,6 +22,7 @@ mod hold;
 mod holds;
 mod identity;
 mod inflight;
+mod known;
 mod ledger;
 mod line;
 mod listing;

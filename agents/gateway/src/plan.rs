@@ -2,14 +2,15 @@
 //!
 //! The bound is true, not likely: a token is at least one byte of the request's body (its JSON framing is
 //! longer than the model's own), an image has its protocol's most, the prompt fits the context window or is refused
-//! by the provider, and the output is capped in the request itself. Whatever a provider charges beyond prompt and
-//! output is refused or withheld.
+//! by the provider, and the output is capped in the request itself. What the provider counted for earlier prompts may
+//! say more (`crate::known`). Whatever a provider charges beyond prompt and output is refused or withheld.
 
 use crate::error::CallError;
-use crate::protocol::{Asked, Cap, Extent, Fields, Protocol};
+use crate::protocol::{Asked, Cap, Extent, Fields, Outline, Protocol};
 use bytes::Bytes;
 use golden_crds::model_provider::{ModelSpec, Protocol as ProviderProtocol};
-use golden_ledger::{Amount, MicroUsd, PriceError, Prices, affordable_output, bound, request_hash};
+use golden_ledger::{Amount, PriceError, Prices, affordable_output, bound, request_hash};
+use std::sync::Arc;
 
 /// Largest body of a request, in bytes.
 pub(crate) const MAX_BODY: usize = 8 * 1024 * 1024;
@@ -48,9 +49,16 @@ pub(crate) struct Plan {
     pub prompt_digest: String,
     /// The model's name in its ModelProvider.
     pub model: String,
+    /// Of all that a provider may report.
     pub prices: Prices,
+    /// Those that this call can come to: of what it does not ask for nothing is charged.
+    pub ceiling: Prices,
     /// The most it can use.
     pub bound: Amount,
+    /// The most it can use with the least output that is worth a call.
+    pub least: Amount,
+    /// What the provider counted before may be compared with this; absent where nothing can be.
+    pub outline: Option<Arc<Outline>>,
     pub max_input: u64,
     pub max_output: u64,
     /// Tools that the provider would run itself, taken out of the request.
@@ -66,11 +74,12 @@ pub(crate) fn plan(request: &Request, limit: Option<u64>) -> Result<Plan, CallEr
     fields.set("model", &upstream.as_str().into())?;
     let most = tokens(model.max_output_tokens).min(tokens(model.context_window));
     let cap = Cap { most: limit.unwrap_or(most).min(most), modern: *modern_cap };
-    let Asked { stream, forward_usage, max_output, extent, prompt, withheld } =
+    let Asked { stream, forward_usage, max_output, extent, outline, prompt, withheld } =
         protocol.prepare(&mut fields, cap)?;
     let body = Bytes::from(fields.render());
+    let ceiling = prices.of_writes(protocol.cache_writes(raw));
     let max_input = max_input(body.len() as u64, extent, tokens(model.context_window), protocol.provider());
-    let bound = bound(max_input, max_output, &prices).map_err(|e| unpriceable(provider, e))?;
+    let (bound, least) = bounds(max_input, max_output, &ceiling).map_err(|e| unpriceable(provider, e))?;
     Ok(Plan {
         body,
         stream,
@@ -79,45 +88,55 @@ pub(crate) fn plan(request: &Request, limit: Option<u64>) -> Result<Plan, CallEr
         prompt_digest: request_hash(&prompt),
         model: model.name.clone(),
         prices,
+        ceiling,
         bound,
+        least,
+        outline: outline.map(Arc::new),
         max_input,
         max_output,
         withheld,
     })
 }
 
-/// The same call with less output, if what is there pays for enough of it. `missing`: by how much its bound is above
-/// what can be paid.
-pub(crate) fn lowered(request: &Request, plan: &Plan, missing: Amount) -> Option<Plan> {
-    let available = Amount {
-        cost: MicroUsd(plan.bound.cost.0.saturating_sub(missing.cost.0.max(0))),
-        tokens: plan.bound.tokens.saturating_sub(missing.tokens.max(0)),
-    };
-    let payable = affordable_output(plan.max_input, available, &plan.prices).ok()??;
-    if payable >= plan.max_output || payable < LEAST_OUTPUT {
-        return None;
+impl Plan {
+    /// The same call, known to have no more input than this.
+    pub(crate) fn within(self, most: u64) -> Self {
+        let max_input = self.max_input.min(most);
+        match bounds(max_input, self.max_output, &self.ceiling) {
+            Ok((bound, least)) => Self { bound, least, max_input, ..self },
+            // It had a larger one.
+            Err(_) => self,
+        }
     }
-    // What cannot be asked for with so little, thinking for example, waits for more.
-    self::plan(request, Some(payable)).ok()
 }
 
-/// The least the call can be paid with: an answer cut to what is worth a call, where that can be asked for.
-pub(crate) fn least(request: &Request, whole: &Plan) -> Amount {
-    if whole.max_output <= LEAST_OUTPUT {
-        return whole.bound;
+/// The same call with as much output as is paid for: all of it, or what is left beside its prompt. `granted` is between
+/// its least bound and its whole one. Nothing where it cannot be asked for with so little.
+pub(crate) fn fitted(request: &Request, whole: &Arc<Plan>, granted: Amount) -> Option<Arc<Plan>> {
+    let payable = affordable_output(whole.max_input, granted, &whole.ceiling).ok()??;
+    if payable >= whole.max_output {
+        return Some(Arc::clone(whole));
     }
-    // What [`lowered`] reckons with: the prompt as it is in the whole request.
-    let shorter = self::plan(request, Some(LEAST_OUTPUT)).ok();
-    let bounded = shorter.and_then(|plan| bound(whole.max_input, plan.max_output, &whole.prices).ok());
-    bounded.unwrap_or(whole.bound)
+    let less = plan(request, Some(payable)).ok()?;
+    Some(Arc::new(less.within(whole.max_input)))
+}
+
+/// The most that so much input and output can cost, and the same with the least output that is worth a call.
+fn bounds(max_input: u64, max_output: u64, ceiling: &Prices) -> Result<(Amount, Amount), PriceError> {
+    let least = bound(max_input, max_output.min(LEAST_OUTPUT), ceiling)?;
+    Ok((bound(max_input, max_output, ceiling)?, least))
+}
+
+/// The most tokens of one image.
+pub(crate) fn image(protocol: ProviderProtocol) -> u64 {
+    match protocol {
+        ProviderProtocol::OpenAI => OPENAI_IMAGE,
+        ProviderProtocol::Anthropic => ANTHROPIC_IMAGE,
+    }
 }
 
 fn max_input(bytes: u64, extent: Extent, window: u64, protocol: ProviderProtocol) -> u64 {
-    let image = match protocol {
-        ProviderProtocol::OpenAI => OPENAI_IMAGE,
-        ProviderProtocol::Anthropic => ANTHROPIC_IMAGE,
-    };
-    let counted = bytes.saturating_add(extent.images.saturating_mul(image));
+    let counted = bytes.saturating_add(extent.images.saturating_mul(image(protocol)));
     match extent {
         Extent { many: true, .. } => counted,
         Extent { open: true, .. } => window,

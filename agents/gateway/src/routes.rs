@@ -93,7 +93,7 @@ async fn begin(
     let query = query(uri)?;
     let planned = async {
         let endpoint = endpoint(gateway, &caller.identity, protocol, &raw).await?;
-        Target::new(endpoint, protocol, raw, query, 0)
+        Target::new(endpoint, protocol, raw, (query, &headers), 0)
     };
     let first = match planned.await {
         Ok(planned) => planned,

@@ -2,10 +2,14 @@
 
 use crate::endpoint::Endpoint;
 use crate::error::CallError;
-use crate::plan::{Plan, Request, plan};
+use crate::known::Scope;
+use crate::plan::{Plan, Request, image, plan};
 use crate::protocol::{Fields, Protocol};
+use crate::relay::Charge;
 use bytes::Bytes;
+use http::HeaderMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Where a call goes.
 pub(crate) struct Target {
@@ -14,6 +18,8 @@ pub(crate) struct Target {
     /// With all the output that its model gives; what is paid for may have less.
     pub(crate) plan: Arc<Plan>,
     pub(crate) url: String,
+    /// Calls that the provider counts alike.
+    scope: Scope,
     /// 0: the model that the role is bound to; else which of its provider's fallbacks.
     pub(crate) place: usize,
 }
@@ -23,7 +29,7 @@ impl Target {
         endpoint: Endpoint,
         protocol: Protocol,
         raw: Bytes,
-        query: Option<&str>,
+        (query, headers): (Option<&str>, &HeaderMap),
         place: usize,
     ) -> Result<Self, CallError> {
         let request = Request {
@@ -33,9 +39,25 @@ impl Target {
             model: endpoint.model.clone(),
             modern_cap: endpoint.modern_cap,
         };
-        let plan = Arc::new(plan(&request, None)?);
+        let mut plan = plan(&request, None)?;
         let url = endpoint.url(protocol.path(), query);
-        Ok(Self { endpoint, request, plan, url, place })
+        let model = endpoint.model.upstream_name.as_ref().unwrap_or(&endpoint.model.name);
+        let scope = Scope::new(model, &url, headers);
+        let known = &endpoint.health.known;
+        let most = |outline| known.most(scope, outline, image(endpoint.protocol), Instant::now());
+        if let Some(most) = plan.outline.as_deref().and_then(most) {
+            plan = plan.within(most);
+        }
+        Ok(Self { plan: Arc::new(plan), endpoint, request, url, scope, place })
+    }
+
+    /// Remembers what the provider counted for this call's prompt: the next ones are bounded by it.
+    pub(crate) fn learn(&self, charge: Charge) {
+        if let (Charge::Known { input_tokens, .. }, Some(outline)) = (charge, self.plan.outline.as_deref())
+            && let Ok(tokens) = u64::try_from(input_tokens)
+        {
+            self.endpoint.health.known.learn(self.scope, outline, tokens, Instant::now());
+        }
     }
 
     /// Whether another provider's model could answer the call instead. One that continues an answer kept by its

@@ -86,8 +86,8 @@ impl Call {
             let funds =
                 reserve(&self.gateway, &self.caller.identity, &target.request, &target.plan, paying, client)
                     .await?;
-            let (plan, keys, pass) = match funds {
-                Funds::Granted(plan, keys, pass) => (plan, keys, pass),
+            let (plan, pass) = match funds {
+                Funds::Granted(plan, pass) => (plan, pass),
                 Funds::Gone => return Ok(Tried::Ended(Outcome::HungUp)),
             };
             let pass = match self.dispatched(target, (&keys, &plan), pass, client).await? {

@@ -68,7 +68,8 @@ impl End {
     fn reserved(&self, request: &ReserveRequest) -> Option<ReserveAnswer> {
         let known = self.request_hash.as_ref()?;
         Some(match bind_request(known, &request.request_hash) {
-            Ok(()) => ReserveAnswer::Granted { state: self.state.as_str().to_owned() },
+            // Of a call that has ended nothing is reserved any more, whatever its bound was.
+            Ok(()) => ReserveAnswer::Granted { state: self.state.as_str().to_owned(), bound: None },
             Err(_) => ReserveAnswer::OtherRequest,
         })
     }
@@ -172,7 +173,7 @@ impl Answers {
 
     /// What a reserve was answered.
     pub(crate) fn reserved(&self, request: &ReserveRequest, answer: &ReserveAnswer) {
-        let ReserveAnswer::Granted { state } = answer else { return };
+        let ReserveAnswer::Granted { state, .. } = answer else { return };
         let hash = request.request_hash.clone();
         let Some(state) = State::parse(state) else { return };
         match End::of(state, Some(hash.clone())) {

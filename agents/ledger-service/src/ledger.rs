@@ -110,5 +110,11 @@ fn check(request: &ReserveRequest) -> Result<(), Error> {
     if request.cost_micro_usd < 0 || request.tokens < 0 {
         return Err(Error::Invalid { field: "costMicroUsd and tokens", why: "must not be negative" });
     }
+    let within = |part: i64, whole: i64| (0..=whole).contains(&part);
+    if request.least.is_some_and(|least| {
+        !within(least.cost_micro_usd, request.cost_micro_usd) || !within(least.tokens, request.tokens)
+    }) {
+        return Err(Error::Invalid { field: "least", why: "must be between nothing and the whole" });
+    }
     Ok(())
 }

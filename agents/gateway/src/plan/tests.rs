@@ -1,5 +1,6 @@
 use super::*;
 use crate::protocol::{ChatCompletions, Embeddings, Messages, Responses};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn model() -> ModelSpec {
@@ -191,50 +192,106 @@ fn thinking_fits_the_cap_that_it_is_part_of() {
     assert_eq!(plan(Some(1_024)).unwrap_err().classify().2, "unsupported");
 }
 
-#[test]
-fn what_cannot_be_paid_in_full_is_made_smaller_while_it_is_worth_a_call() {
-    let large = ModelSpec { context_window: 200_000, max_output_tokens: 64_000, ..model() };
-    let request = request(&ChatCompletions, ask().to_string().as_bytes(), large);
-    let whole = plan(&request, None).unwrap();
-    // Output costs 4 micro-USD a token here.
-    let less = lowered(&request, &whole, Amount::new(200_000, 0)).unwrap();
-    assert_eq!(less.max_output, 64_000 - 50_000);
-    assert_eq!(sent(&less)["max_tokens"], 14_000);
-    assert!(less.bound.cost.0 <= whole.bound.cost.0 - 200_000);
-    assert_eq!(less.request_hash, whole.request_hash, "it is the same call");
-    let least = least(&request, &whole);
-    assert!(plan(&request, Some(LEAST_OUTPUT)).unwrap().bound.cost <= least.cost);
-    let short =
-        |amount: Amount| Amount::new(whole.bound.cost.0 - amount.cost.0, whole.bound.tokens - amount.tokens);
-    assert!(lowered(&request, &whole, short(least)).is_some(), "the least is enough");
-    let almost = Amount::new(least.cost.0 - 4, least.tokens);
-    assert!(lowered(&request, &whole, short(almost)).is_none(), "and not more than that");
-    let by_tokens = lowered(&request, &whole, Amount::new(0, 59_000)).unwrap();
-    assert_eq!(by_tokens.max_output, 5_000);
-    for missing in
-        [Amount::new(240_000, 0), Amount::new(0, 60_000), Amount::new(i64::MAX, i64::MAX), Amount::ZERO]
-    {
-        assert!(lowered(&request, &whole, missing).is_none(), "{missing:?}");
-    }
+fn generous() -> ModelSpec {
+    ModelSpec { context_window: 200_000, max_output_tokens: 64_000, ..model() }
 }
 
 #[test]
-fn anthropics_cache_has_its_own_prices_and_the_bound_the_dearest() {
-    let ask = json!({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1});
-    let of = |spec: ModelSpec| plan(&request(&Messages, ask.to_string().as_bytes(), spec), None).unwrap();
-    let plain = of(model());
-    assert_eq!((plain.prices.cache_write, plain.prices.long_cache_write), (Some(1_250_000), Some(2_000_000)));
-    assert_eq!(plain.prices.cached_input, None);
-    assert_eq!(plain.bound.cost.0, 2 * i64::try_from(plain.body.len()).unwrap() + 4);
-    let own = of(ModelSpec {
+fn what_cannot_be_paid_in_full_is_made_with_the_output_that_can_be() {
+    let request = request(&ChatCompletions, ask().to_string().as_bytes(), generous());
+    let whole = Arc::new(plan(&request, None).unwrap());
+    let Amount { cost, tokens } = whole.bound;
+    // Output costs 4 micro-USD a token here.
+    let less = fitted(&request, &whole, Amount::new(cost.0 - 200_000, tokens)).unwrap();
+    assert_eq!(less.max_output, 64_000 - 50_000);
+    assert_eq!(sent(&less)["max_tokens"], 14_000);
+    assert_eq!(less.request_hash, whole.request_hash, "it is the same call");
+    assert_eq!(less.outline, whole.outline, "and the same prompt");
+    let by_tokens = fitted(&request, &whole, Amount::new(cost.0, tokens - 59_000)).unwrap();
+    assert_eq!(by_tokens.max_output, 5_000);
+    assert_eq!(fitted(&request, &whole, whole.least).unwrap().max_output, LEAST_OUTPUT);
+    assert!(Arc::ptr_eq(&fitted(&request, &whole, whole.bound).unwrap(), &whole));
+    assert!(fitted(&request, &whole, Amount::ZERO).is_none(), "not even its prompt");
+}
+
+#[test]
+fn the_least_is_the_whole_of_a_call_that_asks_for_little() {
+    let asked = |most: u64| {
+        let mut ask = ask();
+        ask["max_tokens"] = json!(most);
+        plan(&request(&ChatCompletions, ask.to_string().as_bytes(), generous()), None).unwrap()
+    };
+    let small = asked(100);
+    assert_eq!(small.least, small.bound);
+    let large = asked(10_000);
+    assert_eq!(large.bound.cost.0 - large.least.cost.0, 4 * (10_000 - 4_096));
+}
+
+#[test]
+fn what_is_known_of_a_prompt_takes_the_place_of_its_bytes_if_it_is_less() {
+    let request = request(&ChatCompletions, ask().to_string().as_bytes(), generous());
+    let plan = plan(&request, None).unwrap();
+    let known = plan.clone().within(10);
+    assert_eq!((known.max_input, known.bound.cost.0), (10, 10 + 4 * 64_000));
+    assert_eq!(known.least.tokens, 10 + 4_096);
+    assert_eq!(plan.clone().within(100_000), plan);
+    let whole = Arc::new(known);
+    let less = fitted(&request, &whole, whole.least).unwrap();
+    assert_eq!((less.max_input, less.bound), (10, whole.least), "also with less output");
+}
+
+#[test]
+fn anthropics_cache_has_its_own_prices_and_what_is_not_asked_for_is_not_reserved() {
+    let ask = |ttl: Option<&str>| {
+        let mark = ttl.map(|ttl| json!({"type": "ephemeral", "ttl": ttl}));
+        json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": mark}]}],
+               "max_tokens": 1})
+    };
+    let of = |spec: ModelSpec, ask: &Value| {
+        plan(&request(&Messages, ask.to_string().as_bytes(), spec), None).unwrap()
+    };
+    for (ttl, quarters) in [(None, 4), (Some("5m"), 5), (Some("1h"), 8)] {
+        let plan = of(model(), &ask(ttl));
+        let want = (quarters * i64::try_from(plan.body.len()).unwrap()).unsigned_abs().div_ceil(4) + 4;
+        assert_eq!(plan.bound.cost.0.unsigned_abs(), want, "{ttl:?}");
+        let reported = (plan.prices.cache_write, plan.prices.long_cache_write);
+        assert_eq!(reported, (Some(1_250_000), Some(2_000_000)), "what is reported counts all the same");
+        assert_eq!(plan.prices.cached_input, None);
+    }
+    let free = ModelSpec {
         cached_input_micro_usd_per_mtoken: Some(100_000),
         cache_write_micro_usd_per_mtoken: Some(0),
         long_cache_write_micro_usd_per_mtoken: Some(0),
         ..model()
-    });
+    };
+    let own = of(free, &ask(Some("1h")));
     assert_eq!(own.bound.cost.0, i64::try_from(own.body.len()).unwrap() + 4, "no lower than other input");
     assert_eq!(own.prices.cached_input, Some(100_000));
-    assert_eq!(speaking(&ChatCompletions, &ask).unwrap().prices.cache_write, None);
+    assert_eq!(speaking(&ChatCompletions, &ask(None)).unwrap().prices.cache_write, None);
+    // Of OpenAI's protocol the client does not say what is written: what has a price is reserved for.
+    let dear = ModelSpec { cache_write_micro_usd_per_mtoken: Some(3_000_000), ..model() };
+    let chat = plan(&request(&ChatCompletions, ask(None).to_string().as_bytes(), dear), None).unwrap();
+    assert_eq!(chat.bound.cost.0, 3 * i64::try_from(chat.body.len()).unwrap() + 4);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_call_that_is_paid_in_part_costs_no_more_than_that(part in 0.0..=1.0f64, known in proptest::option::of(0u64..100), free in any::<bool>()) {
+        let price = if free { 0 } else { 4_000_001 };
+        let spec = ModelSpec { output_micro_usd_per_mtoken: Some(price), ..generous() };
+        let request = request(&ChatCompletions, ask().to_string().as_bytes(), spec);
+        let whole = Arc::new(plan(&request, None).unwrap().within(known.unwrap_or(u64::MAX)));
+        let (least, most) = (whole.least, whole.bound);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+        let at = |least: i64, most: i64| least + ((most - least) as f64 * part) as i64;
+        let granted = Amount::new(at(least.cost.0, most.cost.0), at(least.tokens, most.tokens));
+        let paid = fitted(&request, &whole, granted).unwrap();
+        prop_assert!(paid.bound.cost <= granted.cost && paid.bound.tokens <= granted.tokens);
+        prop_assert!((LEAST_OUTPUT..=64_000).contains(&paid.max_output));
+        prop_assert_eq!(&sent(&paid)["max_tokens"], paid.max_output);
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::client::{Asked, Cap, ClientProtocol, End, Reader, Seen};
 use super::fields::Fields;
-use super::parts::{Extent, survey};
+use super::outline::{Shape, outline};
+use super::parts::Extent;
 use super::{shape, tools};
 use crate::error::CallError;
 use golden_crds::model_provider::Protocol as ProviderProtocol;
@@ -20,6 +21,26 @@ const UNPRICED: [(&str, &str); 4] = [
     ("prediction", "rejected predictions are charged beyond the cap"),
     ("functions", "use tools"),
 ];
+
+const SHAPE: Shape = Shape {
+    turns: "messages",
+    aside: &[
+        "max_completion_tokens",
+        "max_tokens",
+        "metadata",
+        "prompt_cache_key",
+        "safety_identifier",
+        "seed",
+        "store",
+        "stream",
+        "stream_options",
+        "temperature",
+        "top_p",
+        "user",
+    ],
+    marked: &[],
+    is_elsewhere: |_| false,
+};
 
 impl ClientProtocol for ChatCompletions {
     fn name(&self) -> &'static str {
@@ -41,15 +62,15 @@ impl ClientProtocol for ChatCompletions {
             return Err(CallError::Malformed("messages must be a list".into()));
         }
         let mut extent = Extent::default();
-        survey(messages, &mut extent)?;
         let prompt = messages.get().as_bytes().to_vec();
+        let outline = outline(request, &SHAPE, &mut extent)?;
         refuse_unpriced(request)?;
         refuse_tier(request)?;
         let stream = request.is_set("stream");
         let max_output = lower_cap(request, cap)?;
         let withheld = tools::withhold(request, |kind| matches!(kind, "function" | "custom"))?;
         let forward_usage = !stream || ask_usage(request)?;
-        Ok(Asked { stream, forward_usage, max_output, extent, prompt, withheld })
+        Ok(Asked { stream, forward_usage, max_output, extent, outline, prompt, withheld })
     }
 
     fn usage(&self, answer: &Value) -> Option<Usage> {

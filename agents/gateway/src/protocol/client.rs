@@ -1,10 +1,11 @@
 //! What the gateway must know of a client's protocol; everything else of a request and its answer passes unread.
 
 use super::fields::Fields;
+use super::outline::Outline;
 use super::parts::Extent;
 use crate::error::CallError;
 use golden_crds::model_provider::Protocol as ProviderProtocol;
-use golden_ledger::Usage;
+use golden_ledger::{CacheWrites, Usage};
 use serde_json::Value;
 
 /// One of the protocols.
@@ -29,6 +30,8 @@ pub(crate) struct Asked {
     pub(crate) max_output: u64,
     /// Input that the request's own bytes do not bound.
     pub(crate) extent: Extent,
+    /// The prompt by the pieces it grows by; absent where it cannot be compared with others.
+    pub(crate) outline: Option<Outline>,
     /// What the prompt's digest is made from.
     pub(crate) prompt: Vec<u8>,
     /// Tools taken out of the request: the provider runs them itself, at prices of their own.
@@ -78,6 +81,12 @@ pub(crate) trait ClientProtocol: std::fmt::Debug + Send + Sync {
 
     /// Reads the request, refuses what cannot be priced, and bounds its output in the field the protocol has for it.
     fn prepare(&self, request: &mut Fields<'_>, cap: Cap) -> Result<Asked, CallError>;
+
+    /// What a request asks to be written to the provider's cache; all that has a price, where that is not the client's to
+    /// say.
+    fn cache_writes(&self, _request: &[u8]) -> CacheWrites {
+        CacheWrites::Long
+    }
 
     /// The usage of an answer in one piece, if it states one.
     fn usage(&self, answer: &Value) -> Option<Usage>;

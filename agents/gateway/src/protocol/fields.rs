@@ -29,6 +29,11 @@ impl<'a> Fields<'a> {
         found.filter(|value| value.get() != "null")
     }
 
+    /// All of them, as they are written and in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &RawValue)> {
+        self.list.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+
     /// The value, read; nothing if it is absent or null.
     pub(crate) fn value(&self, name: &str) -> Result<Option<Value>, CallError> {
         let read = self.raw(name).map(|raw| serde_json::from_str(raw.get()));

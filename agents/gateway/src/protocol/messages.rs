@@ -2,11 +2,12 @@
 
 use super::client::{Asked, Cap, ClientProtocol, End, Reader, Seen};
 use super::fields::Fields;
+use super::outline::{Shape, outline};
 use super::parts::{Extent, survey};
-use super::{shape, tools};
+use super::{cached, shape, tools};
 use crate::error::CallError;
 use golden_crds::model_provider::Protocol as ProviderProtocol;
-use golden_ledger::Usage;
+use golden_ledger::{CacheWrites, Usage};
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -24,6 +25,13 @@ const UNPRICED: [(&str, &str); 4] = [
 ];
 /// The least that thinking may be given.
 const LEAST_THINKING: u64 = 1024;
+
+const SHAPE: Shape = Shape {
+    turns: "messages",
+    aside: &["cache_control", "max_tokens", "metadata", "stream", "temperature", "top_k", "top_p"],
+    marked: &["system", "tools"],
+    is_elsewhere,
+};
 
 impl ClientProtocol for Messages {
     fn name(&self) -> &'static str {
@@ -49,16 +57,23 @@ impl ClientProtocol for Messages {
         let mut extent = Extent { open: request.raw("thread").is_some(), ..Extent::default() };
         let mut prompt = Vec::new();
         for raw in [request.raw("system"), Some(messages)].into_iter().flatten() {
-            survey(raw, &mut extent)?;
             prompt.extend_from_slice(raw.get().as_bytes());
         }
+        if let Some(system) = request.raw("system") {
+            survey(system, &mut extent)?;
+        }
+        let outline = outline(request, &SHAPE, &mut extent)?;
         let asked = request.count("max_tokens")?;
         let max_output = asked.unwrap_or(cap.most).min(cap.most);
         request.set("max_tokens", &max_output.into())?;
         fit_thinking(request, max_output)?;
         let withheld = tools::withhold(request, is_clients)?;
         let stream = request.is_set("stream");
-        Ok(Asked { stream, forward_usage: true, max_output, extent, prompt, withheld })
+        Ok(Asked { stream, forward_usage: true, max_output, extent, outline, prompt, withheld })
+    }
+
+    fn cache_writes(&self, request: &[u8]) -> CacheWrites {
+        cached::asked(request)
     }
 
     fn usage(&self, answer: &Value) -> Option<Usage> {
@@ -80,6 +95,22 @@ impl ClientProtocol for Messages {
     fn ping(&self) -> &'static str {
         "event: ping\ndata: {\"type\": \"ping\"}\n\n"
     }
+}
+
+/// What was said before is the provider's to know, or it edits it. What it takes out of earlier thinking stays out.
+fn is_elsewhere(request: &Fields<'_>) -> bool {
+    let takes_out = |edit: &Value| {
+        edit.get("type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with("clear_thinking_"))
+    };
+    let edited = match request.value("context_management") {
+        Ok(None) => false,
+        Ok(Some(how)) => {
+            let edits = how.get("edits").and_then(Value::as_array);
+            how.as_object().is_none_or(|how| how.len() > 1) || edits.is_none_or(|e| !e.iter().all(takes_out))
+        }
+        Err(_) => true,
+    };
+    edited || request.raw("thread").is_some()
 }
 
 fn refuse_unpriced(request: &Fields<'_>) -> Result<(), CallError> {

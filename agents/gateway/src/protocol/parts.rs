@@ -61,9 +61,22 @@ struct Place<'a> {
     content: Option<&'a RawValue>,
 }
 
+impl Extent {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.images = self.images.saturating_add(other.images);
+        self.open |= other.open;
+        self.many |= other.many;
+    }
+}
+
 /// Adds up what a conversation, a message's content or a tool's result holds.
 pub(crate) fn survey(raw: &RawValue, extent: &mut Extent) -> Result<(), CallError> {
     walk(raw, extent, 0)
+}
+
+/// The same of one turn of a conversation.
+pub(crate) fn survey_turn(raw: &RawValue, extent: &mut Extent) -> Result<(), CallError> {
+    walk(raw, extent, 1)
 }
 
 fn walk(raw: &RawValue, extent: &mut Extent, depth: usize) -> Result<(), CallError> {

@@ -3,6 +3,7 @@
 use super::chat::{openai_usage, refuse_tier};
 use super::client::{Asked, Cap, ClientProtocol, End, Reader, Seen};
 use super::fields::Fields;
+use super::outline::{Shape, outline};
 use super::parts::{Extent, survey};
 use super::{shape, tools};
 use crate::error::CallError;
@@ -24,6 +25,25 @@ const ELSEWHERE: [(&str, &str); 2] = [
     ),
     ("prompt", "its text is kept by the provider; send it as instructions and input"),
 ];
+
+const SHAPE: Shape = Shape {
+    turns: "input",
+    aside: &[
+        "client_metadata",
+        "max_output_tokens",
+        "metadata",
+        "prompt_cache_key",
+        "safety_identifier",
+        "store",
+        "stream",
+        "stream_options",
+        "temperature",
+        "top_p",
+        "user",
+    ],
+    marked: &[],
+    is_elsewhere,
+};
 
 impl ClientProtocol for Responses {
     fn name(&self) -> &'static str {
@@ -54,11 +74,12 @@ impl ClientProtocol for Responses {
         let mut extent = Extent { open: earlier, ..Extent::default() };
         let mut prompt = Vec::new();
         for field in ["instructions", "input"] {
-            if let Some(raw) = request.raw(field) {
-                survey(raw, &mut extent)?;
-                prompt.extend_from_slice(raw.get().as_bytes());
-            }
+            prompt.extend_from_slice(request.raw(field).map_or(b"", |raw| raw.get().as_bytes()));
         }
+        if let Some(instructions) = request.raw("instructions") {
+            survey(instructions, &mut extent)?;
+        }
+        let outline = outline(request, &SHAPE, &mut extent)?;
         if prompt.is_empty() {
             return Err(CallError::Malformed("input is missing".into()));
         }
@@ -67,7 +88,7 @@ impl ClientProtocol for Responses {
         request.set("max_output_tokens", &max_output.into())?;
         let withheld = tools::withhold(request, is_clients)?;
         let stream = request.is_set("stream");
-        Ok(Asked { stream, forward_usage: true, max_output, extent, prompt, withheld })
+        Ok(Asked { stream, forward_usage: true, max_output, extent, outline, prompt, withheld })
     }
 
     fn usage(&self, answer: &Value) -> Option<Usage> {
@@ -102,6 +123,12 @@ impl ClientProtocol for Responses {
     fn ping(&self) -> &'static str {
         ": waiting for budget\n\n"
     }
+}
+
+/// What was said before is the provider's to know, or it leaves out what does not fit.
+fn is_elsewhere(request: &Fields<'_>) -> bool {
+    let cut = request.raw("truncation").is_some_and(|how| how.get() != "\"disabled\"");
+    cut || ["previous_response_id", "context_management"].iter().any(|field| request.raw(field).is_some())
 }
 
 /// Tools that the client runs.

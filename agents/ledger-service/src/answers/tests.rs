@@ -18,6 +18,7 @@ fn request(hash: &str) -> ReserveRequest {
         tokens: 1,
         dispatch: false,
         place: None,
+        least: None,
     }
 }
 
@@ -62,7 +63,7 @@ fn an_ended_calls_steps_are_answered_by_the_rules_of_its_state() {
 #[test]
 fn a_key_belongs_to_its_request_and_without_that_nothing_is_said() {
     let end = End::of(State::Settled, Some("sha256:x".into())).unwrap();
-    let granted = ReserveAnswer::Granted { state: "Settled".into() };
+    let granted = ReserveAnswer::Granted { state: "Settled".into(), bound: None };
     assert_eq!(end.reserved(&request("sha256:x")), Some(granted));
     assert_eq!(end.reserved(&request("sha256:y")), Some(ReserveAnswer::OtherRequest));
     assert_eq!(End::of(State::Settled, None).unwrap().reserved(&request("sha256:x")), None);

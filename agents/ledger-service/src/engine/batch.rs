@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use golden_ledger::{
-    Account, Amount, Effect, Event, Refusal, Reservation, State, bind_request, reserve, transition,
+    Account, Amount, Effect, Event, Range, Refusal, Reservation, State, bind_request, reserve_share,
+    transition,
 };
-use golden_platform::wire::{ReserveAnswer, ReserveRequest};
+use golden_platform::wire::{Bound, ReserveAnswer, ReserveRequest};
 use uuid::Uuid;
 
 use super::job::{Ask, Move, Report, Said};
@@ -175,22 +176,22 @@ impl Batch {
             if bind_request(&known.request_hash, &request.request_hash).is_err() {
                 return Ok(ReserveAnswer::OtherRequest);
             }
-            return Ok(ReserveAnswer::Granted { state: known.reservation.state.as_str().to_owned() });
+            return Ok(granted(&known.reservation, range(request).whole));
         }
         if let Some(pod) = request.try_uid.filter(|pod| self.stale.contains(pod)) {
             return Err(Error::StaleTry(pod));
         }
-        let amount = Amount::new(request.cost_micro_usd, request.tokens);
+        let range = range(request);
         let place = request.place.as_deref().unwrap_or(&request.op_key);
         let Some(path) = self.paths.get(&request.task_uid).cloned() else {
             return Ok(ReserveAnswer::NoAccount);
         };
-        let effect = match self.funds(&path, amount)? {
+        let mut effect = match self.funds(&path, range)? {
             Ok(effect) => effect,
             Err(refused) => {
                 if matches!(&refused, ReserveAnswer::Exhausted { on_exhausted, .. } if on_exhausted != "Fail")
                 {
-                    queue.wait(place, &path, amount, now);
+                    queue.wait(place, &path, range.least, now);
                 }
                 return Ok(refused);
             }
@@ -198,16 +199,22 @@ impl Batch {
         if path.iter().any(|uid| self.busy.contains(uid)) {
             return Err(Error::Busy);
         }
-        if let Some(behind) = queue.behind(place, &path, amount, &self.accounts) {
-            queue.wait(place, &path, amount, now);
-            return Ok(self.later(&behind));
+        if queue.behind(place, &path, effect.reserved, &self.accounts).is_some() {
+            // Those who wait may need of it what this call can do without.
+            effect.reserved = range.least;
+            if let Some(behind) = queue.behind(place, &path, effect.reserved, &self.accounts) {
+                queue.wait(place, &path, range.least, now);
+                return Ok(self.later(&behind));
+            }
         }
         queue.leave(place);
         self.apply(&path, &effect, None)?;
         let state = if request.dispatch { State::Dispatched } else { State::Reserved };
+        let reservation = Reservation { state, amount: effect.reserved, actual: None };
+        let answer = granted(&reservation, range.whole);
         let kept = Kept {
             request_hash: request.request_hash.clone(),
-            reservation: Reservation { state, amount, actual: None },
+            reservation,
             path,
             overdue: false,
             ended_us: None,
@@ -217,7 +224,7 @@ impl Batch {
             moved: false,
         };
         self.reservations.insert(request.op_key.clone(), kept);
-        Ok(ReserveAnswer::Granted { state: state.as_str().to_owned() })
+        Ok(answer)
     }
 
     /// The answer to a call that could be paid and is not next. It waits whatever the account says of an exhausted one:
@@ -235,14 +242,14 @@ impl Batch {
     }
 
     /// The effect on every account, or the answer that one of them cannot pay.
-    fn funds(&self, path: &[Uuid], amount: Amount) -> Result<Result<Effect, ReserveAnswer>, Error> {
+    fn funds(&self, path: &[Uuid], range: Range) -> Result<Result<Effect, ReserveAnswer>, Error> {
         let held: Vec<&Held> = path.iter().filter_map(|uid| self.accounts.get(uid)).collect();
         // An account that is missing or closed cannot say no, so it must not be passed over.
         if path.is_empty() || held.len() != path.len() || held.iter().any(|h| h.row.deleted) {
             return Ok(Err(ReserveAnswer::NoAccount));
         }
         let balances: Vec<Account> = held.iter().map(|h| h.after).collect();
-        let lacking = match reserve(&balances, amount) {
+        let lacking = match reserve_share(&balances, range) {
             Ok(effect) => return Ok(Ok(effect)),
             Err(Refusal::NoAccount) => return Ok(Err(ReserveAnswer::NoAccount)),
             Err(Refusal::Amount(e)) => return Err(e.into()),
@@ -314,6 +321,20 @@ impl Batch {
         }
         Ok(())
     }
+}
+
+/// What a call asks for.
+fn range(request: &ReserveRequest) -> Range {
+    let whole = Amount::new(request.cost_micro_usd, request.tokens);
+    let least = request.least.map_or(whole, |least| Amount::new(least.cost_micro_usd, least.tokens));
+    Range { least, whole }
+}
+
+fn granted(reservation: &Reservation, whole: Amount) -> ReserveAnswer {
+    let Amount { cost, tokens } = reservation.amount;
+    let lowered = reservation.amount != whole;
+    let bound = lowered.then_some(Bound { cost_micro_usd: cost.0, tokens });
+    ReserveAnswer::Granted { state: reservation.state.as_str().to_owned(), bound }
 }
 
 #[cfg(test)]

@@ -196,8 +196,9 @@ impl<'a> New<'a> {
         self.prompt_digest.push(&request.prompt_digest);
         let uids: Vec<String> = kept.path.iter().map(Uuid::to_string).collect();
         self.path.push(format!("{{{}}}", uids.join(",")));
-        self.cost.push(request.cost_micro_usd);
-        self.tokens.push(request.tokens);
+        let granted = kept.reservation.amount;
+        self.cost.push(granted.cost.0);
+        self.tokens.push(granted.tokens);
         self.end.push(kept);
     }
 }

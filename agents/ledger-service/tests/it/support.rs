@@ -118,6 +118,7 @@ pub(crate) fn request(team: Uuid, task: Uuid, key: &str, cost: i64) -> ReserveRe
         tokens: cost,
         dispatch: false,
         place: None,
+        least: None,
     }
 }
 
@@ -132,7 +133,7 @@ pub(crate) fn settlement(key: &str, cost: i64) -> SettleRequest {
 }
 
 pub(crate) fn granted(state: &str) -> ReserveAnswer {
-    ReserveAnswer::Granted { state: state.into() }
+    ReserveAnswer::Granted { state: state.into(), bound: None }
 }
 
 /// Leases that end as soon as they begin.

@@ -69,10 +69,23 @@ pub struct ReserveRequest {
     /// The call goes upstream at once: the grant is Dispatched, in one durable step instead of two.
     #[serde(default)]
     pub dispatch: bool,
-    /// Names the call in the line of those that wait for money: offers of less for one call have one place in it. The
-    /// operation key, where absent.
+    /// Names the call in the line of those that wait for money, where that is not the operation key: a gateway of an older
+    /// version offers less of one call under another key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// The least that the call can be made with: what is granted is then between this and the whole. All or nothing,
+    /// where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least: Option<Bound>,
+}
+
+/// The most that a call can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bound {
+    pub cost_micro_usd: i64,
+    /// Input and output together.
+    pub tokens: i64,
 }
 
 /// The ledger's answer to a reserve.
@@ -80,8 +93,13 @@ pub struct ReserveRequest {
 #[serde(rename_all_fields = "camelCase", tag = "outcome")]
 pub enum ReserveAnswer {
     /// Reserved now or before, under this key and request; `state` tells how far that call already is.
-    Granted { state: String },
-    /// Nothing was reserved: `account` lacks the money.
+    Granted {
+        state: String,
+        /// What is reserved, where that is not the whole that was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bound: Option<Bound>,
+    },
+    /// Nothing was reserved: `account` lacks the money. What is missing is told of the whole.
     Exhausted {
         account: String,
         account_uid: Uuid,

@@ -13,8 +13,8 @@ pub use facts::{
     GuardOutcome, JobResult, ModelBinding, NewFact, PersonDecision, PodOutcome, PodPhase,
 };
 pub use ledger::{
-    LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS, OpAnswer, OpRequest,
-    Refusal, ReserveAnswer, ReserveRequest, SettleRequest,
+    Bound, LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS, OpAnswer,
+    OpRequest, Refusal, ReserveAnswer, ReserveRequest, SettleRequest,
 };
 pub use messages::{Envelope, EscalationRaised, GuardRequest, Message, ReviewRequest};
 pub use pods::{ArtifactStored, Credential, JobContext, PauseWish, Resumes, TryContext};

@@ -45,7 +45,7 @@ impl Spender {
             ..self.request.clone()
         };
         match self.ledger.reserve(&request).await? {
-            ReserveAnswer::Granted { state } if state == "Reserved" => {
+            ReserveAnswer::Granted { state, .. } if state == "Reserved" => {
                 self.ledger.dispatch(key).await?;
                 Ok(true)
             }

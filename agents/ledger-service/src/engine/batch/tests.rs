@@ -45,6 +45,7 @@ fn request(key: &str, cost: i64) -> ReserveRequest {
         tokens: 0,
         dispatch: false,
         place: None,
+        least: None,
     }
 }
 
@@ -60,7 +61,7 @@ fn settle(key: &str, cost: i64) -> Ask {
 fn state(said: Result<Said, Error>) -> String {
     match said.unwrap() {
         Said::Moved(state) => state.as_str().into(),
-        Said::Reserve(ReserveAnswer::Granted { state }) => state,
+        Said::Reserve(ReserveAnswer::Granted { state, .. }) => state,
         Said::Reserve(other) => format!("{other:?}"),
     }
 }
@@ -130,16 +131,57 @@ fn a_busy_account_can_say_no_and_never_yes() {
     assert_eq!(batch.reservations["a"].reservation.state, State::Dispatched);
 }
 
+/// Of a call that can be made with less.
+fn ranged(key: &str, least: i64, whole: i64) -> Ask {
+    let least = Some(Bound { cost_micro_usd: least, tokens: 0 });
+    Ask::Reserve(Box::new(ReserveRequest { least, ..request(key, whole) }))
+}
+
+/// What was granted of it; nothing where it waits.
+fn got(said: Result<Said, Error>, whole: i64) -> Option<i64> {
+    match said.unwrap() {
+        Said::Reserve(ReserveAnswer::Granted { bound, .. }) => {
+            Some(bound.map_or(whole, |bound| bound.cost_micro_usd))
+        }
+        Said::Reserve(ReserveAnswer::Exhausted { .. }) => None,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
-fn an_offer_of_less_has_its_call_s_place_in_the_line() {
-    let (mut batch, mut queue) = (batch(100), Queue::default());
-    batch.now(&ask("under-way", 50)).unwrap();
-    let offer = |key: &str, cost| {
-        let place = Some("call".to_owned());
-        Ask::Reserve(Box::new(ReserveRequest { place, ..request(key, cost) }))
+fn a_call_that_can_be_made_with_less_leaves_the_others_their_part() {
+    let mut batch = batch(100);
+    assert_eq!(got(batch.now(&ranged("a", 5, 60)), 60), Some(60));
+    assert_eq!(
+        got(batch.now(&ranged("b", 5, 60)), 60),
+        Some(20),
+        "half of what is left: one more is under way"
+    );
+    assert_eq!(got(batch.now(&ranged("c", 5, 60)), 60), Some(8));
+    assert_eq!(got(batch.now(&ranged("c", 5, 60)), 60), Some(8), "told again, taken once");
+    assert_eq!(batch.accounts[&ROOT].after.reserved.cost, MicroUsd(88));
+    assert_eq!(batch.reservations["c"].reservation.amount.cost, MicroUsd(8));
+    let Said::Reserve(ReserveAnswer::Exhausted { missing_micro_usd, .. }) =
+        batch.now(&ranged("d", 13, 60)).unwrap()
+    else {
+        panic!("12 are left")
     };
-    assert!(state(batch.with(&offer("call", 80), &mut queue)).starts_with("Exhausted"));
-    assert_eq!(state(batch.with(&offer("call.less", 40), &mut queue)), "Reserved");
+    assert_eq!(missing_micro_usd, 48, "of the whole, which is what a person is told");
+}
+
+#[test]
+fn one_that_waits_gets_the_least_it_can_be_made_with_before_others_get_more() {
+    let (mut batch, mut queue) = (batch(100), Queue::default());
+    for (key, cost) in [("a", 60), ("b", 40)] {
+        batch.now(&ask(key, cost)).unwrap();
+        let dispatch = Ask::Move { op_key: key.into(), wanted: Move::of(Event::Dispatch) };
+        batch.now(&dispatch).unwrap();
+    }
+    assert_eq!(got(batch.with(&ranged("waits", 30, 80), &mut queue), 80), None);
+    batch.now(&settle("a", 0)).unwrap();
+    let late = batch.with(&ranged("late", 10, 60), &mut queue);
+    assert_eq!(got(late, 60), Some(10), "not its part of 36, which would leave too little for the other");
+    assert_eq!(got(batch.with(&ranged("waits", 30, 80), &mut queue), 80), Some(30));
     // Nothing is left that waits: others are not held up by the whole call.
     for n in 0..10 {
         assert_eq!(state(batch.with(&ask(&format!("small{n}"), 1), &mut queue)), "Reserved");
