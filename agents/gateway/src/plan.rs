@@ -1,7 +1,8 @@
 //! What is sent upstream and what it can cost at most. Pure.
 //!
 //! The bound is true, not likely: a token is at least one byte of the request's body (its JSON framing is
-//! longer than the model's own), an image has its protocol's most, the prompt fits the context window or is refused
+//! longer than the model's own), an image has its protocol's most and so has what the provider
+//! tells its model about tools, the prompt fits the context window or is refused
 //! by the provider, and the output is capped in the request itself. What the provider counted for earlier prompts may
 //! say more (`crate::known`). Whatever a provider charges beyond prompt and output is refused or withheld.
 
@@ -136,7 +137,8 @@ pub(crate) fn image(protocol: ProviderProtocol) -> u64 {
 }
 
 fn max_input(bytes: u64, extent: Extent, window: u64, protocol: ProviderProtocol) -> u64 {
-    let counted = bytes.saturating_add(extent.images.saturating_mul(image(protocol)));
+    let beyond = extent.images.saturating_mul(image(protocol)).saturating_add(extent.untold);
+    let counted = bytes.saturating_add(beyond);
     match extent {
         Extent { many: true, .. } => counted,
         Extent { open: true, .. } => window,

@@ -157,6 +157,22 @@ fn each_protocol_is_capped_in_its_own_field() {
 }
 
 #[test]
+fn what_the_provider_tells_its_model_about_tools_is_in_the_bound() {
+    let beyond = |protocol: Protocol, kind: &str| {
+        let tools = json!([{"type": kind, "name": "x"}]);
+        let ask = json!({"messages": [], "input": "", "tools": tools});
+        let large = ModelSpec { context_window: 200_000, ..model() };
+        let plan = plan(&request(protocol, ask.to_string().as_bytes(), large), None).unwrap();
+        plan.max_input - plan.body.len() as u64
+    };
+    assert_eq!(beyond(&ChatCompletions, "function"), 0);
+    assert_eq!(beyond(&Responses, "function"), 0);
+    assert_eq!(beyond(&Messages, "custom"), 1_024);
+    assert!(beyond(&Messages, "bash_20250124") > 245 + 530, "of 39 bytes");
+    assert!(beyond(&Responses, "local_shell") > 1_000);
+}
+
+#[test]
 fn what_the_gateway_does_not_change_is_sent_byte_for_byte() {
     let raw = r#"{"input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image\/png;base64,iVBOR+\u002f=="}]}],"x": 1.0e2,"model":"m","max_output_tokens":5}"#;
     let plan = plan(&request(&Responses, raw.as_bytes(), model()), None).unwrap();

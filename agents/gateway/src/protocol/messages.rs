@@ -68,6 +68,7 @@ impl ClientProtocol for Messages {
         request.set("max_tokens", &max_output.into())?;
         fit_thinking(request, max_output)?;
         let withheld = tools::withhold(request, is_clients)?;
+        extent.untold = tools::untold(request, |kind| matches!(kind, "" | "custom"), true)?;
         let stream = request.is_set("stream");
         Ok(Asked { stream, forward_usage: true, max_output, extent, outline, prompt, withheld })
     }

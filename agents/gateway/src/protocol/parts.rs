@@ -18,6 +18,8 @@ const DEEPEST: usize = 6;
 pub(crate) struct Extent {
     /// Images, each of at most the tokens that its protocol charges for one.
     pub(crate) images: u64,
+    /// Tokens of what the provider itself tells its model: how to use tools, and what those are whose form it defines.
+    pub(crate) untold: u64,
     /// The request does not say how much there is: up to the whole context window.
     pub(crate) open: bool,
     /// Several inputs in one call, each of which may fill the context window: it bounds nothing.
@@ -64,6 +66,7 @@ struct Place<'a> {
 impl Extent {
     pub(crate) fn add(&mut self, other: Self) {
         self.images = self.images.saturating_add(other.images);
+        self.untold = self.untold.saturating_add(other.untold);
         self.open |= other.open;
         self.many |= other.many;
     }
@@ -191,7 +194,7 @@ mod tests {
     }
 
     fn extent(images: u64, open: bool) -> Extent {
-        Extent { images, open, many: false }
+        Extent { images, open, ..Extent::default() }
     }
 
     #[test]

@@ -87,6 +87,8 @@ impl ClientProtocol for Responses {
         let max_output = asked.unwrap_or(cap.most).min(cap.most);
         request.set("max_output_tokens", &max_output.into())?;
         let withheld = tools::withhold(request, is_clients)?;
+        extent.untold =
+            tools::untold(request, |kind| matches!(kind, "function" | "custom" | "namespace"), false)?;
         let stream = request.is_set("stream");
         Ok(Asked { stream, forward_usage: true, max_output, extent, outline, prompt, withheld })
     }

@@ -29,6 +29,31 @@ struct Choice<'a> {
     name: Option<Cow<'a, str>>,
 }
 
+/// The most tokens of one tool whose form the provider defines. Anthropic documents 1,234 for the largest, its prompt for
+/// it included.
+const DEFINED: u64 = 2_048;
+/// Of what the provider tells its model about using tools at all. Anthropic documents 530 at most.
+const TOLD: u64 = 1_024;
+
+/// Tokens of tools that the request's bytes do not bound: of each that is not `described` in the request itself (known by
+/// type), and of how to use tools, where the protocol has them `told`.
+pub(crate) fn untold(
+    request: &Fields<'_>,
+    described: fn(&str) -> bool,
+    told: bool,
+) -> Result<u64, CallError> {
+    let Some(raw) = request.raw("tools") else { return Ok(0) };
+    let list: Vec<Tool<'_>> = read(raw)?;
+    let defined = list.iter().map(|tool| defined(tool, described)).sum::<u64>();
+    let told = if told && !list.is_empty() { TOLD } else { 0 };
+    Ok(defined.saturating_mul(DEFINED).saturating_add(told))
+}
+
+fn defined(tool: &Tool<'_>, described: fn(&str) -> bool) -> u64 {
+    let inner = tool.tools.iter().flatten().map(|tool| defined(tool, described)).sum::<u64>();
+    inner + u64::from(!described(tool.kind.as_deref().unwrap_or_default()))
+}
+
 /// Takes the tools out of `tools` that are not `ours` (run by the client, known by type). Says which.
 pub(crate) fn withhold(request: &mut Fields<'_>, ours: fn(&str) -> bool) -> Result<Vec<String>, CallError> {
     let Some(raw) = request.raw("tools") else { return Ok(Vec::new()) };
@@ -115,6 +140,21 @@ mod tests {
         assert_eq!(withheld, ["web_search", "namespace"]);
         assert_eq!(sent["tools"], json!([{"type": "function", "name": "a"}, functions]));
         assert_eq!(of(&json!({"tools": [functions]})).unwrap().0, Vec::<String>::new());
+    }
+
+    #[test]
+    fn tools_that_the_provider_describes_to_its_model_are_counted() {
+        let of = |tools: Value| {
+            let raw = json!({"tools": tools}).to_string();
+            untold(&Fields::parse(raw.as_bytes()).unwrap(), ours, true).unwrap()
+        };
+        assert_eq!(of(json!(null)), 0);
+        assert_eq!(of(json!([])), 0);
+        assert_eq!(of(json!([{"type": "function", "name": "f"}])), TOLD);
+        let inner = json!({"type": "namespace", "tools": [{"type": "function"}, {"type": "bash_1"}]});
+        assert_eq!(of(json!([inner, {"type": "computer_1"}])), TOLD + 2 * DEFINED);
+        let raw = json!({"tools": [{"type": "function"}]}).to_string();
+        assert_eq!(untold(&Fields::parse(raw.as_bytes()).unwrap(), ours, false).unwrap(), 0);
     }
 
     #[test]
