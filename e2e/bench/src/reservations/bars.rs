@@ -37,10 +37,10 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
     let mut notes = vec![curve(report)];
     notes.extend(why(report));
     notes.push(format!(
-        "Calls are drawn anew by one seed for each cell. Half are like Claude Code's (86,000 bytes, asks for 64,000 tokens \
-         of output), half like Codex's (40,000 bytes, names no cap), each with up to nine turns of 4,000 bytes more; a \
-         token is {BYTES_PER_TOKEN} bytes, answers are log-normal with a median of 200 tokens, a model gives at most \
-         {MOST_OUTPUT}. Nothing is read from a provider's cache. A model takes a thousandth of the time."
+        "Calls are drawn anew by one seed for each cell. Half of the sessions are like Claude Code's (86,000 bytes at first, \
+         asks for 64,000 tokens of output), half like Codex's (40,000 bytes, names no cap), each of ten turns, with 4,000 \
+         bytes more in each; a token is {BYTES_PER_TOKEN} bytes, answers are log-normal with a median of 200 tokens, a model \
+         gives at most {MOST_OUTPUT}. Nothing is read from a provider's cache. A model takes a thousandth of the time."
     ));
     notes
 }
@@ -69,12 +69,12 @@ fn curve(report: &Report) -> String {
 fn why(report: &Report) -> Option<String> {
     let of = |figure| report.metric(&BAR.name(), figure);
     let (whole, prompt) = (of("reserved_mean_calls")?, of("reserved_for_prompt_mean_calls")?);
+    let (times, lowered, cut) = (of("prompt_bound_ratio")?, of("lowered_calls")?, of("cut_off_calls")?);
     Some(format!(
-        "A call reserves {whole:.1} times what it costs in the mean: {prompt:.1} for its prompt, each byte of which counts \
-         for a token at the dearest price of input, and {:.1} for its output. With 8 callers up to 7 others are under way \
-         when one is held: of a budget of 500 mean calls they keep {:.0} % from being spent, and give back nearly all of \
-         it as they end.",
+        "{}: while there is plenty, a call reserves {whole:.1} times what it costs in the mean: {prompt:.1} for its prompt, \
+         which is taken for {times:.2} times as long as it is, and {:.1} for its output. When little was left, {lowered:.0} \
+         calls were made with less output, so that the others were not held; {cut:.0} answers were cut off by that.",
+        BAR.name(),
         whole - prompt,
-        7.0 * whole / 5.0
     ))
 }

@@ -1,8 +1,9 @@
 //! One cell of the curve: so many callers on one budget, until the first call is held. Then one caller goes on alone,
 //! until a call is refused while nothing else is under way: what is left then no waiting call could have used.
 
+use super::body::body;
 use super::figures;
-use super::sizes::{CLIENTS, Client, Size, body, cost, mean_cost};
+use super::sizes::{CLIENTS, Caller, Client, cost, mean_cost};
 use crate::gateway::calls::{Call, bearer};
 use crate::gateway::target::Target;
 use crate::gateway::town::Town;
@@ -56,6 +57,8 @@ struct Play {
     pool: PgPool,
     budget: Uuid,
     bearers: [HeaderValue; 2],
+    /// The cell, which is part of its clients' instructions: nothing is known from the cells before.
+    place: String,
     /// Calls made, answered and cut off.
     made: Shared<u64>,
     answered: Shared<i64>,
@@ -117,6 +120,7 @@ impl Play {
             pool: town.pool.clone(),
             budget,
             bearers,
+            place: cell.name(),
             made: Shared::new(0),
             answered: Shared::new(0),
             cut: Shared::new(0),
@@ -129,32 +133,35 @@ impl Play {
     }
 
     async fn until_refused(&self, callers: usize) -> Result<()> {
-        futures::future::try_join_all((0..callers).map(|_| self.caller())).await?;
-        while self.call().await? {}
+        let numbers = 0..u64::try_from(callers)?;
+        let callers = futures::future::try_join_all(numbers.map(|number| self.caller(number))).await?;
+        let mut alone = *callers.first().context("no caller")?;
+        while self.call(&mut alone).await? {}
         Ok(())
     }
 
     /// Calls until somebody's call is held.
-    async fn caller(&self) -> Result<()> {
+    async fn caller(&self, number: u64) -> Result<Caller> {
+        let mut caller = Caller::new(number);
         while !self.held.get() {
-            if self.call().await? || self.held.replace(true) {
+            if self.call(&mut caller).await? || self.held.replace(true) {
                 continue;
             }
             self.spent_at_hold.set(Some(figures::spent(&self.pool, self.budget).await?));
         }
-        Ok(())
+        Ok(caller)
     }
 
     /// Whether it was answered; if not, there was no money for it.
-    async fn call(&self) -> Result<bool> {
+    async fn call(&self, caller: &mut Caller) -> Result<bool> {
         let number = self.made.replace(self.made.get() + 1);
         ensure!(number < self.endless, "the budget does not end after {number} calls");
-        let size = Size::of(number);
+        let size = caller.next();
         let bearer = match size.client {
             Client::ClaudeCode => self.bearers[0].clone(),
             Client::Codex => self.bearers[1].clone(),
         };
-        let call = Call { bearer, session: None, body: body(number, size) };
+        let call = Call { bearer, session: None, body: body(&self.place, size) };
         let answer = self.target.ask_at(size.client.path(), call).await?;
         let said = || String::from_utf8_lossy(&answer.body).chars().take(300).collect::<String>();
         match answer.status {

@@ -3,6 +3,7 @@
 //! used. Whoever reserves all that they ask for starves them, whoever reserves less overdraws.
 
 mod bars;
+mod body;
 mod cell;
 mod figures;
 mod sizes;

@@ -1,7 +1,6 @@
 //! What is called: the two clients of agents, and how large a call of theirs is. Pure, so that each run of the
 //! benchmark makes the same calls in the same order.
 
-use bytes::Bytes;
 use golden_crds::model_provider::{ModelSpec, Protocol};
 
 /// What a token of the prompt and one of the answer cost, in micro-USD: those of the examples.
@@ -14,13 +13,13 @@ pub(crate) const BYTES_PER_TOKEN: u64 = 4;
 /// Which calls are drawn.
 const SEED: u64 = 4;
 /// A session has so many turns, each of which adds so many bytes to the prompt of the first.
-const TURNS: u64 = 10;
-const TURN_BYTES: u64 = 4_000;
+pub(crate) const TURNS: u64 = 10;
+pub(crate) const TURN_BYTES: u64 = 4_000;
 /// Answers are log-normal: half of them are shorter than this, and one in six more than 3.3 times as long.
 const MEDIAN_OUTPUT: f64 = 200.0;
 const SPREAD: f64 = 1.2;
-/// Calls that the mean is taken of.
-const SAMPLE: u64 = 100_000;
+/// Sessions that the mean is taken of.
+const SAMPLE: u64 = 10_000;
 
 /// A client that agents are run with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,20 +55,29 @@ impl Client {
         }
     }
 
-    /// What a token of the prompt is reserved at: the dearest of the prices of input, which for Anthropic's protocol is
-    /// that of writing it to the cache for an hour.
+    /// What a million tokens of the prompt are reserved at: Claude Code asks for all of it to be written to the cache for
+    /// five minutes, which costs a quarter more than other input.
     pub(crate) fn reserved_input_price(self) -> i64 {
         match self {
-            Self::ClaudeCode => 2 * INPUT_PRICE,
-            Self::Codex => INPUT_PRICE,
+            Self::ClaudeCode => INPUT_PRICE * 1_250_000,
+            Self::Codex => INPUT_PRICE * 1_000_000,
         }
     }
 
     /// The bytes of a session's first request.
-    fn first_bytes(self) -> u64 {
+    pub(crate) fn first_bytes(self) -> u64 {
         match self {
             Self::ClaudeCode => 86_000,
             Self::Codex => 40_000,
+        }
+    }
+
+    /// Of those, instructions and tools, which all sessions have in common: four fifths of what Claude Code sends first,
+    /// nearly all of what Codex does.
+    pub(crate) fn common_bytes(self) -> u64 {
+        match self {
+            Self::ClaudeCode => 68_000,
+            Self::Codex => 39_000,
         }
     }
 }
@@ -86,30 +94,40 @@ pub(crate) fn model() -> ModelSpec {
     }
 }
 
-/// One call: who makes it, how long its request is, and how many tokens the model would answer.
+/// One call: who makes it, how far its session is, and how many tokens the model would answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Size {
     pub(crate) client: Client,
-    pub(crate) bytes: u64,
+    pub(crate) session: u64,
+    /// Turns before this one.
+    pub(crate) turn: u64,
     pub(crate) output: u64,
 }
 
 impl Size {
-    /// Of call number `number`.
-    pub(crate) fn of(number: u64) -> Self {
-        let mut draws = Draws(SEED.wrapping_add(number.wrapping_mul(0xD134_2543_DE82_EF95)));
-        let client = if draws.next().is_multiple_of(2) { Client::ClaudeCode } else { Client::Codex };
-        let bytes = client.first_bytes() + draws.next() % TURNS * TURN_BYTES;
+    /// Of a session's turn.
+    pub(crate) fn of(session: u64, turn: u64) -> Self {
+        let client = if draws(u64::MAX - session).next().is_multiple_of(2) {
+            Client::ClaudeCode
+        } else {
+            Client::Codex
+        };
+        let mut draws = draws(session * TURNS + turn + 1);
         let output = (MEDIAN_OUTPUT * (SPREAD * draws.normal()).exp()).clamp(1.0, f64::from(32_000));
         // Between 1 and 32,000.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let output = output as u64;
-        Self { client, bytes, output }
+        Self { client, session, turn, output }
+    }
+
+    /// How long its request is.
+    pub(crate) fn bytes(self) -> u64 {
+        self.client.first_bytes() + self.turn * TURN_BYTES
     }
 
     /// What it costs if it is not cut off, in micro-USD.
     fn cost(self) -> i64 {
-        cost((self.bytes / BYTES_PER_TOKEN).cast_signed(), self.output.cast_signed())
+        cost((self.bytes() / BYTES_PER_TOKEN).cast_signed(), self.output.cast_signed())
     }
 }
 
@@ -120,43 +138,40 @@ pub(crate) fn cost(input: i64, output: i64) -> i64 {
 
 /// What a call costs in the mean, in micro-USD.
 pub(crate) fn mean_cost() -> i64 {
-    let all: i64 = (0..SAMPLE).map(|number| Size::of(number).cost()).sum();
-    all / SAMPLE.cast_signed()
+    let sessions = (0..SAMPLE).flat_map(|session| (0..TURNS).map(move |turn| Size::of(session, turn)));
+    sessions.map(Size::cost).sum::<i64>() / (SAMPLE * TURNS).cast_signed()
 }
 
-/// The request of call number `number`, as long as its size says. The recorded upstream is told how long its answer is
-/// by what clients send beside the prompt.
-pub(crate) fn body(number: u64, size: Size) -> Bytes {
-    let Size { client, bytes, output } = size;
-    let (head, tail) = match client {
-        Client::ClaudeCode => (
-            r#"{"model":"standard","max_tokens":64000,"system":"Role: developer\nAttempt: 1\n"#,
-            format!(
-                r#"","metadata":{{"user_id":"{output}"}},"messages":[{{"role":"user","content":"{GOAL} Call {number}."}}]}}"#
-            ),
-        ),
-        Client::Codex => (
-            r#"{"model":"standard","instructions":"Role: developer\nAttempt: 1\n"#,
-            format!(
-                r#"","metadata":{{"user_id":"{output}"}},"input":[{{"type":"message","role":"user","content":"{GOAL} Call {number}."}}]}}"#
-            ),
-        ),
-    };
-    let room = usize::try_from(bytes).unwrap_or(0).saturating_sub(head.len() + tail.len());
-    let mut text = String::with_capacity(head.len() + room + tail.len());
-    text.push_str(head);
-    while text.len() < head.len() + room {
-        let left = head.len() + room - text.len();
-        text.push_str(FILLER.get(..left.min(FILLER.len())).unwrap_or_default());
+/// The sessions of one caller: it goes on with one until its last turn, and then begins the next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller {
+    session: u64,
+    turn: u64,
+    last: u64,
+}
+
+impl Caller {
+    /// The caller of that number. Each one's first session ends at another turn: callers that begin at once are not in
+    /// step for ever.
+    pub(crate) fn new(number: u64) -> Self {
+        Self { session: number * 10_000, turn: 0, last: TURNS - 1 - number % TURNS }
     }
-    text.push_str(&tail);
-    text.into()
+
+    /// Its next call.
+    pub(crate) fn next(&mut self) -> Size {
+        let size = Size::of(self.session, self.turn);
+        if self.turn < self.last {
+            self.turn += 1;
+        } else {
+            *self = Self { session: self.session + 1, turn: 0, last: TURNS - 1 };
+        }
+        size
+    }
 }
 
-/// The recorded model knows the task by the words of its goal.
-const GOAL: &str = "slugify() drops non-ASCII letters. Transliterate them.";
-/// Stands for tools, instructions and what was said before.
-const FILLER: &str = "A tool is described here by what it takes, what it gives and when it is to be used. ";
+fn draws(number: u64) -> Draws {
+    Draws(SEED.wrapping_add(number.wrapping_mul(0xD134_2543_DE82_EF95)))
+}
 
 /// A sequence of numbers by its seed: SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators).
 struct Draws(u64);
@@ -187,34 +202,40 @@ impl Draws {
 mod tests {
     use super::*;
 
+    fn sizes(sessions: u64) -> impl Iterator<Item = Size> {
+        (0..sessions).flat_map(|session| (0..TURNS).map(move |turn| Size::of(session, turn)))
+    }
+
     #[test]
     fn a_call_is_the_same_in_each_run_and_differs_from_the_others() {
-        assert_eq!(Size::of(7), Size::of(7));
-        let sizes: Vec<Size> = (0..1000).map(Size::of).collect();
-        let claude = sizes.iter().filter(|s| s.client == Client::ClaudeCode).count();
+        assert_eq!(Size::of(7, 3), Size::of(7, 3));
+        let claude = (0..1000).filter(|s| Size::of(*s, 0).client == Client::ClaudeCode).count();
         assert!((400..600).contains(&claude), "{claude}");
-        assert!(sizes.iter().all(|s| (40_000..=122_000).contains(&s.bytes)));
-        assert_ne!(body(1, Size::of(1)), body(2, Size { ..Size::of(1) }));
+        assert!(sizes(100).all(|s| (40_000..=122_000).contains(&s.bytes())));
+        assert!(sizes(100).all(|s| s.client == Size::of(s.session, 0).client), "a session has one client");
     }
 
     #[test]
     fn answers_have_the_documented_median_and_a_long_tail() {
-        let mut outputs: Vec<u64> = (0..10_001).map(|number| Size::of(number).output).collect();
+        let mut outputs: Vec<u64> = sizes(1000).map(|size| size.output).collect();
         outputs.sort_unstable();
         assert!((185..215).contains(&outputs[5000]), "{}", outputs[5000]);
-        assert!(outputs[8400] > 560 && outputs[10_000] > 4_096 && outputs[10_000] <= 32_000);
+        assert!(outputs[8400] > 560 && outputs[9999] > 4_096 && outputs[9999] <= 32_000);
     }
 
     #[test]
-    fn a_body_is_json_as_long_as_its_size_says() {
-        for number in 0..20 {
-            let size = Size::of(number);
-            let body = body(number, size);
-            assert_eq!(body.len() as u64, size.bytes);
-            let read: serde_json::Value = serde_json::from_slice(&body).unwrap();
-            assert_eq!(read["metadata"]["user_id"], size.output.to_string());
-            let asked = read.get("max_tokens").and_then(serde_json::Value::as_u64);
-            assert_eq!(asked, (size.client == Client::ClaudeCode).then_some(64_000));
+    fn a_caller_plays_whole_sessions_after_a_first_one_of_its_own_length() {
+        for number in 0..32 {
+            let mut caller = Caller::new(number);
+            let mut turns = vec![];
+            for _ in 0..40 {
+                let size = caller.next();
+                assert_eq!(size, Size::of(size.session, size.turn));
+                turns.push(size.turn);
+            }
+            let first = usize::try_from(TURNS - number % TURNS).unwrap();
+            assert!(turns[..first].iter().copied().eq(0..first as u64), "{turns:?}");
+            assert!(turns[first..first + 20].iter().copied().eq((0..TURNS).chain(0..TURNS)), "{turns:?}");
         }
     }
 }

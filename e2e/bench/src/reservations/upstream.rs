@@ -1,7 +1,8 @@
 //! The upstream: what the recorded model answered each client once, said again with the usage of the call that was
 //! drawn. It takes as long as a model would, in a thousandth of the time, so that calls overlap.
 
-use super::sizes::{BYTES_PER_TOKEN, CLIENTS, Client, Size, body};
+use super::body::body;
+use super::sizes::{BYTES_PER_TOKEN, CLIENTS, Client, Size};
 use anyhow::{Context as _, Result, ensure};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -52,7 +53,7 @@ async fn record(client: Client) -> Result<Value> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}{}", listener.local_addr()?, client.path());
     let serving = tokio::spawn(async move { golden_model::serve(listener, &model).await });
-    let asked = body(0, Size { client, bytes: 1000, output: 1 });
+    let asked = body("the recording", Size { client, session: 0, turn: 0, output: 1 });
     let sent = reqwest::Client::builder().no_proxy().build()?.post(url).body(asked);
     let answer = sent.send().await?;
     let (status, said) = (answer.status(), answer.text().await?);
