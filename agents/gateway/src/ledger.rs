@@ -38,7 +38,7 @@ impl Ledger {
     }
 
     pub async fn reserve(&self, request: ReserveRequest) -> Result<ReserveAnswer, CallError> {
-        match self.operate(PATIENCE, LedgerOperation::Reserve(request)).await? {
+        match self.operate(PATIENCE, LedgerOperation::Reserve(Box::new(request))).await? {
             LedgerAnswer::Reserved(answer) => Ok(answer),
             other => Err(malformed(&other)),
         }

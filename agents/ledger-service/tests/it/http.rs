@@ -53,7 +53,7 @@ async fn a_call_goes_its_way_over_http() {
     let task = world.task(&[], Some(100)).await;
     let (base, stop) = serve(&world).await;
     let gateway = as_caller(&base, "gateway");
-    let reserve = |key| LedgerOperation::Reserve(request(world.team, task, key, 60));
+    let reserve = |key| LedgerOperation::Reserve(Box::new(request(world.team, task, key, 60)));
     let (a, b) = (OpRequest { op_key: "a".into() }, OpRequest { op_key: "b".into() });
     let answers = ask(&gateway, vec![reserve("a"), reserve("b")]).await.unwrap();
     let granted = LedgerAnswer::Reserved(granted("Reserved"));
@@ -79,7 +79,7 @@ async fn nobody_but_the_gateway_spends() {
     let world = World::new().await;
     let task = world.task(&[], None).await;
     let (base, _stop) = serve(&world).await;
-    let reserve = LedgerOperation::Reserve(request(world.team, task, "a", 1));
+    let reserve = LedgerOperation::Reserve(Box::new(request(world.team, task, "a", 1)));
     for (who, status) in [("impostor", 403), ("operator", 403), ("nobody", 401)] {
         let refused = ask(&as_caller(&base, who), vec![reserve.clone()]).await.unwrap_err();
         assert!(matches!(refused, CallError::Refused { status: s, .. } if s == status), "{who}: {refused}");

@@ -14,12 +14,6 @@ use uuid::Uuid;
 
 /// Begins a task. `install` becomes part of the record's first hash.
 pub fn admit(task: &Task, admission: &Admission, install: Uuid, now: Timestamp) -> Step {
-    let header = Header {
-        v: golden_record::VERSION,
-        team: task.team_uid.to_string(),
-        task: task.uid.to_string(),
-        install: install.to_string(),
-    };
     let agent = admission.team.roles.iter().find(|r| r.name == PRODUCER).and_then(|r| r.agent.clone());
     let state = State {
         v: 1,
@@ -69,12 +63,22 @@ pub fn admit(task: &Task, admission: &Admission, install: Uuid, now: Timestamp) 
         usage: Usage::default(),
         trouble: None,
         outcome: None,
-        record: RecordHead { entries: 0, head: golden_record::genesis(&header) },
+        record: RecordHead { entries: 0, head: golden_record::genesis(&header(task, install)) },
     };
     let mut work = Work::new(task, state, now);
     work.record("Admitted", admitted(task, admission));
     work.advance();
     work.finish()
+}
+
+/// What the record's first hash is of.
+fn header(task: &Task, install: Uuid) -> Header {
+    Header {
+        v: golden_record::VERSION,
+        team: task.team_uid.to_string(),
+        task: task.uid.to_string(),
+        install: install.to_string(),
+    }
 }
 
 /// What a task was admitted with: all that its decisions rest on.

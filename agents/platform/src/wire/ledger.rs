@@ -17,7 +17,7 @@ pub struct LedgerOperations {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LedgerOperation {
-    Reserve(ReserveRequest),
+    Reserve(Box<ReserveRequest>),
     Dispatch(OpRequest),
     Settle(SettleRequest),
     Release(OpRequest),

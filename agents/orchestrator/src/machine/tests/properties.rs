@@ -69,20 +69,7 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
         }
         18 if n < 4 => Event::Deleted,
         18 if n < 8 => super::outside::spec(i64::from(n), "Cancelled"),
-        18 => Event::BudgetHeld {
-            op_key: format!("op{}", n % 3),
-            held: super::super::Held {
-                account: "a".into(),
-                missing_micro_usd: 5,
-                missing_tokens: 0,
-                on_exhausted: if n.is_multiple_of(2) { "Pause" } else { "Ask" }.into(),
-                needs_micro_usd: 5,
-                needs_tokens: 0,
-                least_micro_usd: 5,
-                least_tokens: 0,
-                denied: None,
-            },
-        },
+        18 => held(n),
         19 if n.is_multiple_of(2) => Event::BudgetResumed { op_key: format!("op{}", n % 3) },
         19 if n < 120 => Event::CallStuck {
             caller: format!("c{}", n % 3),
@@ -94,6 +81,23 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
         _ => usage(i64::from(n)),
     };
     Some(event)
+}
+
+fn held(n: u8) -> Event {
+    Event::BudgetHeld {
+        op_key: format!("op{}", n % 3),
+        held: super::super::Held {
+            account: "a".into(),
+            missing_micro_usd: 5,
+            missing_tokens: 0,
+            on_exhausted: if n.is_multiple_of(2) { "Pause" } else { "Ask" }.into(),
+            needs_micro_usd: 5,
+            needs_tokens: 0,
+            least_micro_usd: 5,
+            least_tokens: 0,
+            denied: None,
+        },
+    }
 }
 
 fn check(run: &Run, before: &State) {
