@@ -3,6 +3,7 @@
 use crate::history::{Answer, Ask, Call, Clock, Event, NEVER, State};
 use crate::serve::TOKEN;
 use crate::service::Address;
+use crate::wire;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -33,16 +34,20 @@ impl Client {
 
     /// None if the question cannot have arrived.
     pub(crate) async fn ask(&self, call: &Call, task: Uuid, ask: Ask) -> Option<Event> {
-        let (path, body) = self.request(call, task, ask);
+        let (operation, body) = self.request(call, task, ask);
         let replica = &self.replicas[self.turn.fetch_add(1, Ordering::Relaxed) % self.replicas.len()];
         let start = self.clock.now();
-        let sent = self.http.post(replica.url(path)).bearer_auth(TOKEN).json(&body).send().await;
+        let request = self.http.post(replica.url(wire::PATH)).bearer_auth(TOKEN);
+        let sent = request.json(&wire::request(operation, &body)).send().await;
         let answer = match sent {
             Err(error) if error.is_connect() => return None,
             Err(_) => Answer::None,
             Ok(response) => {
                 let status = response.status().as_u16();
-                response.json().await.map_or(Answer::None, |body| understood(status, &body))
+                response.json().await.map_or(Answer::None, |body| {
+                    let (status, answer) = wire::answer(status, &body);
+                    understood(status, &answer)
+                })
             }
         };
         let end = if answer == Answer::None { NEVER } else { self.clock.now() };

@@ -15,6 +15,7 @@ pub mod model;
 mod round;
 mod serve;
 mod service;
+pub mod wire;
 pub mod world;
 
 pub use faults::Fault;

@@ -25,7 +25,7 @@ pub(crate) struct Address(Arc<RwLock<String>>);
 
 impl Address {
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}/v1/{path}", self.0.read().unwrap_or_else(PoisonError::into_inner))
+        format!("http://{}/{path}", self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

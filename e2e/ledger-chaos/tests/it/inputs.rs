@@ -2,6 +2,7 @@
 
 use golden_cluster::services::Postgres;
 use golden_ledger_chaos::history::Books;
+use golden_ledger_chaos::wire;
 use golden_ledger_chaos::world::World;
 use golden_ledger_service::{CALLER, Leases, Ledger, router};
 use golden_platform::auth::{Authenticator, Caller, Fixed};
@@ -32,16 +33,17 @@ impl Service {
         let ledger = Ledger::new(world.pool.clone(), Leases::default());
         let routes = router(ledger, "golden-system", Authenticator::new(Fixed(known.into())));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let url = format!("http://{}/{}", listener.local_addr().unwrap(), wire::PATH);
         tokio::spawn(async move { axum::serve(listener, routes).await });
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { world, url, http, used: 0, held: 0 }
     }
 
-    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let request = self.http.post(format!("{}/{path}", self.url)).bearer_auth("gateway").json(body);
+    async fn post(&self, operation: &str, body: &Value) -> (u16, Value) {
+        let request = self.http.post(&self.url).bearer_auth("gateway").json(&wire::request(operation, body));
         let response = request.send().await.unwrap();
-        (response.status().as_u16(), response.json().await.unwrap())
+        let status = response.status().as_u16();
+        wire::answer(status, &response.json().await.unwrap())
     }
 
     async fn reserve(&self, key: &str, cost: &Value, tokens: &Value) -> (u16, Value) {
