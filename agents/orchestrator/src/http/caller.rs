@@ -43,6 +43,11 @@ impl Pod {
         Err(Error::new(StatusCode::CONFLICT, "NotTheNewestTry", message))
     }
 
+    /// Whether it shall save its work and end, since a call of it waits for money.
+    pub(super) fn is_asked_to_save(&self) -> bool {
+        self.loaded.state.pod.as_ref().is_some_and(|slot| slot.saving.is_some())
+    }
+
     /// Refuses pods of another kind.
     pub(super) fn of(self, wanted: impl Fn(DesiredKind) -> bool) -> Result<Self, Error> {
         if wanted(self.kind) {

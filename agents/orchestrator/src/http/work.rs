@@ -40,6 +40,5 @@ pub(super) async fn pause_wish(
     caller: Caller,
 ) -> Result<Json<PauseWish>, Error> {
     let pod = interface.pod(&caller).await?.of(|k| k == DesiredKind::AttemptPod)?.newest()?;
-    let save = pod.loaded.state.pod.as_ref().is_some_and(|slot| slot.saving.is_some());
-    Ok(Json(PauseWish { save }))
+    Ok(Json(PauseWish { save: pod.is_asked_to_save() }))
 }

@@ -82,19 +82,26 @@ impl Work<'_> {
 
     /// A hold that the budget says to fail on.
     pub(super) fn fatal_budget(&self) -> Option<Why> {
-        self.s.held.values().find(|h| h.on_exhausted == "Fail").map(exhausted)
+        self.s.held.values().find(|h| h.on_exhausted == "Fail").map(|h| exhausted(h, usual(h)))
     }
 }
 
 /// What the task lacks, and what became of its pod.
 pub(super) fn lacking(s: &State) -> Option<Why> {
-    let mut why = exhausted(s.held.values().next()?);
-    why.message.extend(super::pause::told(s));
+    let held = s.held.values().next()?;
+    let freed = super::pause::freed(s);
+    let mut why = exhausted(held, freed.as_deref().unwrap_or_else(|| usual(held)));
+    why.message.extend(super::pause::kept(s));
     Some(why)
 }
 
-/// What is missing, in the words of a condition.
-fn exhausted(held: &Held) -> Why {
+/// What follows once there is money.
+fn usual(held: &Held) -> &'static str {
+    if held.on_exhausted == "Fail" { "submit the task again" } else { "the held call then goes on" }
+}
+
+/// What is missing and what to do, in the words of a condition.
+fn exhausted(held: &Held, then: &str) -> Why {
     let missing = match (held.missing_micro_usd, held.missing_tokens) {
         (cost, tokens) if cost > 0 && tokens > 0 => format!("{} and {tokens} tokens", dollars(cost)),
         (cost, tokens) if cost <= 0 && tokens > 0 => format!("{tokens} tokens"),
@@ -116,8 +123,6 @@ fn exhausted(held: &Held) -> Why {
         let asked = question(held).unwrap_or_default();
         (reasons::BUDGET_EXHAUSTED, format!("{asked}raise the limit of that Budget"))
     };
-    let then =
-        if held.on_exhausted == "Fail" { "submit the task again" } else { "the held call then goes on" };
     Why::new(reason, format!("{} lacks {missing} for the next call: {raise}, {then}", held.account))
 }
 

@@ -41,13 +41,14 @@ fn grace_ends(task: &Task, s: &State) -> Option<Timestamp> {
     Some(after(since, task.policy.pause.value.grace_seconds))
 }
 
-/// What became of the pod whose call is held, in words that follow what is missing.
-pub(super) fn told(s: &State) -> Option<String> {
-    if let Some(at) = s.freed {
-        return Some(format!(
-            "; its pod was freed at {at}, and another one goes on from what was saved once there is money"
-        ));
-    }
+/// What follows once there is money where the pod is gone.
+pub(super) fn freed(s: &State) -> Option<String> {
+    let at = s.freed?;
+    Some(format!("and another pod goes on from what was saved (its pod was freed at {at:.0})"))
+}
+
+/// Why the pod is still there.
+pub(super) fn kept(s: &State) -> Option<String> {
     let why = s.pod.as_ref()?.unsaved.as_ref()?;
     Some(format!("; its pod is kept, since its work cannot be saved: {why}"))
 }

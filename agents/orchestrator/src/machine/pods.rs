@@ -75,8 +75,7 @@ impl Work<'_> {
         let attempt = if kind == DesiredKind::FetchPod { 0 } else { self.s.attempt };
         if (self.s.tries.kind, self.s.tries.attempt) != (kind, attempt) || self.s.tries.made == 0 {
             self.drop_pod();
-            self.s.tries =
-                Tries { kind, attempt, made: 0, lost: 0, failures: 0, retry_at: None, trouble: None };
+            self.s.tries = Tries::none(kind, attempt);
         }
         if self.s.pod.is_some() || self.is_pausing() {
             return;

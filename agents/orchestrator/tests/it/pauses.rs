@@ -220,17 +220,24 @@ async fn a_budget_that_refuses_for_good_lets_a_freed_task_hear_it() {
 }
 
 #[tokio::test]
-async fn a_pod_saves_once_what_is_stored_and_only_while_it_is_the_newest() {
+async fn a_pod_saves_once_what_is_stored_when_it_is_asked_and_only_while_it_is_the_newest() {
     let mut world = World::new(script()).await;
     let (task, token) = Box::pin(world.holding()).await;
     let (engine, stop) = (world.engine(), CancellationToken::new());
-    world.later(601);
-    engine.settle(&stop).await.unwrap();
     let absent = golden_platform::tree::digest(b"never stored");
     let stored = world.put(&token, Tree::from_files([("a", "a")]).unwrap().to_tar().unwrap()).await;
     let body = |tree: &str, transcript: Option<&str>| {
         Body::from(json!({"attempt": 1, "try": 1, "tree": tree, "transcript": transcript}).to_string())
     };
+    for (path, body) in [
+        ("/v1/try/saved", body(&stored, None)),
+        ("/v1/try/not-saved", Body::from("{\"attempt\":1,\"try\":1,\"why\":\"w\"}")),
+    ] {
+        let (status, _) = world.call(&token, "POST", path, body).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{path}: nobody asked");
+    }
+    world.later(601);
+    engine.settle(&stop).await.unwrap();
     for (tree, transcript) in [(absent.as_str(), None), (&stored, Some(absent.as_str()))] {
         let (status, _) = world.call(&token, "POST", "/v1/try/saved", body(tree, transcript)).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "what goes on later must be there now");

@@ -34,6 +34,13 @@ pub struct Tries {
     pub trouble: Option<Why>,
 }
 
+impl Tries {
+    /// Before the first.
+    pub fn none(kind: DesiredKind, attempt: u32) -> Self {
+        Self { kind, attempt, made: 0, lost: 0, failures: 0, retry_at: None, trouble: None }
+    }
+}
+
 /// The pod that is wanted now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
