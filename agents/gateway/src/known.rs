@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 /// How long a count is believed.
 const FRESH: Duration = Duration::from_hours(1);
 /// Prompts of one generation; two are kept. About 100 bytes each.
-const MANY: usize = 2048;
+const MANY: usize = 1024;
 /// Tokens that the place may cost where two pieces meet, and the last line before an answer.
 const SEAM: u64 = 64;
 /// More bytes of text than this make more than one token. A provider that reports fewer counts otherwise, such as
@@ -56,6 +56,11 @@ impl Scope {
         }
         Self(hash.finalize().into())
     }
+
+    /// What names a prompt that is counted so.
+    fn of(self, prefix: &Digest) -> Digest {
+        Sha256::new().chain_update(self.0).chain_update(prefix).finalize().into()
+    }
 }
 
 /// What one provider counted lately.
@@ -64,8 +69,8 @@ pub(crate) struct Known(Mutex<Generations>);
 
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashMap<(Scope, Digest), Counted>,
-    old: HashMap<(Scope, Digest), Counted>,
+    young: HashMap<Digest, Counted>,
+    old: HashMap<Digest, Counted>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,14 +87,14 @@ impl Known {
         }
         let mut kept = self.kept();
         for prefix in starts(outline) {
-            kept.put((scope, prefix), Counted { tokens, at: now });
+            kept.put(scope.of(prefix), Counted { tokens, at: now });
         }
     }
 
     /// The most tokens that a prompt can have, by what is known. `image`: the most of one image.
     pub(crate) fn most(&self, scope: Scope, outline: &Outline, image: u64, now: Instant) -> Option<u64> {
         let kept = self.kept();
-        most(outline, image, |prefix| kept.get(&(scope, *prefix), now))
+        most(outline, image, |prefix| kept.get(&scope.of(prefix), now))
     }
 
     /// The provider is another one now.
@@ -103,13 +108,13 @@ impl Known {
 }
 
 impl Generations {
-    fn get(&self, key: &(Scope, Digest), now: Instant) -> Option<u64> {
+    fn get(&self, key: &Digest, now: Instant) -> Option<u64> {
         let found = [self.young.get(key), self.old.get(key)].into_iter().flatten();
         found.filter(|counted| counted.is_fresh(now)).map(|counted| counted.tokens).min()
     }
 
     /// Keeps the lowest: what prompts have in common is no more than the shortest of them.
-    fn put(&mut self, key: (Scope, Digest), new: Counted) {
+    fn put(&mut self, key: Digest, new: Counted) {
         let kept = self.young.get(&key).is_some_and(|old| old.tokens < new.tokens && old.is_fresh(new.at));
         if kept {
             return;
@@ -136,35 +141,30 @@ fn is_believable(outline: &Outline, tokens: u64) -> bool {
 
 /// The prompts that this one's count bounds: itself, and its instructions alone. Those only where a user's turn follows:
 /// some models are told of tools there.
-fn starts(outline: &Outline) -> impl Iterator<Item = Digest> {
+fn starts(outline: &Outline) -> impl Iterator<Item = &Digest> {
     let begins = outline.turns.get(outline.preamble).is_some_and(crate::protocol::Turn::is_users);
     let instructions = outline.prefixes.get(outline.preamble).filter(|_| begins);
-    instructions.into_iter().chain(outline.prefixes.last()).copied()
+    instructions.into_iter().chain(outline.prefixes.last())
 }
 
-/// The lowest bound that any start of the prompt gives. Pure.
+/// The bound that the longest known start of the prompt gives. Pure.
 fn most(outline: &Outline, image: u64, counted: impl Fn(&Digest) -> Option<u64>) -> Option<u64> {
     let mut beyond = outline.apart.saturating_add(SEAM);
-    let mut lowest: Option<u64> = None;
-    for (at, prefix) in outline.prefixes.iter().enumerate().rev() {
+    for (at, prefix) in outline.prefixes.iter().enumerate().skip(outline.preamble).rev() {
         if let Some(turn) = outline.turns.get(at) {
             if turn.extent.open {
-                break;
+                return None;
             }
             let images = turn.extent.images.saturating_mul(image);
             beyond = beyond.saturating_add(turn.bytes).saturating_add(images);
         }
-        if at < outline.preamble {
-            break;
-        }
         if outline.is_seam(at)
             && let Some(tokens) = counted(prefix)
         {
-            let bound = tokens.saturating_add(beyond);
-            lowest = Some(lowest.map_or(bound, |lowest| lowest.min(bound)));
+            return Some(tokens.saturating_add(beyond));
         }
     }
-    lowest
+    None
 }
 
 #[cfg(test)]
