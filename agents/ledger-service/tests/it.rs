@@ -21,5 +21,7 @@ mod limits;
 mod memory;
 #[path = "it/periods.rs"]
 mod periods;
+#[path = "it/shares.rs"]
+mod shares;
 #[path = "it/support.rs"]
 mod support;

@@ -109,6 +109,67 @@ async fn what_cannot_be_paid_in_full_is_asked_with_less_output_and_not_held() {
     }
 }
 
+/// A tool that the model called, and what it gave.
+fn tool_turn(path: &str) -> [Value; 2] {
+    let gave = "shop/slug.py\nshop/tests.py";
+    match path {
+        "responses" => [
+            json!({"type": "function_call", "call_id": "c", "name": "list_files", "arguments": "{}"}),
+            json!({"type": "function_call_output", "call_id": "c", "output": gave}),
+        ],
+        "messages" => [
+            json!({"role": "assistant", "content": [
+                {"type": "tool_use", "id": "c", "name": "list_files", "input": {}}]}),
+            json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": gave}]}),
+        ],
+        _ => [
+            json!({"role": "assistant", "content": null, "tool_calls": [
+                {"id": "c", "type": "function", "function": {"name": "list_files", "arguments": "{}"}}]}),
+            json!({"role": "tool", "tool_call_id": "c", "content": gave}),
+        ],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_s_later_calls_are_reserved_for_little_more_than_they_use() {
+    let system = format!("Role: developer\nAttempt: 1\n{}", "A tool is described here. ".repeat(400));
+    let words = |role: &str, text: &str| json!({"role": role, "content": text});
+    for (path, protocol, mut ask) in asks(false) {
+        let world = world(protocol, PLENTY).await;
+        let (field, mut turns) = match path {
+            "responses" => ("input", vec![]),
+            "messages" => ("messages", vec![]),
+            _ => ("messages", vec![words("system", &system)]),
+        };
+        if path != "chat/completions" {
+            ask[if path == "responses" { "instructions" } else { "system" }] = json!(system);
+        }
+        let instructions = turns.len();
+        turns.push(words("user", GOAL));
+        let mut prompts = vec![turns.clone()];
+        turns.extend(tool_turn(path));
+        prompts.push(turns.clone());
+        turns[instructions] = words("user", &format!("{GOAL} Once more."));
+        prompts.push(turns);
+        for prompt in prompts {
+            ask[field] = json!(prompt);
+            assert_eq!(world.post(0, path, &ask).send().await.unwrap().status(), 200, "{path}");
+        }
+        let (rows, seen) = (world.reservations().await, world.seen());
+        // Input costs 1 micro-USD a token here, output 4.
+        let bound = |at: usize| {
+            let sent = seen[at].json();
+            let cap = ["max_tokens", "max_output_tokens"].into_iter().find_map(|field| sent[field].as_i64());
+            rows[at].cost - 4 * cap.unwrap()
+        };
+        assert!(bound(0) >= 10_000, "{path}: nothing is known of the first: {}", bound(0));
+        for at in [1, 2] {
+            let used = rows[at].input_tokens.unwrap();
+            assert!((used..used + 500).contains(&bound(at)), "{path} {at}: {} for {used}", bound(at));
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_gateway_does_not_know_reaches_the_provider_byte_for_byte() {
     let world = world(Protocol::Anthropic, PLENTY).await;
