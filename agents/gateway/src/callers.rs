@@ -16,8 +16,8 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Callers in memory; beyond so many, those whose rows are not believed any more go.
 const MANY: usize = 1024;
 
-/// What was read, and when; locked while it is read, so that calls that come together ask once.
-type Place = Arc<tokio::sync::Mutex<Option<(Instant, Known)>>>;
+/// What was read, and when it was asked for; locked while it is read, so that calls that come together ask once.
+type Place = Arc<tokio::sync::Mutex<Option<(Instant, Result<Known, CallError>)>>>;
 
 /// The pods that called lately.
 #[derive(Default)]
@@ -28,19 +28,20 @@ pub(crate) struct Callers {
 impl Callers {
     /// The work of a pod, as it was a moment ago.
     pub(crate) async fn pod(&self, pool: &PgPool, uid: Uuid) -> Result<Known, CallError> {
-        let place = self.place(uid);
+        let (place, came) = (self.place(uid), Instant::now());
         let mut read = place.lock().await;
-        if let Some((at, known)) = read.as_ref()
-            && at.elapsed() < FRESH
-        {
-            return Ok(known.clone());
+        match read.as_ref() {
+            Some((at, Ok(known))) if at.elapsed() < FRESH => return Ok(known.clone()),
+            // Who waited while it was asked in vain does not ask in vain again.
+            Some((at, Err(error))) if came <= *at => return Err(error.clone()),
+            _ => {}
         }
         // From before it is asked: what changes meanwhile is read after that time.
         let at = Instant::now();
         *read = None;
-        let known = attempt_pod(pool, uid).await?;
+        let known = attempt_pod(pool, uid).await;
         *read = Some((at, known.clone()));
-        Ok(known)
+        known
     }
 
     /// Its rows are written: they are read again for its next call.

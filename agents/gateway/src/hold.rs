@@ -7,6 +7,7 @@ use crate::facts::{hold_key, tell};
 use crate::identity::{Identity, is_current};
 use crate::line::Pass;
 use crate::plan::{Plan, Request, fitted};
+use crate::undo::give_back;
 use golden_ledger::Amount;
 use golden_platform::http;
 use golden_platform::wire::{Bound, Fact, ReserveAnswer, ReserveRequest};
@@ -23,6 +24,8 @@ const ASK: Duration = Duration::from_secs(3);
 const LEAST: Duration = Duration::from_millis(100);
 /// How often it looks whether its task still wants it.
 const LOOK: Duration = Duration::from_secs(3);
+/// How long settlements of other gateways take, as a rule.
+const OTHERS: Duration = Duration::from_millis(500);
 /// How often a streaming client is told that the connection lives.
 const PING: Duration = Duration::from_secs(10);
 /// How often it is told again that another budget lacks the money now.
@@ -69,15 +72,21 @@ pub(crate) async fn reserve(
     // Listens before it asks: money that comes in between is heard.
     let mut hold = Hold::new(gateway.money.subscribe());
     loop {
-        match offer(gateway, identity, request, plan, (keys, pass.is_some())).await {
+        match offer(gateway, identity, request, plan, (keys, &mut pass), client).await {
             Ok(ReserveAnswer::Granted { state, bound }) => {
                 if !hold.end(gateway, identity).await {
                     gateway.memory.holds.granted(gateway, identity, &keys.operation);
                 }
-                // A ledger of an older version only reserves.
                 let pass = pass.filter(|_| state == "Dispatched");
-                let plan = paid(request, plan, bound)?;
-                return Ok(Funds::Granted(plan, pass));
+                return match paid(request, plan, bound) {
+                    Some(plan) => Ok(Funds::Granted(plan, pass)),
+                    // Never so: what can be asked for in full can be with the least output that is granted.
+                    None => {
+                        give_back(gateway, keys);
+                        let why = "what is left of the budget pays for too little of this call";
+                        Err(CallError::Unavailable(why.to_owned()))
+                    }
+                };
             }
             Ok(ReserveAnswer::NoAccount) => return Err(CallError::NoAccount),
             Ok(ReserveAnswer::OtherRequest) => {
@@ -91,7 +100,11 @@ pub(crate) async fn reserve(
             }
             // A call that waits anyway goes on waiting while the ledger is away.
             Err(error) if hold.counted.is_some() => tracing::warn!(%error, "ledger, while a call is held"),
-            Err(error) => return Err(unavailable(&error)),
+            Err(error) => {
+                // It may have been granted; the answer was lost.
+                give_back(gateway, keys);
+                return Err(unavailable(&error));
+            }
         }
         if let Some(funds) = hold.wait(gateway, identity, plan, client).await? {
             return Ok(funds);
@@ -106,32 +119,45 @@ async fn offer(
     identity: &Identity,
     request: &Request,
     plan: &Plan,
-    (keys, dispatch): (&Keys, bool),
+    (keys, pass): (&Keys, &mut MaybePass),
+    client: &Client,
 ) -> Result<ReserveAnswer, http::CallError> {
-    let ask = async || {
+    let ask = async |dispatch| {
         let begun = Instant::now();
         let answer = gateway.ledger.reserve(reservation(identity, request, plan, (keys, dispatch))).await;
         gateway.metrics.reserve_seconds.observe(begun.elapsed().as_secs_f64());
         answer
     };
     let coming_back = gateway.memory.settling.under_way();
-    let answer = ask().await?;
-    match coming_back {
-        Some(settlements) if matches!(answer, ReserveAnswer::Exhausted { .. }) => {
-            gateway.memory.settling.landed_before(settlements).await;
-            ask().await
-        }
-        _ => Ok(answer),
+    let answer = ask(pass.is_some()).await?;
+    let ReserveAnswer::Exhausted { on_exhausted, denied, .. } = &answer else { return Ok(answer) };
+    let ends = on_exhausted == "Fail" && denied.is_none();
+    if coming_back.is_none() && !ends {
+        return Ok(answer);
+    }
+    // Others go meanwhile.
+    *pass = None;
+    tokio::select! {
+        () = moment(gateway, coming_back, ends) => ask(false).await,
+        () = client.gone() => Ok(answer),
+    }
+}
+
+/// Until money that is on its way back has come: of this gateway's settlements, and, where the answer would end the call
+/// and perhaps its task, of other gateways'.
+async fn moment(gateway: &Gateway, coming_back: Option<u64>, ends: bool) {
+    if let Some(settlements) = coming_back {
+        gateway.memory.settling.landed_before(settlements).await;
+    }
+    if ends {
+        tokio::time::sleep(OTHERS).await;
     }
 }
 
 /// The call as it is paid for.
-fn paid(request: &Request, plan: &Arc<Plan>, bound: Option<Bound>) -> Result<Arc<Plan>, CallError> {
-    let Some(Bound { cost_micro_usd, tokens }) = bound else { return Ok(Arc::clone(plan)) };
-    // Never so: what can be asked for in full can be with the least output that is granted. Its lease would end.
-    let why = "what is left of the budget pays for too little of this call";
+fn paid(request: &Request, plan: &Arc<Plan>, bound: Option<Bound>) -> Option<Arc<Plan>> {
+    let Some(Bound { cost_micro_usd, tokens }) = bound else { return Some(Arc::clone(plan)) };
     fitted(request, plan, Amount::new(cost_micro_usd, tokens))
-        .ok_or_else(|| CallError::Unavailable(why.to_owned()))
 }
 
 fn reservation(

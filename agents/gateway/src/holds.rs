@@ -72,9 +72,9 @@ impl Holds {
         }
         let tasks: BTreeSet<Uuid> = granted.iter().map(|g| g.identity.task_uid).collect();
         let tasks: Vec<Uuid> = tasks.into_iter().collect();
-        let now = Instant::now();
-        for open in open(&gateway.pool, &tasks).await {
-            if let Some(identity) = ended(&granted, &open, now) {
+        let (at, all) = open(&gateway.pool, &tasks).await;
+        for open in all {
+            if let Some(identity) = ended(&granted, &open, at) {
                 let key = format!("resumed/{}", open.op_key);
                 tell(&gateway.pool, identity, key, Fact::BudgetResumed { op_key: open.op_key }).await;
             }
@@ -94,7 +94,8 @@ fn ended<'a>(granted: &'a [Granted], open: &Open, now: Instant) -> Option<&'a Id
     Some(&by.identity)
 }
 
-async fn open(pool: &PgPool, tasks: &[Uuid]) -> Vec<Open> {
+/// All open holds of these tasks, and a time before their ages were taken.
+async fn open(pool: &PgPool, tasks: &[Uuid]) -> (Instant, Vec<Open>) {
     let mut pause = Duration::from_millis(100);
     for _ in 0..TRIES {
         match read(pool, tasks).await {
@@ -104,11 +105,14 @@ async fn open(pool: &PgPool, tasks: &[Uuid]) -> Vec<Open> {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(5));
     }
-    Vec::new()
+    (Instant::now(), Vec::new())
 }
 
-async fn read(pool: &PgPool, tasks: &[Uuid]) -> Result<Vec<Open>, sqlx::Error> {
-    sqlx::query_as(
+async fn read(pool: &PgPool, tasks: &[Uuid]) -> Result<(Instant, Vec<Open>), sqlx::Error> {
+    // A connection may have to be waited for.
+    let mut connection = pool.acquire().await?;
+    let at = Instant::now();
+    let open = sqlx::query_as(
         "SELECT held.object_uid AS task_uid, substr(held.fact_key, 6) AS op_key,
                 (extract(epoch FROM clock_timestamp() - held.at) * 1000)::bigint AS age_ms
          FROM facts held
@@ -117,8 +121,9 @@ async fn read(pool: &PgPool, tasks: &[Uuid]) -> Result<Vec<Open>, sqlx::Error> {
                              AND resumed.fact_key = 'resumed/' || substr(held.fact_key, 6))",
     )
     .bind(tasks)
-    .fetch_all(pool)
-    .await
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok((at, open))
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ mod standing;
 mod stuck;
 mod target;
 mod tries;
+mod undo;
 mod upstream;
 
 pub use app::{Gateway, Memory};

@@ -1,12 +1,13 @@
 //! Settlements under way. An answer does not wait for its settlement, so that what it leaves of its reservation comes
 //! back a moment after it: a call that finds its budget exhausted waits for that moment before it believes it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-/// How long a call waits for the settlements before it; while the ledger is away they take longer.
+/// How long a settlement is waited for, from its beginning; one that takes longer may take very long.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// The settlements of this process.
@@ -22,7 +23,15 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Numbers {
     next: u64,
-    under_way: BTreeSet<u64>,
+    under_way: BTreeMap<u64, Instant>,
+}
+
+impl Numbers {
+    /// The first that is still waited for, and until when.
+    fn first(&self, now: Instant) -> Option<(u64, Instant)> {
+        let mut until = self.under_way.iter().map(|(number, begun)| (*number, *begun + WAIT));
+        until.find(|(_, until)| *until > now)
+    }
 }
 
 /// A settlement under way, for as long as it lives.
@@ -37,7 +46,7 @@ impl Settling {
         let mut numbers = self.numbers();
         let number = numbers.next;
         numbers.next += 1;
-        numbers.under_way.insert(number);
+        numbers.under_way.insert(number, Instant::now());
         drop(numbers);
         Settlement { all: self.clone(), number }
     }
@@ -45,23 +54,19 @@ impl Settling {
     /// The number that the next settlement will have, where any is under way.
     pub(crate) fn under_way(&self) -> Option<u64> {
         let numbers = self.numbers();
-        (!numbers.under_way.is_empty()).then_some(numbers.next)
+        numbers.first(Instant::now()).map(|_| numbers.next)
     }
 
     /// Waits a moment until the settlements before a number have landed.
     pub(crate) async fn landed_before(&self, number: u64) {
-        let landed = async {
-            loop {
-                // Listens before it looks.
-                let mut landed = std::pin::pin!(self.0.landed.notified());
-                landed.as_mut().enable();
-                if self.first().is_none_or(|first| first >= number) {
-                    return;
-                }
-                landed.await;
-            }
-        };
-        let _ = tokio::time::timeout(WAIT, landed).await;
+        loop {
+            // Listens before it looks.
+            let mut landed = std::pin::pin!(self.0.landed.notified());
+            landed.as_mut().enable();
+            let first = self.numbers().first(Instant::now());
+            let Some((_, until)) = first.filter(|(first, _)| *first < number) else { return };
+            let _ = tokio::time::timeout_at(until, landed).await;
+        }
     }
 
     /// Waits a moment until what is under way has landed.
@@ -69,10 +74,6 @@ impl Settling {
         if let Some(number) = self.under_way() {
             self.landed_before(number).await;
         }
-    }
-
-    fn first(&self) -> Option<u64> {
-        self.numbers().under_way.first().copied()
     }
 
     fn numbers(&self) -> MutexGuard<'_, Numbers> {

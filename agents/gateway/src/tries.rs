@@ -11,6 +11,7 @@ use crate::plan::Plan;
 use crate::relay::Charge;
 use crate::retry::Cost;
 use crate::target::Target;
+use crate::undo::give_back;
 use crate::upstream::{self, Failed, Sent};
 use std::time::Instant;
 use uuid::Uuid;
@@ -91,9 +92,14 @@ impl Call {
                 Funds::Gone => return Ok(Tried::Ended(Outcome::HungUp)),
             };
             let pass = match self.dispatched(target, (&keys, &plan), pass, client).await? {
-                Dispatch::Done(pass) => pass.sent(),
+                Dispatch::Done(pass) => pass,
                 Dispatch::Not(ended) => return Ok(ended),
             };
+            if client.is_gone() {
+                give_back(&self.gateway, &keys);
+                return Ok(Tried::Ended(Outcome::HungUp));
+            }
+            let pass = pass.sent();
             let begun = Instant::now();
             let sent = self.sent(Try { target, keys: &keys, plan: &plan, pass: &pass, begun }, client).await;
             drop(pass);
@@ -124,20 +130,20 @@ impl Call {
         }
         let waits = Counted::new(&self.gateway.metrics.waiting);
         let waited = tokio::select! {
-            pass = target.endpoint.pass(plan) => pass.map_err(|error| self.not_asked(error)),
+            biased;
             () = client.gone() => Err(Tried::Ended(Outcome::HungUp)),
+            pass = target.endpoint.pass(plan) => pass.map_err(|error| self.not_asked(error)),
         };
         drop(waits);
         let pass = match waited {
             Ok(pass) => pass,
             Err(ended) => {
-                self.release(keys).await;
+                give_back(&self.gateway, keys);
                 return Ok(Dispatch::Not(ended));
             }
         };
         if let Err(error) = self.gateway.ledger.dispatch(&keys.upstream).await {
-            // If it was dispatched after all, the ledger refuses the release and charges it when its lease ends.
-            self.release(keys).await;
+            give_back(&self.gateway, keys);
             return Err(unavailable(&error));
         }
         Ok(Dispatch::Done(pass))
@@ -185,12 +191,6 @@ impl Call {
         endpoint.health.failed(failed);
         tracing::warn!(provider = endpoint.provider, why = failed.why, "a try of the provider failed");
         self.settle(tried, charge);
-    }
-
-    async fn release(&self, keys: &Keys) {
-        if let Err(error) = self.gateway.ledger.release(&keys.upstream).await {
-            tracing::warn!(%error, key = keys.upstream, "not released; its lease will end");
-        }
     }
 }
 

@@ -80,11 +80,13 @@ impl Ledger {
             LedgerOperation::Release(call) => self.release(&call.op_key).await.map(LedgerAnswer::Moved),
             LedgerOperation::Abandon(call) => self.abandon(&call.op_key).await.map(LedgerAnswer::Moved),
         };
-        answered.unwrap_or_else(|error| {
-            let http::Error { status, reason, message } = error.into();
-            LedgerAnswer::Refused(Refusal { status: status.as_u16(), reason: reason.to_owned(), message })
-        })
+        answered.unwrap_or_else(refused)
     }
+}
+
+pub(crate) fn refused(error: Error) -> LedgerAnswer {
+    let http::Error { status, reason, message } = error.into();
+    LedgerAnswer::Refused(Refusal { status: status.as_u16(), reason: reason.to_owned(), message })
 }
 
 fn check(request: &ReserveRequest) -> Result<(), Error> {

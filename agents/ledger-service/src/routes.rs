@@ -1,5 +1,7 @@
 //! `POST /v1/operations`, for the gateway alone.
 
+use std::time::Duration;
+
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::post;
@@ -7,14 +9,21 @@ use axum::{Json, Router};
 use futures::future::join_all;
 use golden_platform::auth::{Authenticator, Caller, protect};
 use golden_platform::http::Error;
-use golden_platform::wire::{LedgerAnswers, LedgerOperations, MOST_OPERATIONS};
+use golden_platform::wire::{
+    LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS,
+};
 
+use crate::Error::Busy;
 use crate::Ledger;
+use crate::ledger::refused;
 
 /// The only service account that may spend.
 pub const CALLER: &str = "golden-gateway";
 /// An operation has a few hundred bytes, and with the longest names two thousand.
 const MAX_BODY: usize = MOST_OPERATIONS * (4 << 10);
+
+/// How long one operation may keep the answers to the others.
+const SOON: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
 struct App {
@@ -50,6 +59,13 @@ async fn operations(
         )));
     }
     // Together: what they have to wait for they wait for once.
-    let answers = join_all(operations.iter().map(|operation| ledger.operate(operation))).await;
+    let answers = join_all(operations.iter().map(|operation| soon(&ledger, operation))).await;
     Ok(Json(LedgerAnswers { answers }))
+}
+
+/// The answer, if it comes soon: those of a request go back together, and one account that somebody holds must not keep
+/// the others' from them. What is late is done all the same, and who asks again is told what became of it.
+async fn soon(ledger: &Ledger, operation: &LedgerOperation) -> LedgerAnswer {
+    let answer = tokio::time::timeout(SOON, ledger.operate(operation)).await;
+    answer.unwrap_or_else(|_| refused(Busy))
 }

@@ -48,6 +48,9 @@ struct Part<'a> {
     file_id: Option<IgnoredAny>,
     #[serde(default)]
     file_url: Option<IgnoredAny>,
+    /// OpenAI: thinking of an earlier answer, as the client keeps it.
+    #[serde(default)]
+    encrypted_content: Option<IgnoredAny>,
 }
 
 /// Where something is.
@@ -121,10 +124,8 @@ fn look(part: &Part<'_>, extent: &mut Extent) -> Result<(), CallError> {
         | "refusal"
         | "thinking"
         | "redacted_thinking"
-        | "reasoning"
         | "tool_use"
         | "tool_result"
-        | "tool_reference"
         | "search_result"
         | "function_call"
         | "function_call_output"
@@ -139,6 +140,12 @@ fn look(part: &Part<'_>, extent: &mut Extent) -> Result<(), CallError> {
         | "computer_call"
         | "computer_call_output"
         | "compaction" => Ok(()),
+        "reasoning" => {
+            // Named only: the provider puts in what it has kept.
+            let nothing = part.content.is_none_or(|content| content.get() == "[]");
+            extent.open |= part.encrypted_content.is_none() && nothing;
+            Ok(())
+        }
         "image_url" | "input_image" | "image" | "computer_screenshot" => {
             extent.images += 1;
             if is_inline(part)? { Ok(()) } else { Err(remote()) }
@@ -151,6 +158,7 @@ fn look(part: &Part<'_>, extent: &mut Extent) -> Result<(), CallError> {
             field: format!("a part of type {kind:?}"),
             why: "this version prices text, images and documents only".into(),
         }),
+        // Also `tool_reference`: the definition that it stands for counts from there on.
         _ => {
             extent.open = true;
             Ok(())
@@ -224,6 +232,13 @@ mod tests {
             ),
             (json!([{"content": [{"type": "file", "file": {"file_data": data}}]}]), extent(0, true)),
             (json!([{"type": "of_the_future", "x": 1}]), extent(0, true)),
+            (json!([{"type": "tool_reference", "tool_name": "deferred"}]), extent(0, true)),
+            (json!([{"type": "reasoning", "id": "rs_1", "summary": []}]), extent(0, true)),
+            (json!([{"type": "reasoning", "encrypted_content": "gAAA", "content": null}]), extent(0, false)),
+            (
+                json!([{"type": "reasoning", "content": [{"type": "reasoning_text", "text": "so"}]}]),
+                extent(0, false),
+            ),
         ] {
             assert_eq!(of(&conversation), Ok(want), "{conversation}");
         }

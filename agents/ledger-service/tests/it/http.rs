@@ -105,3 +105,23 @@ async fn what_cannot_be_read_is_refused_in_json() {
     let refused = ask(&gateway, many).await.unwrap_err();
     assert!(matches!(&refused, CallError::Refused { status: 400, .. }), "{refused}");
 }
+
+#[tokio::test]
+async fn an_account_that_somebody_holds_keeps_no_answers_from_others() {
+    let world = World::new().await;
+    let (held, free) = (world.task(&[], Some(10)).await, world.task(&[], Some(10)).await);
+    let (base, _stop) = serve(&world).await;
+    let gateway = as_caller(&base, "gateway");
+    let reserve = |task, key| LedgerOperation::Reserve(Box::new(request(world.team, task, key, 1)));
+    let mut busy = world.pool.begin().await.unwrap();
+    let lock = sqlx::query("SELECT 1 FROM accounts WHERE account_uid = $1 FOR UPDATE").bind(held);
+    lock.execute(&mut *busy).await.unwrap();
+    let asked = ask(&gateway, vec![reserve(held, "late"), reserve(free, "free")]);
+    let answers = tokio::time::timeout(std::time::Duration::from_secs(5), asked).await.unwrap().unwrap();
+    assert!(matches!(&answers[0], LedgerAnswer::Refused(refusal) if refusal.status == 503), "{answers:?}");
+    assert_eq!(answers[1], LedgerAnswer::Reserved(granted("Reserved")));
+    busy.rollback().await.unwrap();
+    let again = ask(&gateway, vec![reserve(held, "late")]).await.unwrap();
+    assert_eq!(again, [LedgerAnswer::Reserved(granted("Reserved"))]);
+    assert_eq!(world.money(held).await, (0, 1, 0), "once");
+}
