@@ -23,9 +23,9 @@ pub fn ask_again<'a>(held: impl IntoIterator<Item = &'a Held>, path: &[Purse]) -
     }
     let accounts: Vec<Account> = path.iter().map(|purse| purse.account).collect();
     held.into_iter().any(|call| match reserve(&accounts, least(call)) {
-        // The ledger tells of the account that lacks the most.
+        // As the ledger answers: one that makes the task fail is told before one that makes it wait.
         Err(Refusal::Exhausted(lacking)) => {
-            lacking.first().and_then(|short| path.get(short.index)).is_some_and(|purse| purse.fails)
+            lacking.iter().any(|short| path.get(short.index).is_some_and(|purse| purse.fails))
         }
         Ok(_) | Err(_) => true,
     })
@@ -94,8 +94,12 @@ mod tests {
         let short = |purse: Purse| ask_again(&[call(60, 50)], &[purse, full]);
         assert!(!short(empty));
         assert!(short(Purse { fails: true, ..empty }) && short(Purse { is_gone: true, ..empty }));
-        let both = [Purse { fails: true, ..purse(40, 0) }, empty];
-        assert!(!ask_again(&[call(60, 50)], &both), "the one that lacks the most is asked for");
+        let fails = |limit| Purse { fails: true, ..purse(limit, 0) };
+        assert!(
+            ask_again(&[call(60, 50)], &[fails(40), empty]),
+            "an end is told first, however little it lacks"
+        );
+        assert!(!ask_again(&[call(60, 50)], &[fails(100), empty]), "one that can pay says nothing");
     }
 
     #[test]
