@@ -74,7 +74,7 @@ pub(crate) async fn reserve(
     loop {
         match offer(gateway, identity, request, plan, (keys, &mut pass), client).await {
             Ok(ReserveAnswer::Granted { state, bound }) => {
-                if !hold.end(gateway, identity).await {
+                if !hold.end(gateway, identity, false).await {
                     gateway.memory.holds.granted(gateway, identity, &keys.operation);
                 }
                 let pass = pass.filter(|_| state == "Dispatched");
@@ -294,7 +294,7 @@ impl Hold {
         };
         // An end is told also where the hold was begun by an earlier call of the operation.
         if self.told.as_ref().map_or(fail, |told| told.differs(&account, &on_exhausted))
-            && !self.end(gateway, identity).await
+            && !self.end(gateway, identity, true).await
         {
             gateway.memory.holds.put(identity, operation);
         }
@@ -334,12 +334,14 @@ impl Hold {
         tell(&gateway.pool, identity, format!("held/{}", self.key), fact).await;
     }
 
-    /// Tells the orchestrator that the operation goes on, if this call was held.
-    async fn end(&mut self, gateway: &Gateway, identity: &Identity) -> bool {
+    /// Tells the orchestrator that the operation goes on, or that what is known of its hold changes (`moved`), if this
+    /// call was held.
+    async fn end(&mut self, gateway: &Gateway, identity: &Identity, moved: bool) -> bool {
         let held = self.counted.take().is_some();
         if held {
             let op_key = self.key.clone();
-            tell(&gateway.pool, identity, format!("resumed/{op_key}"), Fact::BudgetResumed { op_key }).await;
+            let key = format!("resumed/{op_key}");
+            tell(&gateway.pool, identity, key, Fact::BudgetResumed { op_key, moved }).await;
         }
         held
     }

@@ -76,7 +76,8 @@ impl Holds {
         for open in all {
             if let Some(identity) = ended(&granted, &open, at) {
                 let key = format!("resumed/{}", open.op_key);
-                tell(&gateway.pool, identity, key, Fact::BudgetResumed { op_key: open.op_key }).await;
+                let fact = Fact::BudgetResumed { op_key: open.op_key, moved: false };
+                tell(&gateway.pool, identity, key, fact).await;
             }
         }
     }

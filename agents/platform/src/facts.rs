@@ -71,7 +71,7 @@ mod tests {
     fn facts_read_back_as_written() {
         let facts = [
             Fact::Deleted,
-            Fact::BudgetResumed { op_key: "k".into() },
+            Fact::BudgetResumed { op_key: "k".into(), moved: true },
             Fact::CallUnstuck { caller: "c".into() },
             Fact::JobResult(JobResult::Failed { reason: "r".into(), message: "m".into(), retryable: true }),
         ];

@@ -161,6 +161,8 @@ async fn a_budget_that_asks_holds_the_call_until_somebody_grants_or_refuses() {
     assert!(body["error"]["message"].as_str().unwrap().contains("bob@example"), "{body}");
     let (held, resumed) = (world.facts("BudgetHeld").await, world.facts("BudgetResumed").await);
     assert_eq!((held.len(), resumed.len()), (3, 2), "the hold ends, and one that fails begins");
+    let moved: Vec<_> = resumed.iter().map(|fact| fact["moved"].as_bool()).collect();
+    assert_eq!(moved, [Some(false), Some(true)], "only the first went on");
     assert_eq!(
         (held[2]["onExhausted"].as_str(), held[2]["denied"].as_str()),
         (Some("Fail"), Some("bob@example"))

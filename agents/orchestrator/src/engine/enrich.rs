@@ -77,7 +77,7 @@ impl Engine {
                 };
                 Event::BudgetHeld { op_key, held }
             }
-            Fact::BudgetResumed { op_key } => Event::BudgetResumed { op_key },
+            Fact::BudgetResumed { op_key, moved } => Event::BudgetResumed { op_key, moved },
             Fact::CallStuck { caller, attempt, reason, message } => {
                 Event::CallStuck { caller, attempt, why: Why::new(&reason, message) }
             }

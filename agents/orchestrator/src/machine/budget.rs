@@ -33,7 +33,8 @@ impl Work<'_> {
         self.pause_review();
     }
 
-    pub(super) fn resumed(&mut self, op_key: &str) {
+    /// A call goes on, or its hold moved to another account: then it waits as long as it did, and the next hold follows.
+    pub(super) fn resumed(&mut self, op_key: &str, moved: bool) {
         if self.s.resumed.contains(op_key) {
             return self.ignore("the call went on already");
         }
@@ -41,8 +42,11 @@ impl Work<'_> {
             self.s.resumed.insert(op_key.to_owned());
         }
         if self.s.held.remove(op_key).is_some() {
-            self.record("BudgetResumed", json!({"opKey": op_key}));
-            self.end_wait();
+            self.record("BudgetResumed", json!({"opKey": op_key, "moved": moved}));
+            // A freed pod makes no calls: a hold of it that ends has nothing to follow it.
+            if !moved || self.s.freed.is_some() {
+                self.end_wait();
+            }
             self.continue_if_nothing_waits();
         }
     }

@@ -61,6 +61,8 @@ pub enum Event {
     },
     BudgetResumed {
         op_key: String,
+        /// It waits on, for another account: its next hold follows.
+        moved: bool,
     },
     /// What the accounts have, where [`super::needs_money`] says that it matters: whether a held call, made again, could
     /// be paid or would be refused for good.

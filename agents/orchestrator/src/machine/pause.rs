@@ -37,7 +37,9 @@ pub fn needs_money(task: &Task, s: &State, now: Timestamp) -> bool {
 /// not.
 fn grace_ends(task: &Task, s: &State) -> Option<Timestamp> {
     let pod = s.pod.as_ref().filter(|p| p.kind == DesiredKind::AttemptPod && p.ended.is_none())?;
-    let since = pod.held_since.filter(|_| pod.saving.is_none() && pod.unsaved.is_none())?;
+    // A hold that moved to another account leaves nothing held until it is told again.
+    let waits = !s.held.is_empty() && pod.saving.is_none() && pod.unsaved.is_none();
+    let since = pod.held_since.filter(|_| waits)?;
     Some(after(since, task.policy.pause.value.grace_seconds))
 }
 
@@ -103,10 +105,12 @@ impl Work<'_> {
                 "usage": self.s.usage,
             }),
         );
+        // A try that left no transcript does not take the attempt's earlier one away.
+        let earlier = self.s.saved.take().and_then(|saved| saved.transcript);
         self.s.saved = Some(Saved {
             r#try: saved.r#try,
             tree: saved.tree.clone(),
-            transcript: saved.transcript.clone(),
+            transcript: saved.transcript.clone().or(earlier),
         });
         if self.s.pod.is_some() && !self.s.held.is_empty() {
             self.release_pod();

@@ -155,7 +155,7 @@ impl<'a> Work<'a> {
             }
             Event::EscalationDefaulted { escalation_id, option } => self.defaulted(*escalation_id, option),
             Event::BudgetHeld { op_key, held } => self.held(op_key, held),
-            Event::BudgetResumed { op_key } => self.resumed(op_key),
+            Event::BudgetResumed { op_key, moved } => self.resumed(op_key, *moved),
             Event::DeadLettered { attempt, id, why } => self.dead_lettered(*attempt, id, why),
             Event::CallStuck { caller, attempt, why } => self.stuck(caller, *attempt, why),
             Event::CallUnstuck { caller } => self.unstuck(caller),

@@ -126,7 +126,7 @@ async fn a_call_without_money_shows_what_is_missing_until_it_goes_on() {
     engine.settle(&CancellationToken::new()).await.unwrap();
     assert_eq!(world.condition(task, "BudgetAvailable").await, "False/BudgetExhausted");
     assert_eq!(world.condition(task, "Stalled").await, "True/BudgetExhausted");
-    world.tell(task, task, "resumed/op", Fact::BudgetResumed { op_key: "op".into() }).await;
+    world.tell(task, task, "resumed/op", Fact::BudgetResumed { op_key: "op".into(), moved: false }).await;
     engine.settle(&CancellationToken::new()).await.unwrap();
     assert_eq!(world.condition(task, "BudgetAvailable").await, "True/BudgetAvailable");
     assert_eq!(world.play(&engine, task).await, "Complete");

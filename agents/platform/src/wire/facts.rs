@@ -68,7 +68,13 @@ pub enum Fact {
         denied: Option<String>,
     },
     /// Gateway; key `resumed/<op key>`: that call goes on.
-    BudgetResumed { op_key: String },
+    BudgetResumed {
+        op_key: String,
+        /// It does not, but waits on under the next key, since another account lacks the money now. Never so, told by an
+        /// older gateway.
+        #[serde(default)]
+        moved: bool,
+    },
     /// Gateway; key `stuck/<caller>/<n>`: calls of this caller come to nothing for now, and will be made again.
     /// `reason` is a documented one of AgentTask.
     CallStuck { caller: String, attempt: u32, reason: String, message: String },

@@ -115,7 +115,7 @@ async fn calls_that_wait_are_those_of_open_tasks_on_this_budget_that_were_not_to
         task_uid: tasks[0],
         object_uid: tasks[0],
         fact_key: "resumed/a/h1".into(),
-        fact: Fact::BudgetResumed { op_key: "a/h1".into() },
+        fact: Fact::BudgetResumed { op_key: "a/h1".into(), moved: false },
     };
     golden_platform::facts::insert(&mut conn, &resumed).await.unwrap();
     assert_eq!(waiting(&mut conn, account.uid, "Budget shop/monthly").await.unwrap(), [one]);

@@ -56,7 +56,7 @@ async fn a_fact_written_twice_is_one_and_wakes_once_and_only_with_its_commit() {
 async fn a_fact_too_large_is_refused() {
     let pool = db::connect(&database().await, 1).unwrap();
     let mut new = fact(Uuid::new_v4());
-    new.fact = Fact::BudgetResumed { op_key: "x".repeat(facts::MAX_BYTES) };
+    new.fact = Fact::BudgetResumed { op_key: "x".repeat(facts::MAX_BYTES), moved: false };
     let mut conn = pool.acquire().await.unwrap();
     assert!(facts::insert(&mut conn, &new).await.unwrap_err().to_string().contains("at most"));
 }

@@ -110,7 +110,7 @@ fn a_held_call_says_how_much_is_missing_and_goes_on() {
     let message = run.message("BudgetAvailable");
     assert!(message.contains("Budget checkout/experiments lacks $0.012345 (12345 micro-USD)"), "{message}");
     assert_eq!(run.wanted().len(), 1, "the pod waits with its call");
-    run.feed(&Event::BudgetResumed { op_key: "op1".into() });
+    run.feed(&Event::BudgetResumed { op_key: "op1".into(), moved: false });
     assert_eq!(run.condition("BudgetAvailable"), "True/BudgetAvailable");
     run.feed(&held("op1", "Pause"));
     assert!(run.ignored(), "a hold that comes late is not a new one");
@@ -156,7 +156,7 @@ fn a_budget_that_asks_says_who_is_asked_and_how_and_a_refusal_fails_the_task() {
     assert!(told.contains("approve budgets in checkout"), "{told}");
     assert!(told.contains("`golden approve budget/experiments -n checkout`"), "{told}");
     // As the gateway tells it: the hold ends, and another that is refused begins.
-    run.feed(&Event::BudgetResumed { op_key: "op1".into() });
+    run.feed(&Event::BudgetResumed { op_key: "op1".into(), moved: false });
     let refused = Held { denied: Some("bob@example (decision no)".into()), ..call("Fail") };
     run.feed(&Event::BudgetHeld { op_key: "op1/h2".into(), held: refused });
     assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::BUDGET_DENIED)));

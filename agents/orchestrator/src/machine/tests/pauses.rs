@@ -11,7 +11,7 @@ const NONE: Event = Event::Money { ask_again: false };
 const THERE: Event = Event::Money { ask_again: true };
 
 fn resumed(op: &str) -> Event {
-    Event::BudgetResumed { op_key: op.into() }
+    Event::BudgetResumed { op_key: op.into(), moved: false }
 }
 
 /// A task whose pod was asked to save, after a minute.
@@ -78,6 +78,29 @@ fn other_calls_that_wait_begin_anew_when_one_goes_on() {
 }
 
 #[test]
+fn a_hold_that_moves_to_another_account_is_the_same_wait() {
+    let moved = |op: &str| Event::BudgetResumed { op_key: op.into(), moved: true };
+    let mut run = Run::producing(&Setup::git());
+    run.feed(&held("op1", "Pause"));
+    run.later(599).feed(&moved("op1"));
+    run.later(1);
+    assert!(!needs_money(&run.task, &run.state, run.now), "nothing is asked for until it is told again");
+    run.feed(&held("op2", "Pause")).feed(&NONE);
+    assert!(is_asked(&run), "it waited for its grace");
+    run.feed(&moved("op2")).feed(&held("op3", "Pause"));
+    assert!(is_asked(&run), "there is no more money than before");
+    run.feed(&resumed("op3"));
+    assert!(!is_asked(&run) && run.state.held.is_empty());
+
+    let mut run = freed();
+    run.feed(&moved("op1"));
+    assert!(
+        run.state.freed.is_none() && run.state.wants_slot(),
+        "no call of a freed pod is left to tell more"
+    );
+}
+
+#[test]
 fn a_saved_pod_is_freed_and_gives_its_turn_to_others() {
     let run = freed();
     assert!(run.wanted().is_empty() && !run.state.slot);
@@ -114,6 +137,18 @@ fn the_same_attempt_goes_on_from_what_was_saved_once_there_is_money() {
     run.feed(&run.result(&digest(6), 0));
     assert_eq!(run.state.stage, Stage::Guarding);
     assert!(run.state.saved.is_none());
+}
+
+#[test]
+fn a_pause_without_a_transcript_keeps_the_one_before() {
+    let mut run = freed();
+    run.feed(&THERE).feed(&Event::SlotGranted);
+    run.feed(&held("op2", "Pause")).later(60).feed(&NONE);
+    let Event::Saved(mut second) = run.saved(&digest(6)) else { panic!("nothing was saved") };
+    second.transcript = None;
+    run.feed(&Event::Saved(second));
+    let saved = run.state.saved.clone().unwrap();
+    assert_eq!((saved.tree, saved.transcript), (digest(6), Some(digest(0x7a))));
 }
 
 #[test]

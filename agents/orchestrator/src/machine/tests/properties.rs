@@ -70,7 +70,9 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
         18 if n < 4 => Event::Deleted,
         18 if n < 8 => super::outside::spec(i64::from(n), "Cancelled"),
         18 => held(n),
-        19 if n.is_multiple_of(2) => Event::BudgetResumed { op_key: format!("op{}", n % 3) },
+        19 if n.is_multiple_of(2) => {
+            Event::BudgetResumed { op_key: format!("op{}", n % 3), moved: n.is_multiple_of(4) }
+        }
         19 if n < 120 => Event::CallStuck {
             caller: format!("c{}", n % 3),
             attempt: u32::from(n % 4),

@@ -103,10 +103,10 @@ fn a_rounds_clock_stands_still_while_a_voter_waits_for_money() {
     run.later(5000);
     assert_eq!(run.state.review.as_ref().unwrap().round, 1, "no round is opened over a held voter");
     assert_eq!(run.last.as_ref().unwrap().wake, Some(run.state.deadline), "nothing to look for before");
-    run.feed(&Event::BudgetResumed { op_key: "op1".into() });
+    run.feed(&Event::BudgetResumed { op_key: "op1".into(), moved: false });
     run.later(5000);
     assert_eq!(run.state.review.as_ref().unwrap().round, 1, "another voter still waits");
-    run.feed(&Event::BudgetResumed { op_key: "op2".into() });
+    run.feed(&Event::BudgetResumed { op_key: "op2".into(), moved: false });
     // 20 of the round's 120 seconds are left, and then the minute after which it is overdue.
     run.later(20 + 59);
     assert_eq!(run.state.review.as_ref().unwrap().round, 1);
@@ -132,7 +132,9 @@ fn a_rounds_clock_stands_still_while_a_voters_model_is_away() {
 #[test]
 fn a_held_voters_very_call_decides_the_round_it_was_asked_in() {
     let mut run = Run::reviewing(&Setup::git());
-    run.feed(&held("op1", "Pause")).later(5000).feed(&Event::BudgetResumed { op_key: "op1".into() });
+    run.feed(&held("op1", "Pause"))
+        .later(5000)
+        .feed(&Event::BudgetResumed { op_key: "op1".into(), moved: false });
     run.later(10);
     run.feed(&run.review("Approved"));
     assert_eq!(run.state.stage, Stage::Delivering);
