@@ -13,11 +13,12 @@ const TRANSCRIPT: u64 = 16 << 20;
 
 /// The canonical tar of the workspace, or why it cannot be taken, in words for whoever works on the task next.
 pub(crate) fn workspace(dir: &Path) -> Result<Vec<u8>, String> {
-    let tar = tree::pack(dir).map_err(|e| format!("the workspace cannot be taken: {e}"))?;
+    // In a pause the agent's memory is still in use: what is too large must be known before it is read.
+    let most = artifacts::MAX_BYTES as u64;
+    let tar = tree::pack_within(dir, most).map_err(|e| format!("the workspace cannot be taken: {e}"))?;
     if tar.len() > artifacts::MAX_BYTES {
-        let most = artifacts::MAX_BYTES;
         return Err(format!(
-            "the workspace has {} bytes, at most {most} can be taken; remove what was built",
+            "the workspace has {} bytes as a tar, at most {most} can be taken; remove what was built",
             tar.len()
         ));
     }
@@ -69,5 +70,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/etc/passwd", dir.path().join("out")).unwrap();
         assert!(workspace(dir.path()).unwrap_err().contains("/etc/passwd"));
+    }
+
+    #[test]
+    fn a_workspace_that_is_too_large_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "x").unwrap();
+        let built = File::create(dir.path().join("built")).unwrap();
+        // A hole: a terabyte that is read would not come to an end.
+        built.set_len(1 << 40).unwrap();
+        let why = workspace(dir.path()).unwrap_err();
+        assert!(why.contains("1099511627777 bytes, at most 67108864"), "{why}");
+        built.set_len((64 << 20) - 1).unwrap();
+        let why = workspace(dir.path()).unwrap_err();
+        assert!(why.contains("bytes as a tar, at most 67108864"), "{why}");
+        built.set_len(63 << 20).unwrap();
+        assert!(workspace(dir.path()).is_ok());
     }
 }

@@ -43,6 +43,8 @@ pub enum Error {
     TooMany,
     #[error("the tree has more than {MAX_BYTES} bytes")]
     TooLarge,
+    #[error("its files have {bytes} bytes, at most {most} can be taken; remove what was built")]
+    Larger { bytes: u64, most: u64 },
     #[error("{path} was changed and has more than {most} lines, which cannot be shown as a patch; split it")]
     TooManyLines { path: String, most: usize },
     #[error("the patch is longer than {} bytes; make the change smaller", crate::artifacts::MAX_BYTES)]
@@ -125,7 +127,13 @@ impl Tree {
 
     /// Reads a folder. `.git` is left out wherever it is; links are kept as links and never followed.
     pub fn read(dir: &Path) -> Result<Self, Error> {
-        disk::read(dir)
+        Self::read_within(dir, MAX_BYTES)
+    }
+
+    /// [`Tree::read`] of at most so many bytes of files, and never more than [`MAX_BYTES`]. A larger folder is
+    /// [`Error::Larger`], which is known before any file is read.
+    pub fn read_within(dir: &Path, most: u64) -> Result<Self, Error> {
+        disk::read(dir, most.min(MAX_BYTES))
     }
 
     /// Writes the tree into an empty folder, which is made if it is not there. Links come last, so that no file
@@ -230,6 +238,11 @@ pub fn digest(bytes: &[u8]) -> String {
 /// The canonical tar of a folder.
 pub fn pack(dir: &Path) -> Result<Vec<u8>, Error> {
     Tree::read(dir)?.to_tar()
+}
+
+/// [`pack`] of a folder with at most so many bytes of files ([`Tree::read_within`]); its tar is somewhat larger.
+pub fn pack_within(dir: &Path, most: u64) -> Result<Vec<u8>, Error> {
+    Tree::read_within(dir, most)?.to_tar()
 }
 
 /// Lays a tar that anybody may have made into an empty folder. Nothing is written unless all of it is acceptable.
