@@ -1,6 +1,8 @@
 //! One of many callers: mostly as a gateway asks, sometimes twice, too late, in the wrong order, or about another
 //! caller's call. What it asks follows from its seed and from the answers.
 
+use crate::amount::{Amount, Both};
+use crate::calls;
 use crate::client::Client;
 use crate::history::{Answer, Ask, Call, Event, State};
 use crate::world::PATHS;
@@ -32,7 +34,9 @@ pub(crate) struct Crew {
 struct Hand {
     call: Call,
     heard: Option<State>,
-    /// There was no money for it the last time.
+    /// What it may use: as it was told, and until then the least that it can have been granted.
+    bound: Amount,
+    /// There was no money for it the last time, or it never makes sense.
     refused: bool,
     asked: u32,
 }
@@ -44,16 +48,9 @@ impl Crew {
         self.asked.load(Ordering::Relaxed) >= self.operations
     }
 
-    /// The same call whoever asks for it.
-    fn call(&self, caller: usize, n: u64) -> Call {
-        let key = format!("call-{caller}-{n}");
-        let mut seed = Seed::of(self.seed, &key);
-        let bound = match seed.below(100) {
-            0..2 => 0,
-            2..7 => seed.between(1000, 4000),
-            _ => seed.between(1, 200),
-        };
-        Call { task: seed.index(PATHS.len()), bound, key }
+    fn hand(&self, caller: usize, n: u64) -> Hand {
+        let call = calls::call(self.seed, caller, n);
+        Hand { bound: call.floor(), call, heard: None, refused: false, asked: 0 }
     }
 }
 
@@ -65,7 +62,7 @@ pub(crate) async fn call(crew: Arc<Crew>, caller: usize) -> Told {
         let chance = seed.below(100);
         if hands.is_empty() || chance < 30 {
             let n = crew.begun[caller].fetch_add(1, Ordering::Relaxed);
-            hands.insert(0, Hand { call: crew.call(caller, n), heard: None, refused: false, asked: 0 });
+            hands.insert(0, crew.hand(caller, n));
             hands.truncate(IN_HAND);
             one(&crew, &mut told, &mut hands[0], &[Ask::Reserve { dispatch: seed.below(2) == 0 }]).await;
         } else if chance < 35 {
@@ -100,11 +97,11 @@ async fn one(crew: &Crew, told: &mut Told, hand: &mut Hand, asks: &[Ask]) {
             continue;
         };
         crew.asked.fetch_add(1, Ordering::Relaxed);
-        hand.refused = event.answer == Answer::Exhausted;
-        match event.answer {
-            Answer::State(state) => hand.heard = Some(state),
-            Answer::None => tokio::time::sleep(PAUSE).await,
-            _ => {}
+        hand.refused = matches!(event.answer, Answer::Exhausted | Answer::Invalid);
+        hand.heard = event.answer.state().or(hand.heard);
+        hand.bound = event.answer.bound(hand.call.whole).unwrap_or(hand.bound);
+        if event.answer == Answer::None {
+            tokio::time::sleep(PAUSE).await;
         }
         told.push((hand.call.clone(), event));
     }
@@ -115,7 +112,7 @@ async fn about_another(crew: &Crew, told: &mut Told, seed: &mut Seed, caller: us
     let neighbour = (caller + 1) % crew.begun.len();
     let begun = crew.begun[neighbour].load(Ordering::Relaxed);
     let Some(n) = begun.checked_sub(1 + seed.below(3)) else { return };
-    let mut hand = Hand { call: crew.call(neighbour, n), heard: None, refused: false, asked: 0 };
+    let mut hand = crew.hand(neighbour, n);
     let ask = anything(seed, &hand);
     one(crew, told, &mut hand, &[ask]).await;
 }
@@ -136,16 +133,18 @@ fn next(seed: &mut Seed, hand: &Hand) -> Ask {
     }
 }
 
-/// Less than was reserved, as much, and now and then more.
+/// Less than was reserved, as much, and now and then more: in one part, or in both as if all had been granted.
 fn settle(seed: &mut Seed, hand: &Hand) -> Ask {
-    let bound = hand.call.bound;
-    let cost = match seed.below(200) {
-        0 => bound + seed.between(1, 20),
-        1..40 => bound,
-        40..50 => 0,
-        _ => seed.between(0, bound),
+    let (bound, whole) = (hand.bound, hand.call.whole);
+    let used = match seed.below(400) {
+        0 => Both { cost: bound.cost + seed.between(1, 20), ..bound },
+        1 => Both { tokens: bound.tokens + seed.between(1, 20), ..bound },
+        2..5 => whole,
+        5..80 => bound,
+        80..100 => Both::same(0),
+        _ => bound.each(|most| seed.between(0, most)),
     };
-    Ask::Settle { cost }
+    Ask::Settle { used }
 }
 
 fn anything(seed: &mut Seed, hand: &Hand) -> Ask {

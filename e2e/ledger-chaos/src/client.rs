@@ -1,5 +1,6 @@
 //! Asking the ledger over HTTP, as the gateway does.
 
+use crate::amount::Both;
 use crate::history::{Answer, Ask, Call, Clock, Event, NEVER, State};
 use crate::serve::TOKEN;
 use crate::service::Address;
@@ -62,18 +63,24 @@ impl Client {
             Ask::Dispatch => ("dispatch", key),
             Ask::Release => ("release", key),
             Ask::Abandon => ("abandon", key),
-            Ask::Settle { cost } => (
-                "settle",
-                json!({"opKey": call.key, "costMicroUsd": cost, "inputTokens": cost, "outputTokens": 0,
-                       "latencyMs": 1}),
-            ),
+            Ask::Settle { used } => {
+                let output = used.tokens / 4;
+                let body = json!({"opKey": call.key, "costMicroUsd": used.cost, "inputTokens": used.tokens - output,
+                                  "outputTokens": output, "latencyMs": 1});
+                ("settle", body)
+            }
         }
     }
 
     fn reserve(&self, call: &Call, task: Uuid, hash: &str, dispatch: bool) -> Value {
-        json!({"opKey": call.key, "requestHash": hash, "teamUid": self.team, "taskUid": task, "tryUid": null,
-               "attempt": 1, "role": "developer", "provider": "chaos/models", "model": "m",
-               "promptDigest": "sha256:p", "costMicroUsd": call.bound, "tokens": call.bound, "dispatch": dispatch})
+        let mut body = json!({"opKey": call.key, "requestHash": hash, "teamUid": self.team, "taskUid": task,
+            "tryUid": null, "attempt": 1, "role": "developer", "provider": "chaos/models", "model": "m",
+            "promptDigest": "sha256:p", "costMicroUsd": call.whole.cost, "tokens": call.whole.tokens,
+            "dispatch": dispatch});
+        if let Some(least) = call.least {
+            body["least"] = json!({"costMicroUsd": least.cost, "tokens": least.tokens});
+        }
+        body
     }
 }
 
@@ -81,16 +88,28 @@ impl Client {
 fn understood(status: u16, body: &Value) -> Answer {
     let strange = || Answer::Strange(format!("{status} {body}"));
     match (status, body["outcome"].as_str(), body["error"]["reason"].as_str()) {
-        (200, None | Some("Granted"), _) => {
-            body["state"].as_str().and_then(State::parse).map_or_else(strange, Answer::State)
-        }
+        (200, None, _) => state(body).map_or_else(strange, Answer::State),
+        (200, Some("Granted"), _) => granted(body).unwrap_or_else(strange),
         (200, Some("Exhausted"), _) => Answer::Exhausted,
         (200, Some("OtherRequest"), _) => Answer::OtherRequest,
         (404, _, Some("NotFound")) => Answer::NotFound,
+        (400, _, Some("BadRequest")) => Answer::Invalid,
         (409, _, Some("IllegalTransition")) => Answer::Conflict,
         (503, ..) => Answer::None,
         _ => strange(),
     }
+}
+
+fn state(body: &Value) -> Option<State> {
+    body["state"].as_str().and_then(State::parse)
+}
+
+fn granted(body: &Value) -> Option<Answer> {
+    let bound = match body.get("bound") {
+        None => None,
+        Some(told) => Some(Both { cost: told["costMicroUsd"].as_i64()?, tokens: told["tokens"].as_i64()? }),
+    };
+    Some(Answer::Granted { state: state(body)?, bound })
 }
 
 #[cfg(test)]
@@ -102,17 +121,24 @@ mod tests {
         let error = |reason: &str| json!({"error": {"reason": reason, "message": "m"}});
         assert_eq!(
             understood(200, &json!({"outcome": "Granted", "state": "Reserved"})),
-            Answer::State(State::Reserved)
+            Answer::Granted { state: State::Reserved, bound: None }
         );
+        let lowered = json!({"outcome": "Granted", "state": "Dispatched",
+            "bound": {"costMicroUsd": 7, "tokens": 30}});
+        let bound = Some(Both { cost: 7, tokens: 30 });
+        assert_eq!(understood(200, &lowered), Answer::Granted { state: State::Dispatched, bound });
         assert_eq!(understood(200, &json!({"state": "Settled"})), Answer::State(State::Settled));
         assert_eq!(understood(503, &error("Unavailable")), Answer::None);
         assert_eq!(understood(409, &error("IllegalTransition")), Answer::Conflict);
+        assert_eq!(understood(400, &error("BadRequest")), Answer::Invalid);
         for (status, body) in [
             (500, error("Internal")),
-            (400, error("BadRequest")),
+            (400, error("Other")),
             (409, error("StaleTry")),
             (200, json!({"outcome": "NoAccount"})),
             (200, json!({"state": "Half"})),
+            (200, json!({"outcome": "Granted", "state": "Reserved", "bound": {"costMicroUsd": 7}})),
+            (200, json!({"outcome": "Granted", "state": "Reserved", "bound": null})),
         ] {
             assert!(matches!(understood(status, &body), Answer::Strange(_)), "{status} {body}");
         }

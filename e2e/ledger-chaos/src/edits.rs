@@ -1,5 +1,6 @@
 //! Somebody who edits limits while others spend: raised, lowered, lowered below what is spent, taken away.
 
+use crate::amount::{Both, Limit};
 use crate::history::{Clock, Edit, NEVER};
 use crate::world::{ACCOUNTS, FIRST_LIMIT, World};
 use golden_chaos::Seed;
@@ -14,15 +15,17 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn edit(world: &World, seed: u64, clock: Clock, over: watch::Receiver<bool>) -> Vec<Edit> {
     let mut seed = Seed::of(seed, "edits");
-    let first = |account| Edit { account, limit: Some(FIRST_LIMIT), start: 0, end: 0 };
+    let first = |account| Edit { account, limit: Both::same(Some(FIRST_LIMIT)), start: 0, end: 0 };
     let mut edits: Vec<Edit> = (0..ACCOUNTS).map(first).collect();
     while !*over.borrow() {
         tokio::time::sleep(EVERY).await;
         let account = seed.index(ACCOUNTS);
         // Postgres may be away; there is nothing to edit by then.
         let Ok(now) = world.balance(account).await else { continue };
-        let committed = now.spent_cost + now.reserved_cost + now.overage_cost;
-        let limit = next(&mut seed, account, committed);
+        let limit = Limit {
+            cost: next(&mut seed, account, now.spent_cost + now.reserved_cost + now.overage_cost),
+            tokens: next(&mut seed, account, now.spent_tokens + now.reserved_tokens + now.overage_tokens),
+        };
         let start = clock.now();
         // The same edit until it is taken: whoever does not know whether it was, sends it again.
         let (asked, mut taken) = (Instant::now(), world.edit(account, limit).await.is_ok());

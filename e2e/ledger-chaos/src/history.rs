@@ -1,5 +1,6 @@
 //! What was asked and what was answered, with when: all that the checks know.
 
+use crate::amount::{Amount, Both, Limit};
 use std::time::{Duration, Instant};
 
 /// A moment of a round, in nanoseconds from its begin.
@@ -31,7 +32,21 @@ pub struct Call {
     pub key: String,
     /// Index of the task that makes it.
     pub task: usize,
-    pub bound: i64,
+    pub whole: Amount,
+    /// The least that it can be made with; all or nothing without one.
+    pub least: Option<Amount>,
+}
+
+impl Call {
+    /// Whether anything can be granted: the least is between nothing and the whole.
+    pub fn is_sound(&self) -> bool {
+        self.least.is_none_or(|least| Both::same(0).within(least) && least.within(self.whole))
+    }
+
+    /// The least that a grant is.
+    pub fn floor(&self) -> Amount {
+        self.least.filter(|_| self.is_sound()).unwrap_or(self.whole)
+    }
 }
 
 /// What is asked about a call.
@@ -44,7 +59,7 @@ pub enum Ask {
     ReserveOther,
     Dispatch,
     Settle {
-        cost: i64,
+        used: Amount,
     },
     Release,
     Abandon,
@@ -53,10 +68,17 @@ pub enum Ask {
 /// What was answered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// The call's state now.
+    /// To a reserve: the call has its money, or had it. The bound is told where it is not the whole.
+    Granted {
+        state: State,
+        bound: Option<Amount>,
+    },
+    /// To any other question: the call's state now.
     State(State),
     Exhausted,
     OtherRequest,
+    /// What was asked for makes no sense.
+    Invalid,
     /// There is no such reservation.
     NotFound,
     /// The call's state does not allow it.
@@ -65,6 +87,25 @@ pub enum Answer {
     None,
     /// One that must not come.
     Strange(String),
+}
+
+impl Answer {
+    /// The state of the call, if that was told.
+    pub fn state(&self) -> Option<State> {
+        match self {
+            Self::Granted { state, .. } | Self::State(state) => Some(*state),
+            _ => None,
+        }
+    }
+
+    /// The bound that a call with this whole has by the answer. Of a call that has ended it need not be told.
+    pub fn bound(&self, whole: Amount) -> Option<Amount> {
+        match self {
+            Self::Granted { bound: Some(bound), .. } => Some(*bound),
+            Self::Granted { state, bound: None } if !state.is_end() => Some(whole),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,6 +128,11 @@ impl State {
             _ => return None,
         })
     }
+
+    /// Nothing changes any more.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Settled | Self::Released)
+    }
 }
 
 /// One question with its answer.
@@ -99,11 +145,11 @@ pub struct Event {
     pub end: Moment,
 }
 
-/// An edit of an account's limit: in force at the earliest from `start`, at the latest from `end`.
+/// An edit of an account's limits: in force at the earliest from `start`, at the latest from `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edit {
     pub account: usize,
-    pub limit: Option<i64>,
+    pub limit: Limit,
     pub start: Moment,
     pub end: Moment,
 }
@@ -126,16 +172,18 @@ pub struct History {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     pub state: State,
-    pub bound: i64,
-    pub actual: Option<i64>,
+    /// What was granted.
+    pub bound: Amount,
+    /// What it used, or counts as used.
+    pub actual: Both<Option<i64>>,
 }
 
 /// An account as Postgres has it in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Books {
-    pub limit: Option<i64>,
-    pub spent: i64,
-    pub reserved: i64,
-    pub overage: i64,
-    pub committed_at_edit: i64,
+    pub limit: Limit,
+    pub spent: Amount,
+    pub reserved: Amount,
+    pub overage: Amount,
+    pub committed_at_edit: Amount,
 }

@@ -66,9 +66,10 @@ async fn rounds(whole: Plan) -> Result<()> {
         journal::write(&journal, seed, &outcome)?;
         let faults: u64 = outcome.faults.values().sum();
         println!(
-            "seed {seed}: {} operations on {} calls, {} edits, {faults} faults in {} s, {} found in Redis; answers {:?}",
+            "seed {seed}: {} operations on {} calls, {} with less than the whole, {} edits, {faults} faults in {} s, {} found in Redis; answers {:?}",
             outcome.operations,
             outcome.calls,
+            outcome.lowered,
             outcome.edits,
             outcome.seconds,
             outcome.recalled,

@@ -1,49 +1,59 @@
 //! What the ledger promises about one call, written down plainly and apart from the ledger: which answers a question
 //! may have in a state, and the state after each. Whether there is money is not the call's business; the checks of
-//! the accounts are about that.
+//! the accounts are about that. Nor is how much of its range a call gets: only that it is in the range, and that one
+//! call has one bound for ever.
 
-use crate::history::{Answer, Ask, State};
+use crate::amount::Amount;
+use crate::history::{Answer, Ask, Call, State};
 
-/// Where a call stands. The bound is fixed; what it cost is known once it is settled.
+/// Where a call stands. Its bound is fixed; what it used is known once it is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stand {
     Nothing,
     Reserved,
     Dispatched,
-    Settled { cost: i64 },
+    Settled { used: Amount },
     Released,
     Unknown,
 }
 
 impl Stand {
-    fn shown(self) -> Answer {
-        match self {
-            Self::Nothing => Answer::NotFound,
-            Self::Reserved => Answer::State(State::Reserved),
-            Self::Dispatched => Answer::State(State::Dispatched),
-            Self::Settled { .. } => Answer::State(State::Settled),
-            Self::Released => Answer::State(State::Released),
-            Self::Unknown => Answer::State(State::Unknown),
-        }
+    fn state(self) -> Option<State> {
+        Some(match self {
+            Self::Nothing => return None,
+            Self::Reserved => State::Reserved,
+            Self::Dispatched => State::Dispatched,
+            Self::Settled { .. } => State::Settled,
+            Self::Released => State::Released,
+            Self::Unknown => State::Unknown,
+        })
     }
 
-    /// Every way the question may be answered here, with where the call stands then.
-    pub fn ways(self, ask: Ask) -> Vec<(Answer, Stand)> {
+    fn shown(self) -> Answer {
+        self.state().map_or(Answer::NotFound, Answer::State)
+    }
+
+    /// Every way the question may be answered here, with where the call stands then. `bound` is what the call is
+    /// granted, now or before.
+    pub fn ways(self, ask: Ask, call: &Call, bound: Amount) -> Vec<(Answer, Stand)> {
         let to = match ask {
-            Ask::Reserve { dispatch } => return self.reserve(dispatch),
+            Ask::Reserve { .. } | Ask::ReserveOther if !call.is_sound() => {
+                return vec![(Answer::Invalid, self)];
+            }
+            Ask::Reserve { dispatch } => return self.reserve(dispatch, call, bound),
             // Only asked once the call is known to be reserved.
             Ask::ReserveOther if self == Self::Nothing => return vec![],
             Ask::ReserveOther => return vec![(Answer::OtherRequest, self)],
             _ if self == Self::Nothing => Some(self),
             Ask::Dispatch => self.dispatched(),
-            Ask::Settle { cost } => self.settled(cost),
+            Ask::Settle { used } => self.settled(used),
             Ask::Release => self.released(),
             Ask::Abandon => Some(self.lease_ended()),
         };
         vec![to.map_or((Answer::Conflict, self), |stand| (stand.shown(), stand))]
     }
 
-    fn reserve(self, dispatch: bool) -> Vec<(Answer, Stand)> {
+    fn reserve(self, dispatch: bool, call: &Call, bound: Amount) -> Vec<(Answer, Stand)> {
         let mut stands = match self {
             Self::Nothing => vec![Self::Reserved],
             known => vec![known],
@@ -52,11 +62,23 @@ impl Stand {
         if dispatch && matches!(self, Self::Nothing | Self::Reserved) {
             stands.push(Self::Dispatched);
         }
-        let mut ways: Vec<_> = stands.into_iter().map(|stand| (stand.shown(), stand)).collect();
+        let told = (bound != call.whole).then_some(bound);
+        let mut ways: Vec<_> = stands.into_iter().flat_map(|stand| stand.granted(told)).collect();
         if self == Self::Nothing {
             ways.push((Answer::Exhausted, self));
         }
         ways
+    }
+
+    /// Whoever asks again is told the same bound. Once the call has ended nothing is reserved, and the bound may be
+    /// left out.
+    fn granted(self, told: Option<Amount>) -> Vec<(Answer, Stand)> {
+        let Some(state) = self.state() else { return vec![] };
+        let mut bounds = vec![told];
+        if state.is_end() && told.is_some() {
+            bounds.push(None);
+        }
+        bounds.into_iter().map(|bound| (Answer::Granted { state, bound }, self)).collect()
     }
 
     /// Where a dispatch leads; None if it is refused.
@@ -65,9 +87,9 @@ impl Stand {
     }
 
     /// The first report counts.
-    fn settled(self, cost: i64) -> Option<Self> {
+    fn settled(self, used: Amount) -> Option<Self> {
         match self {
-            Self::Dispatched | Self::Unknown => Some(Self::Settled { cost }),
+            Self::Dispatched | Self::Unknown => Some(Self::Settled { used }),
             Self::Settled { .. } => Some(self),
             _ => None,
         }

@@ -47,6 +47,8 @@ pub struct Outcome {
     pub faults: BTreeMap<Fault, u64>,
     /// How often each answer came.
     pub answers: BTreeMap<String, u64>,
+    /// Calls that were told a bound below the whole.
+    pub lowered: u64,
     /// How often a service found a call's end in Redis.
     pub recalled: u64,
     pub seconds: u64,
@@ -147,17 +149,23 @@ fn stories(told: Told) -> Vec<Story> {
     stories.into_values().collect()
 }
 
+fn is_lowered(story: &Story) -> bool {
+    let whole = story.call.whole;
+    story.events.iter().any(|event| event.answer.bound(whole).is_some_and(|bound| bound != whole))
+}
+
 fn counted(history: &History) -> Outcome {
     let mut outcome = Outcome {
         calls: history.stories.len() as u64,
         edits: history.edits.len() as u64,
+        lowered: history.stories.iter().filter(|story| is_lowered(story)).count() as u64,
         ..Outcome::default()
     };
     for Event { answer, .. } in history.stories.iter().flat_map(|story| &story.events) {
-        let name = match answer {
-            Answer::State(state) => format!("{state:?}"),
-            Answer::Strange(_) => "Strange".to_owned(),
-            other => format!("{other:?}"),
+        let name = match (answer.state(), answer) {
+            (Some(state), _) => format!("{state:?}"),
+            (None, Answer::Strange(_)) => "Strange".to_owned(),
+            (None, other) => format!("{other:?}"),
         };
         *outcome.answers.entry(name).or_default() += 1;
         outcome.operations += 1;

@@ -7,5 +7,7 @@
 mod broken;
 #[path = "it/inputs.rs"]
 mod inputs;
+#[path = "it/shares.rs"]
+mod shares;
 #[path = "it/slice.rs"]
 mod slice;

@@ -1,7 +1,8 @@
 //! An account's columns against the rows it paid for, and against its last edit.
 
 use super::Rows;
-use crate::history::{Books, History, State};
+use crate::amount::Part;
+use crate::history::{Books, History, Row, State};
 
 pub(super) fn check(
     history: &History,
@@ -10,32 +11,53 @@ pub(super) fn check(
     books: &Books,
     paid: impl Fn(usize) -> bool,
 ) -> Vec<String> {
-    let (mut held, mut used) = (0, 0);
     let stories = history.stories.iter().filter(|story| paid(story.call.task));
-    for row in stories.filter_map(|story| rows.get(&story.call.key)) {
+    let paid: Vec<&Row> = stories.filter_map(|story| rows.get(&story.call.key)).collect();
+    let mut problems: Vec<String> =
+        Part::ALL.into_iter().flat_map(|part| columns(account, books, &paid, part)).collect();
+    let last = history.edits.iter().rfind(|edit| edit.account == account);
+    if last.is_some_and(|edit| edit.limit != books.limit) {
+        problems.push(format!("account {account} has the limits {:?} after {last:?}", books.limit));
+    }
+    problems
+}
+
+/// The columns of one part.
+fn columns(account: usize, books: &Books, paid: &[&Row], part: Part) -> Vec<String> {
+    let (mut held, mut used, mut beyond) = (0, 0, 0);
+    for row in paid {
+        let bound = row.bound.of(part);
         match row.state {
-            State::Reserved | State::Dispatched => held += row.bound,
-            State::Settled | State::Unknown => used += row.actual.unwrap_or(row.bound),
+            State::Reserved | State::Dispatched => held += bound,
+            State::Settled | State::Unknown => {
+                let actual = row.actual.of(part).unwrap_or(bound);
+                used += actual;
+                beyond += (actual - bound).max(0);
+            }
             State::Released => {}
         }
     }
+    let (spent, reserved) = (books.spent.of(part), books.reserved.of(part));
+    let (overage, unit) = (books.overage.of(part), part.unit());
     let mut problems = vec![];
-    if books.reserved != held {
-        problems.push(format!("account {account} holds {} for calls that hold {held}", books.reserved));
+    if reserved != held {
+        problems.push(format!("account {account} holds {reserved} {unit} for calls that hold {held}"));
     }
-    if books.spent + books.overage != used {
-        let (spent, overage) = (books.spent, books.overage);
+    if spent + overage != used {
         problems.push(format!(
-            "account {account} has spent {spent} and {overage} over for calls that cost {used}"
+            "account {account} has spent {spent} {unit} and {overage} over for calls that used {used}"
         ));
     }
-    let last = history.edits.iter().rfind(|edit| edit.account == account);
-    if last.is_some_and(|edit| edit.limit != books.limit) {
-        problems.push(format!("account {account} has the limit {:?} after {last:?}", books.limit));
+    // Less where an edit has made some of it spent.
+    if overage > beyond {
+        problems.push(format!(
+            "account {account} has {overage} {unit} over for calls that went {beyond} beyond what they were granted"
+        ));
     }
-    let committed = books.spent + books.reserved;
-    if books.limit.is_some_and(|limit| committed > limit.max(books.committed_at_edit)) {
-        problems.push(format!("overspend: account {account} ends at {committed}: {books:?}"));
+    let committed = spent + reserved;
+    let allowed = books.limit.of(part).map(|limit| limit.max(books.committed_at_edit.of(part)));
+    if allowed.is_some_and(|allowed| committed > allowed) {
+        problems.push(format!("overspend: account {account} ends at {committed} {unit}: {books:?}"));
     }
     problems
 }

@@ -1,7 +1,9 @@
 //! One call's story: is there an order of its questions, each within its time, in which every answer is right and
-//! that ends at the row there is? (Wing and Gong 1993, with what was decided remembered.)
+//! that ends at the row there is? (Wing and Gong 1993, with what was decided remembered.) The row tells what was granted
+//! to all of them: a bound that was told otherwise has no order.
 
 use super::Leases;
+use crate::amount::{Amount, Both};
 use crate::history::{Answer, Moment, NEVER, Row, State, Story};
 use crate::model::Stand;
 use std::collections::HashSet;
@@ -11,13 +13,15 @@ const SLACK: Moment = 100_000_000;
 
 pub(super) fn check(story: &Story, row: Option<&Row>, leases: Leases) -> Option<String> {
     let key = &story.call.key;
-    if row.is_some_and(|row| row.bound != story.call.bound) {
-        return Some(format!("{key}: {row:?} holds another bound than {}", story.call.bound));
+    let (floor, whole) = (story.call.floor(), story.call.whole);
+    if row.is_some_and(|row| !(floor.within(row.bound) && row.bound.within(whole))) {
+        return Some(format!("{key}: {row:?} is not between {floor:?} and {whole:?}"));
     }
     if story.events.len() > 64 {
         return Some(format!("{key}: {} questions are too many to judge", story.events.len()));
     }
-    let mut search = Search { story, row, leases, seen: HashSet::new() };
+    let bound = row.map_or(whole, |row| row.bound);
+    let mut search = Search { story, row, bound, leases, seen: HashSet::new() };
     if search.fits(0, Stand::Nothing, NEVER) {
         return None;
     }
@@ -31,8 +35,8 @@ pub(super) fn check(story: &Story, row: Option<&Row>, leases: Leases) -> Option<
         })
         .collect();
     Some(format!(
-        "{key} (bound {}): no order explains these answers and {row:?}\n{}",
-        story.call.bound,
+        "{key} (least {:?}, whole {whole:?}): no order explains these answers and {row:?}\n{}",
+        story.call.least,
         told.join("\n")
     ))
 }
@@ -44,6 +48,8 @@ fn ms(moment: Moment) -> String {
 struct Search<'a> {
     story: &'a Story,
     row: Option<&'a Row>,
+    /// What was granted, if anything was.
+    bound: Amount,
     leases: Leases,
     /// Questions done, where the call then stands, and since when its lease may have ended.
     seen: HashSet<(u64, Stand, Moment)>,
@@ -67,7 +73,7 @@ impl Search<'_> {
         }
         for n in (0..events.len()).filter(open).filter(|n| events[*n].start <= before) {
             let event = &events[n];
-            for (answer, next) in stand.ways(event.ask) {
+            for (answer, next) in stand.ways(event.ask, &self.story.call, self.bound) {
                 if event.answer != answer && event.answer != Answer::None {
                     continue;
                 }
@@ -91,14 +97,15 @@ impl Search<'_> {
 
     fn is_the_row(&self, stand: Stand) -> bool {
         let Some(row) = self.row else { return stand == Stand::Nothing };
+        let nothing = Both::same(None);
         let (state, actual) = match stand {
             Stand::Nothing => return false,
-            Stand::Reserved => (State::Reserved, None),
-            Stand::Dispatched => (State::Dispatched, None),
-            Stand::Released => (State::Released, None),
-            Stand::Settled { cost } => (State::Settled, Some(cost)),
-            // Spent in full until the usage is found.
-            Stand::Unknown => (State::Unknown, Some(row.bound)),
+            Stand::Reserved => (State::Reserved, nothing),
+            Stand::Dispatched => (State::Dispatched, nothing),
+            Stand::Released => (State::Released, nothing),
+            Stand::Settled { used } => (State::Settled, used.each(Some)),
+            // Spent in full until the usage is found; tokens are only written once they are known.
+            Stand::Unknown => (State::Unknown, Both { cost: Some(row.bound.cost), tokens: None }),
         };
         (row.state, row.actual) == (state, actual)
     }

@@ -3,8 +3,9 @@
 mod books;
 mod keys;
 mod money;
+mod overage;
 
-use crate::history::{Answer, Books, History, Moment, Row};
+use crate::history::{Answer, Ask, Books, History, Moment, Row, Story};
 use crate::world::PATHS;
 use std::collections::BTreeMap;
 
@@ -39,6 +40,14 @@ pub fn check(history: &History, rows: &Rows, books: &[Books], leases: Leases) ->
         let paid = |task: usize| PATHS.get(task).is_some_and(|path| path.contains(&account));
         problems.extend(money::check(history, account, paid));
         problems.extend(books::check(history, rows, account, books, paid));
+        problems.extend(overage::check(history, rows, account, books, paid));
     }
     problems
+}
+
+/// When a call's grant was made: between the first question and the first answer that says so.
+fn granted(story: &Story) -> Option<(Moment, Moment)> {
+    let reserves = || story.events.iter().filter(|e| matches!(e.ask, Ask::Reserve { .. }));
+    let to = reserves().filter(|e| e.answer.state().is_some()).map(|e| e.end).min()?;
+    Some((reserves().map(|e| e.start).min()?, to))
 }

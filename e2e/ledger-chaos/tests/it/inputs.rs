@@ -1,6 +1,7 @@
 //! Amounts that make no sense, over HTTP: refused with the field's name, or taken exactly; nothing else changes.
 
 use golden_cluster::services::Postgres;
+use golden_ledger_chaos::amount::Both;
 use golden_ledger_chaos::history::Books;
 use golden_ledger_chaos::wire;
 use golden_ledger_chaos::world::World;
@@ -46,11 +47,14 @@ impl Service {
         wire::answer(status, &response.json().await.unwrap())
     }
 
-    async fn reserve(&self, key: &str, cost: &Value, tokens: &Value) -> (u16, Value) {
-        let body = json!({"opKey": key, "requestHash": "sha256:r", "teamUid": self.world.team,
+    fn reservation(&self, key: &str, cost: &Value, tokens: &Value) -> Value {
+        json!({"opKey": key, "requestHash": "sha256:r", "teamUid": self.world.team,
             "taskUid": self.world.task(3), "tryUid": null, "attempt": 1, "role": "developer", "provider": "p",
-            "model": "m", "promptDigest": "sha256:p", "costMicroUsd": cost, "tokens": tokens});
-        self.post("reserve", &body).await
+            "model": "m", "promptDigest": "sha256:p", "costMicroUsd": cost, "tokens": tokens})
+    }
+
+    async fn reserve(&self, key: &str, cost: &Value, tokens: &Value) -> (u16, Value) {
+        self.post("reserve", &self.reservation(key, cost, tokens)).await
     }
 
     async fn settle(&self, key: &str, cost: &Value, input: &Value, output: &Value) -> (u16, Value) {
@@ -64,9 +68,14 @@ impl Service {
         let books = self.world.books().await.unwrap();
         for account in [0, 6] {
             let Books { spent, reserved, overage, .. } = books[account];
-            assert_eq!((spent + overage, reserved), (self.used, self.held), "account {account}");
+            assert_eq!(
+                (spent.cost + overage.cost, reserved.cost),
+                (self.used, self.held),
+                "account {account}"
+            );
         }
-        assert!([1, 2, 3, 4, 5].into_iter().all(|other| books[other].spent + books[other].reserved == 0));
+        let untouched = |books: &Books| (books.spent, books.reserved) == (Both::same(0), Both::same(0));
+        assert!([1, 2, 3, 4, 5].into_iter().all(|other| untouched(&books[other])));
     }
 }
 
@@ -112,7 +121,7 @@ fn an_amount_is_a_whole_number_that_fits_or_it_is_refused_with_its_name() {
     // Room for everything the cases can take: what is refused here is refused for what it is.
     runtime.block_on(async {
         for account in [0, 6] {
-            service.world.edit(account, None).await.unwrap();
+            service.world.edit(account, Both::same(None)).await.unwrap();
         }
     });
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
@@ -138,6 +147,37 @@ fn an_amount_is_a_whole_number_that_fits_or_it_is_refused_with_its_name() {
     }
     runtime.block_on(service.check());
     assert!(taken > 10, "only {taken} cases made sense");
+}
+
+#[test]
+fn a_least_is_between_nothing_and_the_whole_or_nothing_is_reserved() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut service = runtime.block_on(Service::start());
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+    let strategy = (anything(), anything());
+    let mut taken = 0;
+    for n in 0..100 {
+        let (cost, tokens) = strategy.new_tree(&mut runner).unwrap().current();
+        let key = format!("k{n}");
+        let mut body = service.reservation(&key, &json!(150), &json!(150));
+        body["least"] = json!({"costMicroUsd": cost, "tokens": tokens});
+        let (status, answer) = runtime.block_on(service.post("reserve", &body));
+        let fits = |value: &Value| value.as_i64().is_some_and(|amount| (0..=150).contains(&amount));
+        if fits(&cost) && fits(&tokens) {
+            taken += 1;
+            assert_eq!((status, &answer["state"]), (200, &json!("Reserved")), "{cost} {tokens}: {answer}");
+            service.held += 150;
+            runtime.block_on(service.check());
+            assert_eq!(runtime.block_on(service.post("release", &json!({"opKey": key}))).0, 200);
+            service.held -= 150;
+        } else {
+            assert_eq!((status, &answer["error"]["reason"]), (400, &json!("BadRequest")), "{answer}");
+            let message = answer["error"]["message"].as_str().unwrap();
+            assert!(message.contains("least"), "{cost} {tokens}: {message}");
+        }
+    }
+    runtime.block_on(service.check());
+    assert!(taken > 5, "only {taken} cases made sense");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -170,7 +210,7 @@ async fn a_report_that_makes_no_sense_settles_nothing_and_the_next_one_does() {
 async fn amounts_at_the_edge_of_64_bits_are_kept_exactly_and_one_more_is_refused() {
     let mut service = Service::start().await;
     for account in [0, 6] {
-        service.world.edit(account, None).await.unwrap();
+        service.world.edit(account, Both::same(None)).await.unwrap();
     }
     assert_eq!(service.reserve("most", &json!(i64::MAX - 1), &json!(0)).await.1["state"], "Reserved");
     service.held = i64::MAX - 1;
