@@ -78,15 +78,13 @@ pub(crate) async fn reserve(
                     gateway.memory.holds.granted(gateway, identity, &keys.operation);
                 }
                 let pass = pass.filter(|_| state == "Dispatched");
-                return match paid(request, plan, bound) {
-                    Some(plan) => Ok(Funds::Granted(plan, pass)),
+                let Some(plan) = paid(request, plan, bound) else {
                     // Never so: what can be asked for in full can be with the least output that is granted.
-                    None => {
-                        give_back(gateway, keys);
-                        let why = "what is left of the budget pays for too little of this call";
-                        Err(CallError::Unavailable(why.to_owned()))
-                    }
+                    give_back(gateway, keys);
+                    let why = "what is left of the budget pays for too little of this call";
+                    return Err(CallError::Unavailable(why.to_owned()));
                 };
+                return Ok(Funds::Granted(plan, pass));
             }
             Ok(ReserveAnswer::NoAccount) => return Err(CallError::NoAccount),
             Ok(ReserveAnswer::OtherRequest) => {
