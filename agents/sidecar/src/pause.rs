@@ -8,20 +8,28 @@ use crate::saved::{NotSaved, Saved};
 use crate::{LISTEN, handover, leftovers};
 use golden_platform::wire::PauseWish;
 use nix::unistd::Pid;
+use reqwest::StatusCode;
 use std::path::Path;
 use std::time::Duration;
 
 /// How often the wish is looked for.
-const LOOK: Duration = Duration::from_secs(5);
+pub(crate) const LOOK: Duration = Duration::from_secs(5);
 /// How long the agent stands still at most while its work is handed over.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The longest pause between two tries to save: an agent must not stand still most of its time for nothing.
+const LONGEST: Duration = Duration::from_mins(5);
+/// How long the transcript may take of that: the tree still has to go.
+const TRANSCRIPT: Duration = Duration::from_secs(20);
+/// Bound on why nothing is saved, in characters: it is told in a query.
+const MAX_WHY: usize = 1024;
 /// How long a signal may take to reach all threads of all processes.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// Returns once the work shall be saved.
-pub(crate) async fn wished(client: &reqwest::Client) {
+/// Returns once the work shall be saved, not before the first pause is over.
+pub(crate) async fn wished(client: &reqwest::Client, first: Duration) {
+    let mut wait = first;
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(std::mem::replace(&mut wait, LOOK)).await;
         let asked = client.get(format!("http://{LISTEN}/golden/pause")).timeout(PATIENCE).send().await;
         // Nobody to ask, or one who does not know: then nothing is wished.
         if let Ok(answer) = asked
@@ -30,6 +38,11 @@ pub(crate) async fn wished(client: &reqwest::Client) {
             return;
         }
     }
+}
+
+/// The pause after a save that came to nothing, by the one before it.
+pub(crate) fn longer(wait: Duration) -> Duration {
+    (wait * 2).min(LONGEST)
 }
 
 /// Saves the work of the agent and whatever it started. Whether it is safe: then they have ended, else they go on.
@@ -54,27 +67,57 @@ async fn hand_over(client: &reqwest::Client, workspace: &Path, golden: &Path) ->
     let (workspace, golden) = (workspace.to_owned(), golden.to_owned());
     let read = move || (handover::workspace(&workspace), handover::transcript(&golden));
     let (packed, transcript) = tokio::task::spawn_blocking(read).await.map_err(|e| e.to_string())?;
-    let post = |path: &str| client.post(format!("http://{LISTEN}/golden/{path}"));
     let tar = match packed {
         Ok(tar) => tar,
-        Err(why) => {
-            eprintln!("the work cannot be saved: {why}");
-            let told = post("not-saved").query(&NotSaved { why }).send().await;
-            return told
-                .and_then(reqwest::Response::error_for_status)
-                .map(|_| false)
-                .map_err(|e| e.to_string());
-        }
+        Err(why) => return not_saved(client, why).await,
     };
     let transcript = match transcript {
-        Some(bytes) => Some(kept(client, bytes).await.ok_or("the transcript was not taken")?),
+        // As with a result: it explains the work and is not the work.
+        Some(bytes) => tokio::time::timeout(TRANSCRIPT, kept(client, bytes)).await.ok().flatten(),
         None => None,
     };
-    let sent =
-        post("saved").query(&Saved { transcript }).body(tar).send().await.map_err(|e| e.to_string())?;
+    let sent = client.post(url("saved")).query(&Saved { transcript }).body(tar).send().await;
+    let sent = sent.map_err(|e| e.to_string())?;
     let status = sent.status();
     if status.is_success() {
         return Ok(true);
     }
-    Err(format!("{status}: {}", sent.text().await.unwrap_or_default()))
+    let why = format!("it was refused ({status}): {}", sent.text().await.unwrap_or_default());
+    if is_final(status) { not_saved(client, why).await } else { Err(why) }
+}
+
+/// Whether the same work would be refused again. A conflict says that nobody asks for it any more.
+fn is_final(status: StatusCode) -> bool {
+    status.is_client_error() && status != StatusCode::CONFLICT
+}
+
+/// Tells that the work can never be saved.
+async fn not_saved(client: &reqwest::Client, why: String) -> Result<bool, String> {
+    eprintln!("the work cannot be saved: {why}");
+    let why = why.chars().take(MAX_WHY).collect();
+    let told = client.post(url("not-saved")).query(&NotSaved { why }).send().await;
+    told.and_then(reqwest::Response::error_for_status).map(|_| false).map_err(|e| e.to_string())
+}
+
+fn url(path: &str) -> String {
+    format!("http://{LISTEN}/golden/{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_save_that_keeps_failing_stops_the_agent_ever_more_rarely() {
+        let waits = std::iter::successors(Some(LOOK), |wait| Some(longer(*wait)));
+        let seconds: Vec<u64> = waits.take(8).map(|wait| wait.as_secs()).collect();
+        assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300]);
+    }
+
+    #[test]
+    fn only_a_refusal_of_the_work_itself_is_final() {
+        for (status, want) in [(400, true), (413, true), (409, false), (500, false), (503, false)] {
+            assert_eq!(is_final(StatusCode::from_u16(status).unwrap()), want, "{status}");
+        }
+    }
 }

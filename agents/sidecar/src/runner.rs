@@ -156,10 +156,11 @@ async fn ended(
     client: &reqwest::Client,
 ) -> Option<std::io::Result<std::process::ExitStatus>> {
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    let mut wait = pause::LOOK;
     loop {
         tokio::select! {
             status = child.wait() => return Some(status),
-            () = pause::wished(client) => {}
+            () = pause::wished(client, wait) => {}
         }
         // Without a pid it has ended, which the next look sees.
         if let Some(agent) = pid
@@ -167,6 +168,7 @@ async fn ended(
         {
             return None;
         }
+        wait = pause::longer(wait);
     }
 }
 

@@ -30,6 +30,10 @@ struct Seen {
     wish: Mutex<bool>,
     saved: Mutex<Vec<AttemptSaved>>,
     not_saved: Mutex<Vec<AttemptNotSaved>>,
+    /// What the orchestrator answers to the next saves, before it takes one.
+    refusals: Mutex<Vec<StatusCode>>,
+    /// Whether it refuses transcripts.
+    no_transcripts: Mutex<bool>,
 }
 
 type Shared = State<Arc<Seen>>;
@@ -57,10 +61,13 @@ async fn read(State(seen): Shared, Path(digest): Path<String>) -> Result<Bytes, 
     seen.artifacts.lock().unwrap().get(&digest).cloned().ok_or(StatusCode::NOT_FOUND)
 }
 
-async fn keep(State(seen): Shared, body: Bytes) -> Json<ArtifactStored> {
+async fn keep(State(seen): Shared, body: Bytes) -> Result<Json<ArtifactStored>, StatusCode> {
+    if *seen.no_transcripts.lock().unwrap() && body.starts_with(b"{") {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
     let stored = ArtifactStored { digest: tree::digest(&body), bytes: i64::try_from(body.len()).unwrap() };
     seen.artifacts.lock().unwrap().insert(stored.digest.clone(), body);
-    Json(stored)
+    Ok(Json(stored))
 }
 
 async fn result(
@@ -80,9 +87,15 @@ async fn wish(State(seen): Shared) -> Json<PauseWish> {
     Json(PauseWish { save: *seen.wish.lock().unwrap() })
 }
 
-async fn saved(State(seen): Shared, Json(body): Json<AttemptSaved>) -> Json<serde_json::Value> {
+async fn saved(
+    State(seen): Shared,
+    Json(body): Json<AttemptSaved>,
+) -> Result<Json<serde_json::Value>, StatusCode> {
+    if let Some(refusal) = seen.refusals.lock().unwrap().pop() {
+        return Err(refusal);
+    }
     seen.saved.lock().unwrap().push(body);
-    Json(serde_json::json!({}))
+    Ok(Json(serde_json::json!({})))
 }
 
 /// Asked no more, as the orchestrator does.
@@ -280,4 +293,42 @@ async fn work_that_cannot_be_saved_is_told_and_its_agent_goes_on() {
     assert!(seen.saved.lock().unwrap().is_empty());
     let results = seen.results.lock().unwrap().clone();
     assert_eq!((results[0].agent_exit_code, results[0].summary.as_str()), (0, "done"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_is_saved_without_its_transcript_if_that_is_not_taken_and_again_after_a_conflict() {
+    let _one = ONE_POD.lock().await;
+    let (seen, url) = others().await;
+    *seen.wish.lock().unwrap() = true;
+    *seen.no_transcripts.lock().unwrap() = true;
+    seen.refusals.lock().unwrap().push(StatusCode::CONFLICT);
+    let pod = Pod::start(&url);
+    pod.agent("mkdir -p {golden}/out; echo '{}' > {golden}/out/transcript.jsonl; sleep 300").await;
+    let saved = seen.saved.lock().unwrap().clone();
+    assert_eq!((saved.len(), saved[0].transcript.as_deref()), (1, None));
+    assert!(seen.not_saved.lock().unwrap().is_empty(), "a conflict is no refusal of the work");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_is_refused_for_good_is_told_as_not_saved() {
+    let _one = ONE_POD.lock().await;
+    let (seen, url) = others().await;
+    *seen.wish.lock().unwrap() = true;
+    seen.refusals.lock().unwrap().push(StatusCode::UNPROCESSABLE_ENTITY);
+    let pod = Pod::start(&url);
+    let go = pod.path("workspace/go");
+    let watched = Arc::clone(&seen);
+    let money = tokio::spawn(async move {
+        while watched.not_saved.lock().unwrap().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        std::fs::write(go, "").unwrap();
+    });
+    pod.agent("until [ -e go ]; do sleep 0.1; done; echo done").await;
+    money.await.unwrap();
+    let told = seen.not_saved.lock().unwrap().clone();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].why.contains("it was refused (400"), "{}", told[0].why);
+    assert!(seen.saved.lock().unwrap().is_empty(), "the agent's end is its result");
+    assert_eq!(seen.results.lock().unwrap().len(), 1);
 }
