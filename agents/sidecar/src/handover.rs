@@ -1,6 +1,7 @@
 //! What the agent left: its tree, its last words, its transcript. Read in the agent's own container, which holds no
 //! token: a link it planted leads to nothing it could not read itself.
 
+use crate::transcript;
 use golden_platform::{artifacts, tree};
 use std::fs::File;
 use std::io::Read as _;
@@ -9,7 +10,7 @@ use std::path::Path;
 /// Bound on the last words, in bytes.
 const SUMMARY: u64 = 4096;
 /// Bound on a transcript: the built-in agent's own is far below.
-const TRANSCRIPT: u64 = 16 << 20;
+const TRANSCRIPT: u64 = transcript::MAX_BYTES as u64;
 
 /// The canonical tar of the workspace, or why it cannot be taken, in words for whoever works on the task next.
 pub(crate) fn workspace(dir: &Path) -> Result<Vec<u8>, String> {

@@ -13,6 +13,7 @@ mod retry;
 mod runner;
 mod saved;
 mod service;
+mod transcript;
 
 pub use runner::{Args as RunnerArgs, run as run_agent};
 pub use service::{Args, run};

@@ -1,6 +1,7 @@
 //! Handing over the result: the runner gives the produced tree, the sidecar keeps it as an artifact and says so.
 
 use crate::retry::again;
+use crate::transcript::Desk;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
@@ -21,23 +22,15 @@ pub(crate) struct Ended {
     pub(crate) transcript: Option<String>,
 }
 
-/// `POST /golden/transcript`: keeps the agent's transcript.
-pub(crate) async fn transcript(
-    State(orchestrator): State<ServiceClient>,
-    body: Bytes,
-) -> Result<Json<ArtifactStored>, Error> {
-    let stored = again("the transcript", || orchestrator.put_bytes("/v1/artifacts", body.clone())).await;
-    stored.map(Json).map_err(refused)
-}
-
 /// `POST /golden/result?exit_code=…&summary=…` with the tar of the workspace, or nothing if it cannot be
 /// taken; answered once it is safe.
 pub(crate) async fn take(
-    State(orchestrator): State<ServiceClient>,
+    State(desk): State<Desk>,
     Query(ended): Query<Ended>,
     body: Bytes,
 ) -> Result<Json<Value>, Error> {
-    let tree = if body.is_empty() { None } else { Some(keep(&orchestrator, &body).await?) };
+    let orchestrator = &desk.orchestrator;
+    let tree = if body.is_empty() { None } else { Some(keep(orchestrator, &body).await?) };
     // Attempt and try are filled from the token by the orchestrator, not believed from here.
     let result = AttemptResult {
         attempt: 0,
@@ -45,7 +38,7 @@ pub(crate) async fn take(
         tree: tree.clone(),
         agent_exit_code: ended.exit_code,
         summary: ended.summary,
-        transcript: ended.transcript,
+        transcript: desk.own(ended.transcript),
     };
     let _: Value = again("the result", || orchestrator.post("/v1/result", &result)).await.map_err(refused)?;
     Ok(Json(json!({"tree": tree})))

@@ -2,6 +2,7 @@
 
 use crate::result::{keep, refused};
 use crate::retry::again;
+use crate::transcript::Desk;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
@@ -34,13 +35,15 @@ pub(crate) async fn wish(State(orchestrator): State<ServiceClient>) -> Json<Paus
 
 /// `POST /golden/saved?transcript=…` with the tar of the workspace; answered once it is safe.
 pub(crate) async fn take(
-    State(orchestrator): State<ServiceClient>,
+    State(desk): State<Desk>,
     Query(saved): Query<Saved>,
     body: Bytes,
 ) -> Result<Json<Value>, Error> {
-    let tree = keep(&orchestrator, &body).await?;
+    let orchestrator = &desk.orchestrator;
+    let tree = keep(orchestrator, &body).await?;
     // Attempt and try are filled from the token by the orchestrator, not believed from here.
-    let told = AttemptSaved { attempt: 0, r#try: 0, tree: tree.clone(), transcript: saved.transcript };
+    let transcript = desk.own(saved.transcript);
+    let told = AttemptSaved { attempt: 0, r#try: 0, tree: tree.clone(), transcript };
     let _: Value =
         again("what was saved", || orchestrator.post("/v1/try/saved", &told)).await.map_err(refused)?;
     Ok(Json(json!({"tree": tree})))

@@ -1,6 +1,7 @@
 //! `golden sidecar`: start-up and wiring.
 
 use crate::layout::{self, Folders};
+use crate::transcript::{self, Desk};
 use crate::{LISTEN, proxy, result, saved};
 use anyhow::Context as _;
 use axum::Router;
@@ -71,28 +72,25 @@ fn router(orchestrator: ServiceClient, gateway: ServiceClient, ready: Arc<Atomic
         let ready = ready.clone();
         async move { if ready.load(Ordering::Acquire) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE } }
     };
+    let desk = Desk::new(orchestrator.clone());
     Router::new()
         // Anthropic's clients look whether anybody is there before their first call.
         .route("/", get(async || "golden sidecar\n"))
         .route("/readyz", get(state))
         .route(
             "/golden/transcript",
-            post(result::transcript)
-                .with_state(orchestrator.clone())
-                .layer(DefaultBodyLimit::max(artifacts::MAX_BYTES)),
+            post(transcript::take)
+                .with_state(desk.clone())
+                .layer(DefaultBodyLimit::max(transcript::MAX_BYTES)),
         )
         .route(
             "/golden/result",
-            post(result::take)
-                .with_state(orchestrator.clone())
-                .layer(DefaultBodyLimit::max(artifacts::MAX_BYTES)),
+            post(result::take).with_state(desk.clone()).layer(DefaultBodyLimit::max(artifacts::MAX_BYTES)),
         )
         .route("/golden/pause", get(saved::wish).with_state(orchestrator.clone()))
         .route(
             "/golden/saved",
-            post(saved::take)
-                .with_state(orchestrator.clone())
-                .layer(DefaultBodyLimit::max(artifacts::MAX_BYTES)),
+            post(saved::take).with_state(desk).layer(DefaultBodyLimit::max(artifacts::MAX_BYTES)),
         )
         .route("/golden/not-saved", post(saved::refuse).with_state(orchestrator))
         .route("/v1/{*rest}", any(proxy::forward).with_state(gateway))

@@ -332,3 +332,22 @@ async fn work_that_is_refused_for_good_is_told_as_not_saved() {
     assert!(seen.saved.lock().unwrap().is_empty(), "the agent's end is its result");
     assert_eq!(seen.results.lock().unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_cannot_name_another_artifact_as_its_transcript() {
+    let _one = ONE_POD.lock().await;
+    let (seen, url) = others().await;
+    let other = seen.tree.lock().unwrap().clone();
+    let pod = Pod::start(&url);
+    // As the runner does once the agent has ended, said by the agent itself.
+    pod.agent(&format!(
+        "/usr/bin/busybox wget -q -O - --post-data '' \
+         'http://127.0.0.1:8321/golden/result?exit_code=0&summary=s&transcript={other}'; \
+         mkdir -p {{golden}}/out; echo '{{}}' > {{golden}}/out/transcript.jsonl"
+    ))
+    .await;
+    let results = seen.results.lock().unwrap().clone();
+    assert_eq!((results.len(), results[0].summary.as_str()), (2, "s"), "one by the agent, one by the runner");
+    assert_eq!(results[0].transcript, None, "it kept no transcript until then");
+    assert!(results[1].transcript.as_ref().is_some_and(|own| *own != other));
+}
