@@ -63,13 +63,13 @@ mod tests {
 
     #[test]
     fn half_of_the_calls_can_be_made_with_less_and_every_edge_is_among_them() {
+        type Edge = dyn Fn(&Call, Amount) -> bool;
         let calls: Vec<Call> = (0..2000).map(|n| call(1, 0, n)).collect();
-        let count = |of: &dyn Fn(&Call, Amount) -> bool| {
-            calls.iter().filter(|call| call.least.is_some_and(|least| of(call, least))).count()
-        };
+        let count =
+            |of: &Edge| calls.iter().filter(|call| call.least.is_some_and(|least| of(call, least))).count();
         let some = count(&|_, _| true);
         assert!((900..1100).contains(&some), "{some} of 2000");
-        let edges: [&dyn Fn(&Call, Amount) -> bool; 8] = [
+        let edges: [&Edge; 8] = [
             &|call, least| least == call.whole,
             &|call, least| least == Both::same(0) && call.whole.cost > 0,
             &|call, least| least.cost == call.whole.cost && (0..call.whole.tokens).contains(&least.tokens),
