@@ -40,9 +40,15 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 pub fn ensure() -> Result<()> {
     let missing: Vec<&str> =
         NEEDED.iter().filter(|(file, _)| !Path::new(file).exists()).map(|(_, package)| *package).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
+    if missing.is_empty() { Ok(()) } else { install(&missing) }
+}
+
+/// npm, which images of other makers' agents alone need; where some is on PATH already, that is used.
+pub fn ensure_npm() -> Result<()> {
+    if run::on_path("npm") { Ok(()) } else { install(&["npm"]) }
+}
+
+fn install(missing: &[&str]) -> Result<()> {
     if !run::on_path("apt-get") {
         bail!(
             "this machine lacks {} and has no apt-get: install the equivalents of these Debian packages",
@@ -53,7 +59,7 @@ pub fn ensure() -> Result<()> {
     let title = format!("installing Debian packages: {}", missing.join(" "));
     progress::step(&title, || {
         let _quiet = ServicesHeldBack::new()?;
-        run::run(apt().args(["install", "-y", "--no-install-recommends"]).args(&missing))
+        run::run(apt().args(["install", "-y", "--no-install-recommends"]).args(missing))
     })
 }
 

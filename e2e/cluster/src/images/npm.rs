@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::{File, Image, digest, layer};
-use crate::{paths, progress, run};
+use crate::{packages, paths, progress, run};
 
 /// What npm reads of a folder, and what decides a layer.
 const LOCKED: [&str; 2] = ["package.json", "package-lock.json"];
@@ -78,11 +78,7 @@ fn package_layer(package: &Package, source: &Path, hash: &str) -> Result<PathBuf
 
 /// Installs what the lock says into `folder`. Scripts of packages are not run.
 fn fetch(source: &Path, folder: &Path) -> Result<()> {
-    ensure!(
-        run::on_path("npm"),
-        "npm is not installed, and agents' command lines come from there: install Node.js 20 or newer with npm \
-         (on Debian the packages nodejs and npm) and put it on PATH"
-    );
+    packages::ensure_npm().context("agents' command lines come from npm")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for name in LOCKED {
         fs::copy(source.join(name), folder.join(name)).with_context(|| format!("cannot copy {name}"))?;
