@@ -283,7 +283,10 @@ impl Batch {
             return Ok(step.reservation.state);
         }
         let (path, ended_us) = (Arc::clone(&kept.path), kept.ended_us);
-        self.apply(&path, &step.effect, ended_us)?;
+        // A dispatch rests on no account. A grant does, also one of nothing: what is left may have changed since.
+        if step.effect != Effect::default() {
+            self.apply(&path, &step.effect, ended_us)?;
+        }
         if !matches!(wanted.event, Event::Dispatch) {
             self.told.extend(path.iter());
         }
@@ -300,9 +303,6 @@ impl Batch {
     /// On every account of the path, or on none. What comes back for a call that ended in an earlier period is no money
     /// of this one.
     fn apply(&mut self, path: &[Uuid], effect: &Effect, ended_us: Option<i64>) -> Result<(), Error> {
-        if *effect == Effect::default() {
-            return Ok(());
-        }
         let mut after = Vec::with_capacity(path.len());
         for uid in path {
             if self.busy.contains(uid) {
