@@ -23,7 +23,7 @@ mod layout;
 pub mod packages;
 pub mod paths;
 mod pki;
-mod ports;
+pub mod ports;
 mod processes;
 mod procfs;
 mod progress;

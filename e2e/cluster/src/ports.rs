@@ -17,7 +17,7 @@ const COUNT: u16 = 9_900;
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// A port on 127.0.0.1 that nothing listens on.
-pub(crate) fn free() -> Result<u16> {
+pub fn free() -> Result<u16> {
     let _ = NEXT.compare_exchange(0, start(), Ordering::Relaxed, Ordering::Relaxed);
     (0..COUNT)
         .map(|_| FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT)

@@ -65,8 +65,9 @@ impl Drop for Daemon {
     }
 }
 
+/// Not of those that sockets get which ask for any: another test would take it.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    golden_cluster::ports::free().unwrap()
 }
 
 /// `git http-backend` for user `u` with password `p`; everything under `/moved/` is redirected to `elsewhere`.

@@ -6,6 +6,7 @@ use golden_crds::model_provider::Protocol;
 use golden_model::Fault;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::net::TcpSocket;
 
 const SECOND: &str = "golden-system/second";
 
@@ -32,9 +33,12 @@ fn second(world: &World, more: &Value) {
     world.provider("second", &format!("{}/v1", world.model_url), Protocol::OpenAI, &spec);
 }
 
-async fn nobody() -> String {
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    format!("http://{}/v1", closed.local_addr().unwrap())
+/// A place where nobody listens, for as long as the socket is kept: a port that is free another test would take.
+fn nobody() -> (TcpSocket, String) {
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}/v1", closed.local_addr().unwrap());
+    (closed, url)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +70,8 @@ async fn a_provider_that_cannot_answer_is_stood_in_for_at_the_others_own_price()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_not_there_is_stood_in_for_and_then_not_asked_any_more() {
-    let world = world(&nobody().await).await;
+    let (_closed, nowhere) = nobody();
+    let world = world(&nowhere).await;
     let works = Faulty::start(Does::Works).await;
     let second = json!({"baseURL": works.url, "secretRef": null});
     self::second(&world, &second);
@@ -157,7 +162,7 @@ async fn where_no_fallback_answers_the_providers_own_words_are_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fallbacks_own_fallbacks_are_not_asked() {
-    let url = nobody().await;
+    let (_closed, url) = nobody();
     let world = world(&url).await;
     let back = json!({"baseURL": url, "fallbacks": [{"provider": "third", "model": "standard"}]});
     second(&world, &back);
@@ -169,7 +174,8 @@ async fn a_fallbacks_own_fallbacks_are_not_asked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_model_cannot_continue_stays_with_its_provider() {
-    let world = world(&nobody().await).await;
+    let (_closed, nowhere) = nobody();
+    let world = world(&nowhere).await;
     let vectors = world.post(0, "embeddings", &json!({"model": "embedder", "input": "text"}));
     let continued = world.post(0, "responses", &json!({"input": "go on", "previous_response_id": "resp_1"}));
     for call in [vectors, continued] {
@@ -182,7 +188,7 @@ async fn what_another_model_cannot_continue_stays_with_its_provider() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fallback_that_cannot_be_paid_is_not_asked() {
     // Enough for the first provider's bound, not for the second's.
-    let url = nobody().await;
+    let (_closed, url) = nobody();
     let setup = Setup { limit: 4_000, on_exhausted: "Fail", base_url: Some(url.clone()), ..Setup::default() };
     let world = World::with(setup).await;
     world.task(0).await;
