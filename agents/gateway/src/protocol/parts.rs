@@ -113,33 +113,7 @@ fn look(part: &Part<'_>, extent: &mut Extent) -> Result<(), CallError> {
         return Err(remote());
     }
     match kind {
-        // A message, or words in one of its forms.
-        ""
-        | "message"
-        | "text"
-        | "input_text"
-        | "output_text"
-        | "summary_text"
-        | "reasoning_text"
-        | "refusal"
-        | "thinking"
-        | "redacted_thinking"
-        | "tool_use"
-        | "tool_result"
-        | "search_result"
-        | "function_call"
-        | "function_call_output"
-        | "custom_tool_call"
-        | "custom_tool_call_output"
-        | "local_shell_call"
-        | "local_shell_call_output"
-        | "shell_call"
-        | "shell_call_output"
-        | "apply_patch_call"
-        | "apply_patch_call_output"
-        | "computer_call"
-        | "computer_call_output"
-        | "compaction" => Ok(()),
+        _ if is_text(kind) => Ok(()),
         "reasoning" => {
             // Named only: the provider puts in what it has kept.
             let nothing = part.content.is_none_or(|content| content.get() == "[]");
@@ -164,6 +138,39 @@ fn look(part: &Part<'_>, extent: &mut Extent) -> Result<(), CallError> {
             Ok(())
         }
     }
+}
+
+/// Parts of which each token is at least one byte of the request.
+fn is_text(kind: &str) -> bool {
+    matches!(
+        kind,
+        // A message, or words in one of its forms.
+        "" | "message"
+            | "text"
+            | "input_text"
+            | "output_text"
+            | "summary_text"
+            | "reasoning_text"
+            | "refusal"
+            | "thinking"
+            | "redacted_thinking"
+            | "tool_use"
+            | "tool_result"
+            | "search_result"
+            | "function_call"
+            | "function_call_output"
+            | "custom_tool_call"
+            | "custom_tool_call_output"
+            | "local_shell_call"
+            | "local_shell_call_output"
+            | "shell_call"
+            | "shell_call_output"
+            | "apply_patch_call"
+            | "apply_patch_call_output"
+            | "computer_call"
+            | "computer_call_output"
+            | "compaction"
+    )
 }
 
 /// Whether the bytes of an image or document are in the request itself.
