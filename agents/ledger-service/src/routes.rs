@@ -64,7 +64,8 @@ async fn operations(
 }
 
 /// The answer, if it comes soon: those of a request go back together, and one account that somebody holds must not keep
-/// the others' from them. What is late is done all the same, and who asks again is told what became of it.
+/// the others' from them. A reserve that nobody has begun by then is dropped, anything else is done all the same; who asks
+/// again is told what became of it.
 async fn soon(ledger: &Ledger, operation: &LedgerOperation) -> LedgerAnswer {
     let answer = tokio::time::timeout(SOON, ledger.operate(operation)).await;
     answer.unwrap_or_else(|_| refused(Busy))

@@ -7,8 +7,8 @@ use uuid::Uuid;
 pub const MOST_OPERATIONS: usize = 128;
 
 /// Ledger: `POST /v1/operations`: what a gateway asks at one time, at most [`MOST_OPERATIONS`]. Each is decided and answered
-/// by itself; steps of one call do not belong into one request. What is late is refused with status 503, and done all the
-/// same.
+/// by itself; steps of one call do not belong into one request. What is late is refused with status 503: a reserve may
+/// not be done then, anything else is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerOperations {
     pub operations: Vec<LedgerOperation>,
