@@ -4,6 +4,7 @@
 use crate::amount::{Amount, Both};
 use crate::calls;
 use crate::client::Client;
+use crate::edits;
 use crate::history::{Answer, Ask, Call, Event, State};
 use crate::world::PATHS;
 use golden_chaos::Seed;
@@ -44,8 +45,18 @@ struct Hand {
 pub(crate) type Told = Vec<(Call, Event)>;
 
 impl Crew {
+    /// Questions asked so far.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody edits now, and there is money.
+    pub(crate) fn calm(&self) -> bool {
+        edits::is_calm(self.asked())
+    }
+
     pub(crate) fn over(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) >= self.operations
+        self.asked() >= self.operations
     }
 
     fn hand(&self, caller: usize, n: u64) -> Hand {
@@ -69,11 +80,11 @@ pub(crate) async fn call(crew: Arc<Crew>, caller: usize) -> Told {
             about_another(&crew, &mut told, &mut seed, caller).await;
         } else {
             let at = seed.index(hands.len());
-            let hand = &mut hands[at];
+            let (hand, calm) = (&mut hands[at], crew.calm());
             let asks = match chance {
-                35..42 => vec![anything(&mut seed, hand)],
-                42..50 => vec![next(&mut seed, hand); 2],
-                _ => vec![next(&mut seed, hand)],
+                35..42 => vec![anything(&mut seed, hand, calm)],
+                42..50 => vec![next(&mut seed, hand, calm); 2],
+                _ => vec![next(&mut seed, hand, calm)],
             };
             one(&crew, &mut told, hand, &asks).await;
             // Some go on about calls that are over, and some wait for money; most turn to something new.
@@ -113,7 +124,7 @@ async fn about_another(crew: &Crew, told: &mut Told, seed: &mut Seed, caller: us
     let begun = crew.begun[neighbour].load(Ordering::Relaxed);
     let Some(n) = begun.checked_sub(1 + seed.below(3)) else { return };
     let mut hand = crew.hand(neighbour, n);
-    let ask = anything(seed, &hand);
+    let ask = anything(seed, &hand, crew.calm());
     one(crew, told, &mut hand, &[ask]).await;
 }
 
@@ -122,21 +133,22 @@ fn ended(hand: &Hand) -> bool {
 }
 
 /// What a good caller asks next.
-fn next(seed: &mut Seed, hand: &Hand) -> Ask {
+fn next(seed: &mut Seed, hand: &Hand, calm: bool) -> Ask {
     let chance = seed.below(100);
     match hand.heard {
         None => Ask::Reserve { dispatch: chance < 50 },
         Some(State::Reserved) if chance < 80 => Ask::Dispatch,
         Some(State::Reserved) => Ask::Release,
         Some(State::Dispatched) if chance < 8 => Ask::Abandon,
-        Some(_) => settle(seed, hand),
+        Some(_) => settle(seed, hand, calm),
     }
 }
 
 /// Less than was reserved, as much, and now and then more: in one part, or in both as if all had been granted.
-fn settle(seed: &mut Seed, hand: &Hand) -> Ask {
+fn settle(seed: &mut Seed, hand: &Hand, calm: bool) -> Ask {
     let (bound, whole) = (hand.bound, hand.call.whole);
-    let used = match seed.below(400) {
+    // More than was reserved stops everything until the next edit, and in a calm time there is none.
+    let used = match seed.between(if calm { 4 } else { 0 }, 399) {
         0 => Both { cost: bound.cost + seed.between(1, 20), ..bound },
         1 => Both { tokens: bound.tokens + seed.between(1, 20), ..bound },
         2..4 => whole,
@@ -147,10 +159,10 @@ fn settle(seed: &mut Seed, hand: &Hand) -> Ask {
     Ask::Settle { used }
 }
 
-fn anything(seed: &mut Seed, hand: &Hand) -> Ask {
+fn anything(seed: &mut Seed, hand: &Hand, calm: bool) -> Ask {
     match seed.below(6) {
         0 => Ask::Dispatch,
-        1 => settle(seed, hand),
+        1 => settle(seed, hand, calm),
         2 => Ask::Release,
         3 => Ask::Abandon,
         // Another request under a key only where the key is known to have one.

@@ -1,6 +1,7 @@
 //! What has been played so far, one line of JSON for each round: which code, which seed, how much, what was found.
+//! It is kept with the code, so that rounds of all machines add up.
 
-use crate::round::Outcome;
+use crate::round::{Outcome, Plan};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -11,34 +12,39 @@ use std::process::Command;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub at: String,
-    /// Of the code that was played; with `+` if it was changed since.
+    /// Of the code that was played; with `+` if it had changes beside.
     pub commit: String,
     pub seed: u64,
+    pub replicas: usize,
     pub operations: u64,
     pub faults: u64,
     pub seconds: u64,
     pub problems: usize,
 }
 
-/// The journal's file in the cache folder.
-pub fn path() -> Result<PathBuf> {
-    Ok(golden_cluster::paths::cache()?.join("chaos").join("ledger.jsonl"))
+const FILE: &str = "journal.jsonl";
+
+/// The journal's file, beside this crate's manifest.
+pub fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE)
 }
 
-pub fn write(path: &Path, seed: u64, outcome: &Outcome) -> Result<()> {
+pub fn write(path: &Path, commit: &str, plan: Plan, outcome: &Outcome) -> Result<()> {
     let entry = Entry {
         at: jiff::Timestamp::now().to_string(),
-        commit: commit(),
-        seed,
+        commit: commit.to_owned(),
+        seed: plan.seed,
+        replicas: plan.replicas,
         operations: outcome.operations,
         faults: outcome.faults.values().sum(),
         seconds: outcome.seconds,
         problems: outcome.problems.len(),
     };
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    }
-    let mut file = File::options().create(true).append(true).open(path)?;
+    let mut file = File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
     writeln!(file, "{}", serde_json::to_string(&entry)?)
         .with_context(|| format!("cannot write {}", path.display()))
 }
@@ -85,13 +91,16 @@ fn line(name: &str, entries: &[&Entry]) -> String {
     )
 }
 
-fn commit() -> String {
+/// The commit of this code. Asked for before the first round: the code may go on while a long run plays.
+pub fn commit() -> String {
     let git = |args: &[&str]| {
         let said = Command::new("git").args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
         said.status.success().then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
     };
     let Some(head) = git(&["rev-parse", "--short=10", "HEAD"]) else { return "unknown".to_owned() };
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|said| !said.is_empty());
+    // The journal itself changes with every round.
+    let others = ["status", "--porcelain", "--untracked-files=no", "--", ":/", &format!(":!{FILE}")];
+    let changed = git(&others).is_none_or(|said| !said.is_empty());
     if changed { format!("{head}+") } else { head }
 }
 
@@ -105,6 +114,7 @@ mod tests {
             at: "2026-01-01T00:00:00Z".into(),
             commit: commit.into(),
             seed: 1,
+            replicas: 1,
             operations,
             faults: 3,
             seconds: 2,

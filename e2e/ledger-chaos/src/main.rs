@@ -24,11 +24,12 @@ enum Command {
         /// Questions in all; a round of its own, with the next seed, for every 50,000.
         #[arg(long, default_value_t = ROUND)]
         operations: u64,
-        #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=512))]
         callers: u16,
-        /// Processes of the service on one database.
-        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
-        replicas: u8,
+        /// Processes of the service on one database; one of an even seed and two of an odd one where none is given,
+        /// since one alone decides from what it remembers, and two rarely can.
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=8))]
+        replicas: Option<u8>,
     },
     /// What has been played so far
     List,
@@ -46,24 +47,30 @@ enum Command {
 async fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Play { seed, operations, callers, replicas } => {
-            let plan = Plan { seed, operations, callers: callers.into(), replicas: replicas.into() };
-            rounds(plan).await
+            rounds(seed, operations, callers.into(), replicas.map(usize::from)).await
         }
         Command::List => {
-            print!("{}", journal::table(&journal::read(&journal::path()?)?));
+            print!("{}", journal::table(&journal::read(&journal::path())?));
             Ok(())
         }
         Command::Serve { database_url, redis_url } => serve(&database_url, &redis_url).await,
     }
 }
 
-async fn rounds(whole: Plan) -> Result<()> {
-    let (journal, program) = (journal::path()?, std::env::current_exe()?);
+/// Both ways of deciding are played as often.
+fn replicas_of(seed: u64) -> usize {
+    if seed.is_multiple_of(2) { 1 } else { 2 }
+}
+
+async fn rounds(first: u64, whole: u64, callers: usize, replicas: Option<usize>) -> Result<()> {
+    let (journal, commit, program) = (journal::path(), journal::commit(), std::env::current_exe()?);
     let mut failed = 0;
-    for (round, seed) in (0..whole.operations.div_ceil(ROUND)).zip(whole.seed..) {
-        let operations = ROUND.min(whole.operations - round * ROUND);
-        let outcome = play(Plan { seed, operations, ..whole }, &program).await?;
-        journal::write(&journal, seed, &outcome)?;
+    for (round, seed) in (0..whole.div_ceil(ROUND)).zip(first..) {
+        let operations = ROUND.min(whole - round * ROUND);
+        let plan =
+            Plan { seed, operations, callers, replicas: replicas.unwrap_or_else(|| replicas_of(seed)) };
+        let outcome = play(plan, &program).await?;
+        journal::write(&journal, &commit, plan, &outcome)?;
         let faults: u64 = outcome.faults.values().sum();
         println!(
             "seed {seed}: {} operations on {} calls, {} with less than the whole, {} edits, {faults} faults in {} s, {} found in Redis; answers {:?}",

@@ -15,7 +15,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -82,7 +82,7 @@ pub async fn play(plan: Plan, program: &Path) -> Result<Outcome> {
         over.send_replace(true);
         anyhow::Ok((faults?, told?))
     };
-    let (played, edits) = tokio::join!(playing, edits::edit(&world, plan.seed, clock, hear));
+    let (played, edits) = tokio::join!(playing, edits::edit(&world, &crew, clock, hear));
     let (faults, told) = played?;
     let history = History { stories: stories(told.into_iter().flatten().collect()), edits };
     all_ended(&world).await?;
@@ -112,7 +112,7 @@ async fn break_things(world: &World, services: &mut [Service], crew: &Crew) -> R
         asked(crew, at).await;
         // Only a killed service uses up its turn, so that each replica is killed as often.
         let turn = if fault == Fault::KillService { turns.next().unwrap_or(0) } else { 0 };
-        let meanwhile = asked(crew, crew.asked.load(Ordering::Relaxed) + AWAY);
+        let meanwhile = asked(crew, crew.asked() + AWAY);
         fault.happen(world, &mut services[turn], meanwhile).await.with_context(|| format!("{fault:?}"))?;
         *happened.entry(fault).or_default() += 1;
     }
@@ -121,7 +121,7 @@ async fn break_things(world: &World, services: &mut [Service], crew: &Crew) -> R
 
 /// Until so many questions have been asked.
 async fn asked(crew: &Crew, many: u64) {
-    while crew.asked.load(Ordering::Relaxed) < many && !crew.over() {
+    while crew.asked() < many && !crew.over() {
         tokio::time::sleep(POLL).await;
     }
 }
