@@ -78,23 +78,28 @@ impl Outcome {
 
     /// Where the work goes from here.
     pub fn next(&self, policy: &Policy) -> Next {
+        self.kind().next(policy)
+    }
+}
+
+impl OutcomeKind {
+    /// Where the work goes from here.
+    pub fn next(self, policy: &Policy) -> Next {
         let by = |rule: OnUndecided| match rule {
             OnUndecided::Escalate => Next::Escalate,
             OnUndecided::Reject => Next::Revise,
         };
         match self {
-            Self::Approved(_) => Next::Proceed,
+            Self::Approved => Next::Proceed,
             Self::ChangesRequested => Next::Revise,
             Self::Tie => by(policy.on_tie),
-            Self::QuorumMissing | Self::RequiredVoterMissing { .. } => by(policy.on_timeout),
-            Self::GuardFailed { .. } => Next::Repair,
-            Self::Vetoed { .. } | Self::VetoUnverified { .. } | Self::GuardMissing { .. } => Next::Escalate,
+            Self::QuorumMissing | Self::RequiredVoterMissing => by(policy.on_timeout),
+            Self::GuardFailed => Next::Repair,
+            Self::Vetoed | Self::VetoUnverified | Self::GuardMissing => Next::Escalate,
             Self::Undecided => Next::Wait,
         }
     }
-}
 
-impl OutcomeKind {
     /// The name as it is serialised.
     pub fn as_str(self) -> &'static str {
         match self {

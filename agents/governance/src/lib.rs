@@ -5,16 +5,19 @@
 
 mod approvals;
 mod builtin;
+mod explain;
 mod glob;
 mod merge;
 mod merged;
 mod selector;
+pub mod simulate;
 
 pub use approvals::{
     Answer, AnswerVerdict, ApprovalState, NeedReason, NeededApproval, RefusedAnswer, RefusedBecause,
     approvals_met, needed_approvals,
 };
 pub use builtin::{BUILT_IN, built_in};
+pub use explain::{Explained, explain};
 pub use glob::{GlobFault, MAX_GLOB_BYTES, check_glob, glob_matches};
 pub use merge::{MergeFault, NamedPolicy, merge};
 pub use merged::{

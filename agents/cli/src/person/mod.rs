@@ -13,6 +13,7 @@ mod escalations;
 mod explain;
 mod logs;
 mod output;
+mod policy;
 mod pure;
 mod record;
 mod sanitize;
@@ -55,6 +56,9 @@ pub(crate) enum PersonCommand {
     /// Export and verify records.
     #[command(subcommand)]
     Record(record::RecordCommand),
+    /// Explain which rules hold for a task; simulate what others would have decided.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Decide ballots under a policy, without a cluster.
     #[command(subcommand)]
     Consensus(pure::ConsensusCommand),
@@ -80,6 +84,7 @@ impl PersonCommand {
             Self::Dlq(command) => dlq::run(command).await,
             Self::Doctor(args) => doctor::run(args).await,
             Self::Record(command) => record::run(command).await,
+            Self::Policy(command) => policy::run(command).await,
             Self::Consensus(command) => pure::consensus(command),
             Self::Sanitize(args) => sanitize::run(args),
         }

@@ -12,6 +12,8 @@ use serde_json::json;
 /// Longest last words of an agent that are kept, in bytes.
 const MAX_SUMMARY_BYTES: usize = 4096;
 const MAX_MESSAGE_BYTES: usize = 1024;
+/// Changed paths that are kept in the record, in bytes of all together.
+const MAX_PATHS_BYTES: usize = 65_536;
 
 impl Work<'_> {
     /// Fetches the source. An inline one is stored by the engine, without a pod.
@@ -100,7 +102,7 @@ impl Work<'_> {
             json!({
                 "attempt": result.attempt, "try": result.r#try, "exitCode": result.agent_exit_code,
                 "tree": produced.as_ref().map(|p| &p.tree), "patch": produced.as_ref().map(|p| &p.patch),
-                "changedPaths": produced.as_ref().map(|p| p.changed), "summary": summary,
+                "changedPaths": produced.as_ref().map(|p| p.changed), "paths": paths(ended), "summary": summary,
                 "transcript": result.transcript, "refused": failure, "start": self.s.start, "usage": self.s.usage,
             }),
         );
@@ -190,6 +192,13 @@ impl Work<'_> {
         self.forget_holds();
         self.s.stage = Stage::Producing;
     }
+}
+
+/// What changed, where that is short enough to be kept whole.
+fn paths(ended: &AttemptEnded) -> Option<&[String]> {
+    let paths = &ended.produced.as_ref()?.as_ref().ok()?.changed_paths;
+    let bytes: usize = paths.iter().map(String::len).sum();
+    (bytes <= MAX_PATHS_BYTES).then_some(paths)
 }
 
 /// The first pause before a failed fetch or delivery is tried again, in seconds; none if that can never help. What a

@@ -94,6 +94,8 @@ fn admitted(task: &Task, admission: &Admission) -> Value {
         "dependsOn": admission.depends_on,
         "models": task.models,
         "policy": task.policy,
+        "namespaceLabels": admission.namespace_labels,
+        "policySources": admission.policy_sources,
     })
 }
 

@@ -96,10 +96,26 @@ pub struct Admission {
     pub team: AgentTeamSpec,
     /// A serialized `golden_governance::MergedPolicy`.
     pub policy: Value,
+    /// The labels of its namespace. Absent in admissions of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_labels: Option<BTreeMap<String, String>>,
+    /// The policies that matched, as they were written: with them the merge can be done again from the record. Absent
+    /// in admissions of earlier versions, and where they are too large for a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_sources: Option<Vec<PolicySource>>,
     /// `role:<role>` for the team's roles, `voter:<role>` for the policy's voters.
     pub models: BTreeMap<String, ModelBinding>,
     /// Tasks that must be Complete first, resolved to uids once.
     pub depends_on: Vec<Dependency>,
+}
+
+/// A GovernancePolicy as it was when a task was admitted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicySource {
+    pub name: String,
+    /// A serialized `golden_crds::GovernancePolicySpec`.
+    pub spec: Value,
 }
 
 /// The model of a role, resolved to where it is.

@@ -10,7 +10,7 @@ mod view;
 
 pub use facts::{
     Admission, AttemptNotSaved, AttemptResult, AttemptSaved, Dependency, DesiredKind, DesiredPod, Fact,
-    GuardOutcome, JobResult, ModelBinding, NewFact, PersonDecision, PodOutcome, PodPhase,
+    GuardOutcome, JobResult, ModelBinding, NewFact, PersonDecision, PodOutcome, PodPhase, PolicySource,
 };
 pub use ledger::{
     Bound, LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS, OpAnswer,

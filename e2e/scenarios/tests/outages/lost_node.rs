@@ -2,7 +2,7 @@
 //! for the control plane the node is gone, and its pods are given up after what they tolerate. The containers go on
 //! for a while, as they do on a node that lost its network. The task's next pod waits until the node is back.
 
-use crate::support::tools;
+use crate::under_test::tools;
 use golden_scenarios::faults::{delete, drill, inline, running_pod, wait_condition, wait_event};
 use golden_scenarios::stories::{self, NAMESPACE};
 use golden_scenarios::tools::wait_for;

@@ -2,5 +2,5 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expected by failing")]
 
 mod lost_node;
-#[path = "../scenarios/support.rs"]
-mod support;
+#[path = "../scenarios/under_test.rs"]
+mod under_test;

@@ -13,3 +13,4 @@ mod s6_weaker_isolation;
 mod s7_agents;
 mod s7_pauses;
 mod support;
+mod under_test;

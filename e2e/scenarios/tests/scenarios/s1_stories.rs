@@ -58,6 +58,33 @@ fn the_dissent_is_kept_with_verified_evidence_and_its_impact() {
 }
 
 #[test]
+fn the_rules_are_explained_and_simulated_from_the_records() {
+    let tools = tools();
+    let told = |args: &[&str]| -> Value {
+        let text =
+            tools.golden(&[args, &["-n", stories::NAMESPACE, "-o", "json"]].concat()).expect("an answer");
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let explained = told(&["policy", "explain", "fix-slugify"]);
+    let voters = explained["parts"].as_array().expect("parts").iter().find(|p| p["part"] == "review.voters");
+    assert_eq!(voters.expect("voters")["from"][0], "code-changes", "{explained:#}");
+    // The policies as they are: everything would have gone as it did.
+    let text =
+        std::fs::read_to_string(install::root().join("examples/platform/policies.yaml")).expect("a file");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), tools.with_images(&text)).expect("written");
+    let simulated = told(&["policy", "simulate", "--policy", &file.path().to_string_lossy()]);
+    let simulated = simulated.as_array().expect("tasks");
+    for name in stories::TASKS {
+        let task = simulated.iter().find(|t| t["name"] == name).expect("each task is simulated");
+        assert_eq!(task["reach"], "Same", "{task:#}");
+        for part in ["decision", "waits", "costMicroUSD"] {
+            assert_eq!(task[part]["before"], task[part]["after"], "{task:#}");
+        }
+    }
+}
+
+#[test]
 fn every_call_is_settled_and_the_models_own_tally_agrees() {
     let tools = tools();
     let mut calls = 0;

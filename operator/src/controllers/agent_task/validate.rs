@@ -9,14 +9,18 @@ use golden_crds::agent_task::DesiredState;
 use golden_crds::conditions::agent_task as reason;
 use golden_crds::conditions::{READY, find};
 use golden_crds::governance_policy::ForecastRules;
-use golden_crds::{AgentTeam, Budget};
+use golden_crds::{AgentTeam, Budget, GovernancePolicy};
 use golden_governance::{BUILT_IN, MergeFault, MergedPolicy, NamedPolicy, Part, merge};
 use golden_ledger::forecast::{Forecast, Work};
 use golden_platform::ledger_accounts::TaskAccount;
-use golden_platform::wire::{Admission, Dependency, ModelBinding};
+use golden_platform::wire::{Admission, Dependency, ModelBinding, PolicySource};
 use kube::ResourceExt;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use uuid::Uuid;
+
+/// Policies that go into a record, in bytes of all together: a quarter of what an entry takes.
+const MAX_SOURCES_BYTES: usize = 262_144;
 
 /// The role that produces.
 pub(crate) const PRODUCER: &str = "developer";
@@ -90,6 +94,8 @@ pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
             policy: serde_json::to_value(&policy).map_err(|e| {
                 fault(reason::INTERNAL_ERROR, format!("the merged policy cannot be written: {e}"))
             })?,
+            namespace_labels: Some(inputs.namespace_labels.clone()),
+            policy_sources: policy_sources(inputs, &policy),
             models,
             depends_on,
         },
@@ -129,6 +135,17 @@ fn policy(inputs: &Inputs) -> Result<MergedPolicy, Fault> {
         policy_ready(inputs, name)?;
     }
     Ok(merged)
+}
+
+/// The policies that the merge is made of, as far as a record takes them.
+fn policy_sources(inputs: &Inputs, merged: &MergedPolicy) -> Option<Vec<PolicySource>> {
+    let matching = inputs.policies.iter().filter(|p| merged.policies.contains(&p.name_any()));
+    let source = |p: &Arc<GovernancePolicy>| {
+        serde_json::to_value(&p.spec).ok().map(|spec| PolicySource { name: p.name_any(), spec })
+    };
+    let sources: Vec<PolicySource> = matching.map(source).collect::<Option<_>>()?;
+    let bytes: usize = sources.iter().map(|source| source.spec.to_string().len()).sum();
+    (bytes <= MAX_SOURCES_BYTES).then_some(sources)
 }
 
 fn merge_reason(fault: &MergeFault) -> &'static str {

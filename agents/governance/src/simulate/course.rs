@@ -1,0 +1,218 @@
+//! What a record says of a task's course, as far as decisions rest on it.
+
+use super::ChangedPolicy;
+use crate::merged::MergedPolicy;
+use golden_consensus::{Ballot, GuardVerdict, OutcomeKind};
+use golden_record::{Entry, Export};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Why a record cannot be decided again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordFault {
+    #[error("the record does not begin with an admission; it is of another version")]
+    NoAdmission,
+    #[error("entry {seq} ({kind}) cannot be read: {why}; the record is of another version")]
+    Entry { seq: u64, kind: String, why: String },
+}
+
+/// A task from its admission on.
+#[derive(Debug)]
+pub(super) struct Course {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) labels: BTreeMap<String, String>,
+    /// Not in older records.
+    pub(super) namespace_labels: Option<BTreeMap<String, String>>,
+    pub(super) merged: MergedPolicy,
+    /// The policies it was merged from; not in older records.
+    pub(super) sources: Option<Vec<ChangedPolicy>>,
+    pub(super) attempts: Vec<Attempt>,
+    /// Micro-USD, at the last entry that says so.
+    pub(super) cost: i64,
+    /// Why the task ended, if an approval was denied.
+    denied: bool,
+}
+
+/// One attempt: what was produced and how it was judged.
+#[derive(Debug, Default)]
+pub(super) struct Attempt {
+    pub(super) number: u32,
+    /// Why it was refused before it was judged.
+    pub(super) refused: Option<String>,
+    /// What changed; not in older records, nor where it is too much.
+    pub(super) paths: Option<Vec<String>>,
+    pub(super) guards: BTreeMap<String, GuardVerdict>,
+    /// The last round.
+    pub(super) review: Option<Review>,
+    pub(super) escalations: u32,
+    pub(super) ending: Ending,
+    guards_cost: i64,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Ending {
+    #[default]
+    Open,
+    Rejected,
+    Accepted {
+        asked: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Review {
+    pub(super) kind: OutcomeKind,
+    pub(super) digest: String,
+    pub(super) ballots: Vec<Ballot>,
+    /// Seconds from the request to the decision.
+    pub(super) took: Option<i64>,
+    cost: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Admitted {
+    namespace: String,
+    name: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    namespace_labels: Option<BTreeMap<String, String>>,
+    policy: MergedPolicy,
+    #[serde(default)]
+    policy_sources: Option<Vec<ChangedPolicy>>,
+}
+
+#[derive(Deserialize)]
+struct Cast {
+    ballot: Ballot,
+}
+
+#[derive(Deserialize)]
+struct Reviewed {
+    decision: OutcomeKind,
+    digest: String,
+    #[serde(default)]
+    ballots: Vec<Cast>,
+}
+
+impl Attempt {
+    /// What had been spent when the attempt was judged for the last time.
+    pub(super) fn judged_at_cost(&self) -> i64 {
+        self.review.as_ref().map_or(self.guards_cost, |review| review.cost)
+    }
+}
+
+impl Course {
+    pub(super) fn read(export: &Export) -> Result<Self, RecordFault> {
+        let first = export.entries.first().filter(|entry| entry.kind == "Admitted");
+        let first = first.ok_or(RecordFault::NoAdmission)?;
+        let admitted: Admitted = read(first, &first.body)?;
+        let mut course = Self {
+            namespace: admitted.namespace,
+            name: admitted.name,
+            labels: admitted.labels,
+            namespace_labels: admitted.namespace_labels,
+            merged: admitted.policy,
+            sources: admitted.policy_sources,
+            attempts: vec![],
+            cost: 0,
+            denied: false,
+        };
+        let mut asked_at = None;
+        for entry in &export.entries {
+            course.take(entry, &mut asked_at)?;
+        }
+        Ok(course)
+    }
+
+    fn take(&mut self, entry: &Entry, asked_at: &mut Option<jiff::Timestamp>) -> Result<(), RecordFault> {
+        let body = &entry.body;
+        if let Some(cost) = body.pointer("/usage/costMicroUSD").and_then(Value::as_i64) {
+            self.cost = cost;
+        }
+        let cost = self.cost;
+        match entry.kind.as_str() {
+            "Produced" => {
+                let attempt = self.attempt(body);
+                attempt.refused = text(body.pointer("/refused/reason"));
+                attempt.paths = read(entry, &body["paths"])?;
+                attempt.guards_cost = cost;
+            }
+            "GuardJudged" => {
+                let verdict = read(entry, &body["verdict"])?;
+                let name = text(body.get("guard")).unwrap_or_default();
+                self.attempt(body).guards.insert(name, verdict);
+            }
+            "ReviewRequested" => *asked_at = entry.at.parse().ok(),
+            "Reviewed" => {
+                let reviewed: Reviewed = read(entry, body)?;
+                let ended: Option<jiff::Timestamp> = entry.at.parse().ok();
+                let took = asked_at.zip(ended).map(|(from, to)| to.duration_since(from).as_secs());
+                self.attempt(body).review = Some(Review {
+                    kind: reviewed.decision,
+                    digest: reviewed.digest,
+                    ballots: reviewed.ballots.into_iter().map(|cast| cast.ballot).collect(),
+                    took,
+                    cost,
+                });
+            }
+            "EscalationRaised" => {
+                if let Some(attempt) = self.attempts.last_mut() {
+                    attempt.escalations += 1;
+                }
+            }
+            "AttemptRejected" => self.attempt(body).ending = Ending::Rejected,
+            "Approved" => {
+                let asked = body["needed"].as_array().is_some_and(|needed| !needed.is_empty());
+                self.attempt(body).ending = Ending::Accepted { asked };
+            }
+            "Ended" => self.denied = body["reason"] == "ApprovalDenied",
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The attempt an entry is about.
+    fn attempt(&mut self, body: &Value) -> &mut Attempt {
+        let number = body["attempt"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
+        let at = self.attempts.iter().position(|attempt| attempt.number == number).unwrap_or_else(|| {
+            self.attempts.push(Attempt { number, ..Attempt::default() });
+            self.attempts.len() - 1
+        });
+        &mut self.attempts[at]
+    }
+
+    /// The last judgement.
+    pub(super) fn decision(&self) -> String {
+        let Some(last) = self.attempts.last() else { return OutcomeKind::Undecided.as_str().to_owned() };
+        if let Some(refused) = &last.refused {
+            return refused.clone();
+        }
+        if last.guards.values().any(|verdict| *verdict == GuardVerdict::Failed) {
+            return OutcomeKind::GuardFailed.as_str().to_owned();
+        }
+        last.review.as_ref().map_or(OutcomeKind::Undecided, |review| review.kind).as_str().to_owned()
+    }
+
+    /// Questions to people.
+    pub(super) fn waits(&self) -> u32 {
+        let asked = self.attempts.iter().any(|a| a.ending == Ending::Accepted { asked: true });
+        self.attempts.iter().map(|a| a.escalations).sum::<u32>() + u32::from(asked || self.denied)
+    }
+}
+
+fn read<T: DeserializeOwned>(entry: &Entry, value: &Value) -> Result<T, RecordFault> {
+    T::deserialize(value).map_err(|why| RecordFault::Entry {
+        seq: entry.seq,
+        kind: entry.kind.clone(),
+        why: why.to_string(),
+    })
+}
+
+fn text(value: Option<&Value>) -> Option<String> {
+    value.and_then(Value::as_str).map(str::to_owned)
+}

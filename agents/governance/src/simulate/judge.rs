@@ -1,0 +1,198 @@
+//! One recorded attempt, judged by some rules from the facts and ballots there are.
+
+use super::course::{Attempt, Review};
+use crate::merged::{MergedGuard, MergedPolicy};
+use golden_consensus::{
+    Ballot, Evidence, GuardFact, GuardVerdict, Next, OutcomeKind, Policy, Severity, Verdict, decide,
+    policy_from_value,
+};
+use golden_crds::governance_policy::ReviewRules;
+use std::collections::BTreeSet;
+
+/// Absent ballots whose every value is tried, so many at most: five values each make 3125 decisions.
+const MOST_ABSENT: usize = 5;
+
+/// How rules judge an attempt.
+#[derive(Debug)]
+pub(super) enum Judged {
+    As(Judgement),
+    /// It was refused before it was judged: rules have no say.
+    Not,
+    /// What is missing.
+    Unknown(String),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Judgement {
+    /// `Undecided` where the guards let it pass and nobody has reviewed it.
+    pub(super) kind: OutcomeKind,
+    pub(super) next: Next,
+    /// Who objects, or may: guards that failed or did not run, or voters that rejected. The next attempt is told.
+    pub(super) objections: BTreeSet<String>,
+    pub(super) reason: String,
+}
+
+impl Judgement {
+    /// Whether the task goes on from both alike: to people with the same question, or back with the same reasons.
+    pub(super) fn leads_where(&self, other: &Self) -> bool {
+        self.next == other.next
+            && match self.next {
+                Next::Proceed | Next::Wait => true,
+                Next::Escalate => self.kind == other.kind,
+                Next::Revise | Next::Repair => self.objections == other.objections,
+            }
+    }
+}
+
+/// Judges by `rules` what was done under `recorded`.
+pub(super) fn judge(attempt: &Attempt, recorded: &MergedPolicy, rules: &MergedPolicy) -> Judged {
+    if attempt.refused.is_some() {
+        return Judged::Not;
+    }
+    let (mut failed, mut unknown) = (vec![], vec![]);
+    for guard in &rules.guards {
+        match verdict(attempt, recorded, rules, guard) {
+            Some(GuardVerdict::Passed) => {}
+            Some(GuardVerdict::Failed) => failed.push(guard.spec.name.clone()),
+            None => unknown.push(guard.spec.name.clone()),
+        }
+    }
+    match (failed.is_empty(), unknown.is_empty(), &attempt.review) {
+        // Evidence beats votes: whatever else is missing, this is certain.
+        (false, ..) => {
+            let reason = format!("guard {} failed", failed.join(", "));
+            let objections = failed.into_iter().chain(unknown).collect();
+            Judged::As(Judgement { kind: OutcomeKind::GuardFailed, next: Next::Repair, objections, reason })
+        }
+        (true, false, _) => Judged::Unknown(format!("guard {} did not run so", unknown.join(", "))),
+        (true, true, Some(review)) => reviewed(review, recorded, rules),
+        (true, true, None) => Judged::As(Judgement {
+            kind: OutcomeKind::Undecided,
+            next: Next::Wait,
+            objections: BTreeSet::new(),
+            reason: "its guards let it pass".into(),
+        }),
+    }
+}
+
+/// The fact about a guard, if it ran as the rules say.
+fn verdict(
+    attempt: &Attempt,
+    recorded: &MergedPolicy,
+    rules: &MergedPolicy,
+    guard: &MergedGuard,
+) -> Option<GuardVerdict> {
+    let ran = recorded.guards.iter().find(|ran| ran.spec == guard.spec)?;
+    let timeout = |policy: &MergedPolicy| policy.timeout_seconds(guard.spec.timeout_seconds);
+    let memory = |policy: &MergedPolicy| policy.sandbox.max_memory_bytes.as_ref().map(|part| part.value);
+    let isolation = |policy: &MergedPolicy| policy.sandbox.runtime_class_name.value.clone();
+    let alike = timeout(recorded) == timeout(rules)
+        && memory(recorded) == memory(rules)
+        && isolation(recorded) == isolation(rules);
+    if alike { attempt.guards.get(&ran.spec.name).copied() } else { None }
+}
+
+fn reviewed(review: &Review, recorded: &MergedPolicy, rules: &MergedPolicy) -> Judged {
+    let (before, now) = (&recorded.review.value, &rules.review.value);
+    if let Some(took) = review.took.filter(|took| *took > now.timeout_seconds) {
+        return Judged::Unknown(format!(
+            "its review took {took} seconds, and would have ended after {}",
+            now.timeout_seconds
+        ));
+    }
+    let policy = match policy(rules) {
+        Ok(policy) => policy,
+        Err(why) => return Judged::Unknown(why),
+    };
+    let (ballots, absent) = usable(review, before, now);
+    let facts: Vec<GuardFact> = policy.required_guards.iter().map(|name| passed(name)).collect();
+    match settled(&policy, ballots, &absent, &facts, &review.digest) {
+        Some(judgement) => Judged::As(judgement),
+        None => Judged::Unknown(format!("it depends on ballots by {}, which nobody gave", absent.join(", "))),
+    }
+}
+
+fn policy(rules: &MergedPolicy) -> Result<Policy, String> {
+    let value = serde_json::to_value(&rules.review.value).map_err(|e| e.to_string())?;
+    let mut policy = policy_from_value(&value).map_err(|e| e.to_string())?;
+    policy.required_guards = rules.required_guards().map(str::to_owned).collect();
+    Ok(policy)
+}
+
+/// Guards are judged before; what comes here has passed them.
+fn passed(name: &str) -> GuardFact {
+    GuardFact { guard: name.to_owned(), verdict: GuardVerdict::Passed, required: true, digest: None }
+}
+
+/// The ballots of voters that both rules ask alike, and the roles whose ballot is missing.
+fn usable(review: &Review, before: &ReviewRules, now: &ReviewRules) -> (Vec<Ballot>, Vec<String>) {
+    let (mut ballots, mut absent) = (vec![], vec![]);
+    for voter in &now.voters {
+        let alike = before.voters.iter().any(|b| b.role == voter.role && b.model_ref == voter.model_ref);
+        let mut own = review.ballots.iter().filter(|b| alike && b.role == voter.role).cloned().peekable();
+        // Who was asked and did not answer in time would not have answered now either, unless there is more time.
+        let silent = alike && now.timeout_seconds <= before.timeout_seconds;
+        if own.peek().is_none() && !silent {
+            absent.push(voter.role.clone());
+        }
+        ballots.extend(own);
+    }
+    (ballots, absent)
+}
+
+/// What it comes to, if that is the same whatever the absent say, or if they say nothing.
+fn settled(
+    policy: &Policy,
+    mut ballots: Vec<Ballot>,
+    absent: &[String],
+    facts: &[GuardFact],
+    digest: &str,
+) -> Option<Judgement> {
+    let Some((role, rest)) = absent.split_first() else {
+        return Some(decided(policy, &ballots, facts, digest));
+    };
+    if absent.len() > MOST_ABSENT {
+        return None;
+    }
+    let silent = settled(policy, ballots.clone(), rest, facts, digest)?;
+    let ways = [
+        (Verdict::Approve, false),
+        (Verdict::Abstain, false),
+        (Verdict::Reject, false),
+        (Verdict::Reject, true),
+    ];
+    for (verdict, verified) in ways {
+        ballots.push(imagined(role, verdict, verified, digest));
+        let told = settled(policy, ballots.clone(), rest, facts, digest)?;
+        ballots.pop();
+        // Who would have rejected is not known either way; where it leads is.
+        if told.kind != silent.kind {
+            return None;
+        }
+    }
+    Some(silent)
+}
+
+fn imagined(role: &str, verdict: Verdict, verified: bool, digest: &str) -> Ballot {
+    Ballot {
+        voter: role.to_owned(),
+        role: role.to_owned(),
+        model: String::new(),
+        verdict,
+        severity: Severity::default(),
+        confidence: 0,
+        evidence: vec![Evidence { verified, ..Evidence::default() }],
+        rationale: String::new(),
+        digest: digest.to_owned(),
+    }
+}
+
+fn decided(policy: &Policy, ballots: &[Ballot], facts: &[GuardFact], digest: &str) -> Judgement {
+    let decision = decide(policy, ballots, facts, digest, true);
+    Judgement {
+        kind: decision.outcome.kind(),
+        next: decision.next,
+        objections: decision.dissent.iter().map(|ballot| ballot.voter.clone()).collect(),
+        reason: decision.reason,
+    }
+}

@@ -1,0 +1,220 @@
+//! Records of real runs (`records/`), and changes of them, under changed policies. In `fix-slugify` the first attempt
+//! failed its guard; the second passed it and was approved by 5 against 1 (the architect's). In `adr-queue` two voters of
+//! four rejected, and a person accepted.
+
+use super::support::spec;
+use crate::simulate::{ChangedPolicy, Reach, RecordFault, Simulation, simulate};
+use golden_record::{Export, verify_export};
+use serde_json::{Value, json};
+
+fn slugify() -> Export {
+    verify_export(include_str!("records/fix-slugify.jsonl")).unwrap()
+}
+
+fn adr() -> Export {
+    verify_export(include_str!("records/adr-queue.jsonl")).unwrap()
+}
+
+/// The policy of `fix-slugify` as it was.
+fn code_changes() -> Value {
+    json!({
+        "taskSelector": {"matchLabels": {"change": "code"}},
+        "review": {
+            "voters": [
+                {"role": "security", "weight": 2, "veto": true}, {"role": "reviewer", "weight": 2},
+                {"role": "architect"}, {"role": "tester"},
+            ],
+            "quorumPercent": 60, "approvePercent": 60, "timeoutSeconds": 120,
+        },
+        "guards": {"required": [unit_tests()]},
+        "sandbox": {"maxTimeoutSeconds": 300},
+    })
+}
+
+fn unit_tests() -> Value {
+    json!({
+        "name": "unit-tests", "image": "golden.local/golden-python:dev", "timeoutSeconds": 120,
+        "command": ["python3", "-m", "pytest", "-q", "-p", "no:cacheprovider"], "restorePaths": ["tests/**"],
+    })
+}
+
+fn under(export: &Export, name: &str, policy: &Value) -> Simulation {
+    let changed = [ChangedPolicy { name: name.into(), spec: spec(policy.clone()) }];
+    simulate(export, &changed).unwrap()
+}
+
+/// `fix-slugify` with one part of its policy changed.
+fn with(pointer: &str, value: Value) -> Simulation {
+    let mut policy = code_changes();
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    policy.pointer_mut(parent).unwrap()[key] = value;
+    under(&slugify(), "code-changes", &policy)
+}
+
+fn voters(more: Value) -> Value {
+    let mut voters = code_changes()["review"]["voters"].clone();
+    voters.as_array_mut().unwrap().push(more);
+    voters
+}
+
+/// Decision, waits and cost afterwards.
+fn after(s: &Simulation) -> (&str, Option<u32>, Option<i64>) {
+    (&s.decision.after, s.waits.after, s.cost.after)
+}
+
+/// The body of the first entry of a kind, to be changed: a record that is not verified again.
+fn body<'a>(export: &'a mut Export, kind: &str) -> &'a mut Value {
+    &mut export.entries.iter_mut().find(|entry| entry.kind == kind).unwrap().body
+}
+
+#[test]
+fn an_unchanged_policy_changes_nothing() {
+    let s = under(&slugify(), "code-changes", &code_changes());
+    assert_eq!((s.namespace.as_str(), s.name.as_str()), ("checkout", "fix-slugify"));
+    assert_eq!(
+        (s.decision.before.as_str(), s.waits.before, s.cost.before),
+        ("Approved", Some(0), Some(13_106))
+    );
+    assert_eq!(after(&s), ("Approved", Some(0), Some(13_106)));
+    assert_eq!((s.reach, &s.policies.before), (Reach::Same, &s.policies.after));
+    let s = under(&adr(), "unrelated", &json!({"taskSelector": {"matchLabels": {"no": "task"}}}));
+    assert_eq!((s.reach, after(&s).1), (Reach::Same, Some(1)), "it concerns the task neither now nor then");
+    let s = under(&adr(), "for-all", &json!({"protectedPaths": ["x"]}));
+    assert_eq!(s.reach, Reach::Unknown, "its own policy is not in the record");
+    assert!(s.because.contains("policy documents; put it into the file"), "{}", s.because);
+}
+
+#[test]
+fn a_stricter_share_sends_back_what_was_approved_and_claims_no_more() {
+    let s = with("/review/approvePercent", json!(90));
+    assert_eq!(s.decision.before, "Approved");
+    assert_eq!(after(&s), ("ChangesRequested", Some(0), Some(13_106)));
+    assert_eq!(s.reach, Reach::Diverges);
+    assert!(s.because.starts_with("attempt 2: ChangesRequested instead of Approved"), "{}", s.because);
+}
+
+#[test]
+fn a_tie_rule_or_a_weight_decides_what_a_person_decided() {
+    let rules = |changed: Value| {
+        let mut review = json!({"voters": [{"role": "security"}, {"role": "reviewer"}, {"role": "architect"},
+                                           {"role": "tester"}], "timeoutSeconds": 120});
+        review.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+        under(&adr(), "documents", &json!({"review": review}))
+    };
+    let s = rules(json!({}));
+    assert_eq!((after(&s), s.waits.before, s.reach), (("Tie", Some(1), s.cost.before), Some(1), Reach::Same));
+    let s = rules(json!({"onTie": "Reject"}));
+    assert_eq!((after(&s).0, after(&s).1, s.reach), ("Tie", Some(0), Reach::Diverges), "{}", s.because);
+    let heavy = json!([{"role": "security", "weight": 2}, {"role": "reviewer"}, {"role": "architect"}, {"role": "tester"}]);
+    let s = rules(json!({"voters": heavy}));
+    assert_eq!((after(&s).0, after(&s).1, s.reach), ("Approved", Some(0), Reach::Accepted), "{}", s.because);
+}
+
+#[test]
+fn a_guard_that_did_not_run_is_unknown_where_it_decides() {
+    let lint = json!({"name": "lint", "image": "i", "command": ["lint"]});
+    // The first attempt failed another guard, whatever this one would have said; what its agent is told differs.
+    let s = with("/guards/required", json!([unit_tests(), lint]));
+    assert_eq!((after(&s).0, s.reach), ("GuardFailed", Reach::Diverges), "{}", s.because);
+    let s = under(&adr(), "documents", &json!({"guards": {"required": [lint]}}));
+    assert_eq!((after(&s), s.reach), (("Unknown", None, None), Reach::Unknown));
+    assert_eq!(s.because, "attempt 1: guard lint did not run so");
+    let s = with("/guards/required", json!([]));
+    assert_eq!(s.because, "attempt 1: its guards would let it pass, and nobody has reviewed it");
+    // Another ceiling or isolation is another run.
+    for sandbox in
+        [json!({"maxTimeoutSeconds": 60}), json!({"maxTimeoutSeconds": 300, "runtimeClassName": "runc"})]
+    {
+        let s = with("/sandbox", sandbox);
+        assert_eq!((after(&s).0, s.reach), ("Unknown", Reach::Unknown), "{}", s.because);
+    }
+    // A ceiling that changes nothing for this guard is none.
+    assert_eq!(with("/sandbox", json!({"maxTimeoutSeconds": 200})).reach, Reach::Same);
+}
+
+#[test]
+fn a_voter_nobody_asked_matters_only_where_it_could_decide() {
+    let s = with("/review/voters", voters(json!({"role": "legal"})));
+    assert_eq!(after(&s), ("Approved", Some(0), None), "5 against at most 2: {}", s.because);
+    assert_eq!(s.reach, Reach::Same);
+    let s = with("/review/voters", voters(json!({"role": "legal", "veto": true})));
+    assert_eq!(after(&s), ("Unknown", None, None));
+    assert_eq!(s.because, "attempt 2: it depends on ballots by legal, which nobody gave");
+    // The same role with another model is another voter.
+    let other = json!([
+        {"role": "security", "weight": 2, "veto": true, "modelRef": {"provider": "p", "model": "other"}},
+        {"role": "reviewer", "weight": 2}, {"role": "architect"}, {"role": "tester"},
+    ]);
+    assert!(with("/review/voters", other).because.contains("ballots by security"));
+    // One voter fewer: the architect's rejection goes, and so does what it cost.
+    let fewer = json!([{"role": "security", "weight": 2, "veto": true}, {"role": "reviewer", "weight": 2}, {"role": "tester"}]);
+    assert_eq!(after(&with("/review/voters", fewer)), ("Approved", Some(0), None));
+}
+
+#[test]
+fn time_that_is_shorter_than_the_review_took_is_unknown() {
+    let mut export = slugify();
+    let at = "2026-11-30T17:00:00Z".to_owned();
+    export.entries.iter_mut().filter(|e| e.kind == "Reviewed").for_each(|e| e.at.clone_from(&at));
+    let s = under(&export, "code-changes", &code_changes());
+    assert!(s.because.contains("seconds, and would have ended after 120"), "{}", s.because);
+    assert_eq!(with("/review/timeoutSeconds", json!(60)).reach, Reach::Same);
+}
+
+#[test]
+fn approvals_are_counted_where_the_record_says_what_changed() {
+    let s = with("/approvals", json!([{"when": "Always"}]));
+    assert_eq!(after(&s), ("Approved", Some(1), Some(13_106)));
+    let s = with("/protectedPaths", json!(["shop/**"]));
+    assert_eq!((after(&s), s.reach), (("Approved", None, None), Reach::Unknown), "{}", s.because);
+    let mut export = slugify();
+    for entry in export.entries.iter_mut().filter(|e| e.kind == "Produced") {
+        entry.body["paths"] = json!(["shop/slug.py"]);
+    }
+    let mut policy = code_changes();
+    policy["protectedPaths"] = json!(["shop/**"]);
+    assert_eq!(after(&under(&export, "code-changes", &policy)), ("Approved", Some(1), Some(13_106)));
+    policy["protectedPaths"] = json!(["deploy/**"]);
+    assert_eq!(after(&under(&export, "code-changes", &policy)), ("Approved", Some(0), Some(13_106)));
+}
+
+#[test]
+fn other_policies_of_the_record_stay_and_a_contradiction_is_said() {
+    let mut export = slugify();
+    let admitted = body(&mut export, "Admitted");
+    admitted["policySources"] = json!([{"name": "code-changes", "spec": code_changes()}]);
+    admitted["namespaceLabels"] = json!({"env": "prod"});
+    let house = json!({"namespaceSelector": {"matchLabels": {"env": "prod"}}, "priority": 5,
+        "review": {"voters": [{"role": "architect"}], "timeoutSeconds": 120}});
+    let s = under(&export, "house", &house);
+    assert_eq!(s.policies.after, ["house", "code-changes"]);
+    assert_eq!((after(&s).0, s.reach), ("ChangesRequested", Reach::Diverges), "only the architect votes");
+    let mut tie = house.clone();
+    tie["priority"] = json!(0);
+    let s = under(&export, "house", &tie);
+    assert_eq!((after(&s).0, s.reach), ("NotAdmitted", Reach::NotAdmitted));
+    assert!(s.because.contains("both carry a review at priority 0"), "{}", s.because);
+    // An older record does not say which namespaces a label selects.
+    let s = under(&slugify(), "house", &house);
+    assert!(s.because.contains("the text of policy code-changes"), "{}", s.because);
+    let mut own = code_changes();
+    own["namespaceSelector"] = json!({"matchLabels": {"env": "prod"}});
+    let s = under(&slugify(), "code-changes", &own);
+    assert!(s.because.contains("selects namespaces by env"), "{}", s.because);
+}
+
+#[test]
+fn a_record_whose_decision_does_not_follow_from_it_is_not_built_upon() {
+    let mut export = slugify();
+    body(&mut export, "Reviewed")["ballots"][2]["ballot"]["verdict"] = json!("Reject");
+    let s = under(&export, "code-changes", &code_changes());
+    assert_eq!(after(&s).0, "Unknown");
+    assert!(s.because.contains("the record says Approved"), "{}", s.because);
+    body(&mut export, "Reviewed")["ballots"] = json!(3);
+    assert!(matches!(
+        simulate(&export, &[ChangedPolicy { name: "code-changes".into(), spec: spec(code_changes()) }]),
+        Err(RecordFault::Entry { kind, .. }) if kind == "Reviewed"
+    ));
+    export.entries.remove(0);
+    assert_eq!(simulate(&export, &[]), Err(RecordFault::NoAdmission));
+}
