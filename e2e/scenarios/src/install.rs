@@ -88,7 +88,26 @@ pub fn charts(tools: &Tools, images: &Images, more: &[&str]) -> Result<()> {
     for set in sets.iter().map(String::as_str).chain(more.iter().copied()) {
         args.extend(["--set-string", set]);
     }
-    tools.helm(&args).map(drop)
+    tools.helm(&args).map(drop).map_err(|error| match waiting(tools) {
+        Ok(why) if !why.is_empty() => error.context(format!("Golden's pods do not start:\n{}", why.join("\n"))),
+        _ => error,
+    })
+}
+
+/// Why containers in Golden's namespace wait, as the node says it: Helm only says that they do.
+fn waiting(tools: &Tools) -> Result<Vec<String>> {
+    let pods = tools.get(&["-n", NAMESPACE, "pods"])?;
+    let mut reasons = vec![];
+    for pod in pods["items"].as_array().into_iter().flatten() {
+        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+        for container in pod["status"]["containerStatuses"].as_array().into_iter().flatten() {
+            let state = &container["state"]["waiting"];
+            if let (Some(reason), Some(message)) = (state["reason"].as_str(), state["message"].as_str()) {
+                reasons.push(format!("  {name}: {reason}: {message}"));
+            }
+        }
+    }
+    Ok(reasons)
 }
 
 /// The git server with its repository, and the recorded model.

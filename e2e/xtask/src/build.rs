@@ -88,7 +88,7 @@ pub(crate) fn save(images: &[Image], folder: &Path) -> Result<()> {
         let file =
             std::fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         image.write_archive(std::io::BufWriter::new(file))?;
-        println!("{reference}   {}", path.display());
+        println!("{reference}   {}   {}", image.dev_reference(), path.display());
     }
     Ok(())
 }
