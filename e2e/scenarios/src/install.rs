@@ -89,7 +89,9 @@ pub fn charts(tools: &Tools, images: &Images, more: &[&str]) -> Result<()> {
         args.extend(["--set-string", set]);
     }
     tools.helm(&args).map(drop).map_err(|error| match waiting(tools) {
-        Ok(why) if !why.is_empty() => error.context(format!("Golden's pods do not start:\n{}", why.join("\n"))),
+        Ok(why) if !why.is_empty() => {
+            error.context(format!("Golden's pods do not start:\n{}", why.join("\n")))
+        }
         _ => error,
     })
 }

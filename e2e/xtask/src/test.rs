@@ -4,7 +4,7 @@ use crate::binaries;
 use crate::cargo::cargo;
 use crate::lane::{self, Outcome};
 use anyhow::{Result, bail};
-use golden_cluster::{services, tools};
+use golden_cluster::{images, services, tools};
 use std::time::Instant;
 
 /// How much is run.
@@ -44,6 +44,7 @@ fn prepare() -> Result<()> {
     for tool in ["kubernetes", "etcd", "nats", "helm"] {
         tools::ensure(tool)?;
     }
+    images::fetch_agents()?;
     services::install()
 }
 

@@ -8,7 +8,7 @@ use golden_platform::telemetry::Metrics;
 use golden_platform::wire::{
     LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS, OpAnswer, OpRequest,
 };
-use uuid::Uuid;
+use std::path::Path;
 
 use crate::support::{World, granted, request, settlement};
 
@@ -28,7 +28,7 @@ async fn serve(world: &World) -> (String, CancellationToken) {
 }
 
 fn as_caller(base: &str, token: &str) -> ServiceClient {
-    let file = std::env::temp_dir().join(format!("golden-ledger-{}-{}", std::process::id(), Uuid::new_v4()));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("caller-{token}"));
     std::fs::write(&file, token).unwrap();
     ServiceClient::new(client().unwrap(), base, TokenFile::new(file))
 }

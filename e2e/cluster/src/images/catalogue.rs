@@ -5,7 +5,7 @@
 //! the git server) and `workspace` (what agents and sandboxes work with).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -129,6 +129,21 @@ pub fn agents() -> Result<Vec<Image>> {
     let base = python()?;
     let agent = |package| Ok(npm::image(&base, package)?.starting(shell()));
     [&CLAUDE_CODE, &CODEX].into_iter().map(agent).collect()
+}
+
+/// Fetches what those agents are made of, unless it is there: about 400 MB.
+pub fn fetch_agents() -> Result<()> {
+    [&CLAUDE_CODE, &CODEX].into_iter().try_for_each(|package| npm::fetched(package).map(drop))
+}
+
+/// Claude Code's program, below `root`, for running it on this machine.
+pub fn unpack_claude_code(root: &Path) -> Result<PathBuf> {
+    npm::unpack(&CLAUDE_CODE, root)
+}
+
+/// Codex' program, below `root`, for running it on this machine.
+pub fn unpack_codex(root: &Path) -> Result<PathBuf> {
+    npm::unpack(&CODEX, root)
 }
 
 /// An agent's command is the team's to say; without one there is a shell.

@@ -14,7 +14,8 @@ mod npm;
 mod prune;
 
 pub use catalogue::{
-    agents, beside_ours, busybox, coredns, git, git_server, golden, nats, pause, postgres, python, redis,
+    agents, beside_ours, busybox, coredns, fetch_agents, git, git_server, golden, nats, pause, postgres,
+    python, redis, unpack_claude_code, unpack_codex,
 };
 pub use layer::{Content, File};
 pub(crate) use load::ctr;

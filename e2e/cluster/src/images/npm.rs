@@ -40,6 +40,23 @@ pub(super) fn image(base: &Image, package: &Package) -> Result<Image> {
     Ok(Image::new(&name, &format!("{} {hash}", base.hash), layers, base.start.clone()))
 }
 
+/// Fetches the package, unless it is there.
+pub(super) fn fetched(package: &Package) -> Result<PathBuf> {
+    let source = paths::npm_sources().join(package.name);
+    package_layer(package, &source, &hash(package, &source)?)
+}
+
+/// Writes what an image would have of the package below `root`; the path there of its program.
+pub(super) fn unpack(package: &Package, root: &Path) -> Result<PathBuf> {
+    let layer = fetched(package)?;
+    let file = fs::File::open(&layer).with_context(|| format!("cannot read {}", layer.display()))?;
+    tar::Archive::new(std::io::BufReader::new(file))
+        .unpack(root)
+        .with_context(|| format!("cannot unpack {} to {}", layer.display(), root.display()))?;
+    let (_, program) = package.link.unwrap_or(package.part);
+    Ok(root.join(program.trim_start_matches('/')))
+}
+
 fn hash(package: &Package, source: &Path) -> Result<String> {
     let recipe = format!("{RECIPE} {package:?}");
     let locked = LOCKED.iter().map(|name| read(&source.join(name))).collect::<Result<Vec<_>>>()?;
