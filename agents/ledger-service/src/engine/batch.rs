@@ -15,7 +15,7 @@ use golden_platform::wire::{Bound, ReserveAnswer, ReserveRequest};
 use uuid::Uuid;
 
 use super::job::{Ask, Move, Report, Said};
-use super::queue::{Behind, Queue};
+use super::queue::{Behind, Left, Queue};
 use crate::Error;
 use crate::rows::{AccountRow, Begins};
 
@@ -125,6 +125,8 @@ pub(super) struct Batch {
     pub(super) busy: HashSet<Uuid>,
     /// Accounts that have money back, or spent it: whoever waits for one looks again.
     pub(super) told: BTreeSet<Uuid>,
+    /// Granted calls that had waited, which come back if the batch is not written.
+    pub(super) left: Vec<Left>,
 }
 
 impl Batch {
@@ -207,7 +209,7 @@ impl Batch {
                 return Ok(self.later(&behind));
             }
         }
-        queue.leave(place);
+        self.left.extend(queue.leave(place));
         self.apply(&path, &effect, None)?;
         let state = if request.dispatch { State::Dispatched } else { State::Reserved };
         let reservation = Reservation { state, amount: effect.reserved, actual: None };

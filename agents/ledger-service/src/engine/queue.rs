@@ -34,6 +34,14 @@ struct Waiter {
     overtaken: u32,
 }
 
+/// A call that left the queue, with its place.
+#[derive(Debug)]
+pub(super) struct Left {
+    place: String,
+    ticket: u64,
+    waiter: Waiter,
+}
+
 /// Why a call that could be paid has to wait: the account, and what it lacks for this call and the one ahead.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Behind {
@@ -68,10 +76,18 @@ impl Queue {
         }
     }
 
-    /// The call was granted, or will not ask again.
-    pub(super) fn leave(&mut self, place: &str) {
-        if let Some(ticket) = self.tickets.remove(place) {
-            self.waiters.remove(&ticket);
+    /// The call was granted.
+    pub(super) fn leave(&mut self, place: &str) -> Option<Left> {
+        let (place, ticket) = self.tickets.remove_entry(place)?;
+        let waiter = self.waiters.remove(&ticket)?;
+        Some(Left { place, ticket, waiter })
+    }
+
+    /// These were not granted after all: each has the place that it had.
+    pub(super) fn come_back(&mut self, all: impl IntoIterator<Item = Left>) {
+        for Left { place, ticket, waiter } in all {
+            self.tickets.insert(place, ticket);
+            self.waiters.insert(ticket, waiter);
         }
     }
 
@@ -221,6 +237,20 @@ mod tests {
         for _ in 0..100 {
             assert!(!blocked(&mut queue, "small", 1, &accounts, now));
         }
+    }
+
+    #[test]
+    fn one_that_comes_back_has_the_place_that_it_had() {
+        let now = Instant::now();
+        let mut queue = waiting(&[("first", 50), ("second", 50)], now);
+        let left = queue.leave("first");
+        assert!(queue.leave("first").is_none());
+        let one = account(100, 50, 0);
+        assert!(!blocked(&mut queue, "second", 50, &one, now));
+        assert!(left.is_some());
+        queue.come_back(left);
+        assert!(blocked(&mut queue, "second", 50, &one, now));
+        assert!(!blocked(&mut queue, "first", 50, &one, now));
     }
 
     #[test]

@@ -151,6 +151,7 @@ impl Store {
                 tracing::debug!(error = %e, "decided from memory in vain");
                 self.brief.connection = Some(connection);
                 self.book.doubt(&batch.accounts, now);
+                self.queue.lock().unwrap_or_else(PoisonError::into_inner).come_back(batch.left);
                 if let Some(figures) = &self.figures {
                     figures.batch(Decided::Vain, answers.len(), now.elapsed());
                 }

@@ -83,6 +83,32 @@ async fn an_edit_takes_effect_on_the_next_call() {
 }
 
 #[tokio::test]
+async fn a_held_call_that_was_granted_from_memory_in_vain_keeps_its_turn() {
+    let counted = Counted::new().await;
+    let (root, task) = counted.begun(100).await;
+    let world = &counted.world;
+    assert_eq!(world.reserve(task, "large", 90).await, granted("Reserved"));
+    for held in ["held first", "held second"] {
+        assert!(exhausted(&world.reserve(task, held, 50).await));
+    }
+    world.ledger.release("large").await.unwrap();
+    let spend = async |spent: i64| {
+        let spending = sqlx::query(
+            "UPDATE accounts SET spent_cost = $2, revision = revision + 1 WHERE account_uid = $1",
+        );
+        spending.bind(root).bind(spent).execute(&world.pool).await.unwrap();
+    };
+    // As another ledger does it. What is remembered would pay for one of the two.
+    spend(60).await;
+    let vain = counted.batches()[2];
+    assert!(exhausted(&world.reserve(task, "held first", 50).await));
+    assert_eq!(counted.batches()[2], vain + 1, "it was granted from memory");
+    spend(40).await;
+    assert!(exhausted(&world.reserve(task, "held second", 50).await), "it is not next");
+    assert_eq!(world.reserve(task, "held first", 50).await, granted("Reserved"));
+}
+
+#[tokio::test]
 async fn what_another_ledger_did_to_a_call_is_not_done_again() {
     let counted = Counted::new().await;
     let (root, task) = counted.begun(100).await;
