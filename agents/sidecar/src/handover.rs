@@ -2,7 +2,8 @@
 //! token: a link it planted leads to nothing it could not read itself.
 
 use crate::transcript;
-use golden_platform::{artifacts, tree};
+use golden_platform::artifacts;
+use golden_platform::tree::Packing;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -12,18 +13,17 @@ const SUMMARY: u64 = 4096;
 /// Bound on a transcript: the built-in agent's own is far below.
 const TRANSCRIPT: u64 = transcript::MAX_BYTES as u64;
 
-/// The canonical tar of the workspace, or why it cannot be taken, in words for whoever works on the task next.
-pub(crate) fn workspace(dir: &Path) -> Result<Vec<u8>, String> {
-    // In a pause the agent's memory is still in use: what is too large must be known before it is read.
+/// The workspace, to be read when it is sent, or why it cannot be taken, in words for whoever works on the task next.
+pub(crate) fn workspace(dir: &Path) -> Result<Packing, String> {
     let most = artifacts::MAX_BYTES as u64;
-    let tar = tree::pack_within(dir, most).map_err(|e| format!("the workspace cannot be taken: {e}"))?;
-    if tar.len() > artifacts::MAX_BYTES {
+    let packing = Packing::of(dir, most).map_err(|e| format!("the workspace cannot be taken: {e}"))?;
+    let bytes = packing.tar_bytes();
+    if bytes > most {
         return Err(format!(
-            "the workspace has {} bytes as a tar, at most {most} can be taken; remove what was built",
-            tar.len()
+            "the workspace has {bytes} bytes as a tar, at most {most} can be taken; remove what was built"
         ));
     }
-    Ok(tar)
+    Ok(packing)
 }
 
 /// `out/summary.md`, if there is one that says something.

@@ -14,6 +14,7 @@ mod runner;
 mod saved;
 mod service;
 mod transcript;
+mod upload;
 
 pub use runner::{Args as RunnerArgs, run as run_agent};
 pub use service::{Args, run};

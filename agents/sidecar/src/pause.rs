@@ -5,7 +5,7 @@
 
 use crate::runner::kept;
 use crate::saved::{NotSaved, Saved};
-use crate::{LISTEN, handover, leftovers};
+use crate::{LISTEN, handover, leftovers, upload};
 use golden_platform::wire::PauseWish;
 use nix::unistd::Pid;
 use reqwest::StatusCode;
@@ -67,8 +67,8 @@ async fn hand_over(client: &reqwest::Client, workspace: &Path, golden: &Path) ->
     let (workspace, golden) = (workspace.to_owned(), golden.to_owned());
     let read = move || (handover::workspace(&workspace), handover::transcript(&golden));
     let (packed, transcript) = tokio::task::spawn_blocking(read).await.map_err(|e| e.to_string())?;
-    let tar = match packed {
-        Ok(tar) => tar,
+    let packing = match packed {
+        Ok(packing) => packing,
         Err(why) => return not_saved(client, why).await,
     };
     let transcript = match transcript {
@@ -76,7 +76,8 @@ async fn hand_over(client: &reqwest::Client, workspace: &Path, golden: &Path) ->
         Some(bytes) => tokio::time::timeout(TRANSCRIPT, kept(client, bytes)).await.ok().flatten(),
         None => None,
     };
-    let sent = client.post(url("saved")).query(&Saved { transcript }).body(tar).send().await;
+    let sent =
+        client.post(url("saved")).query(&Saved { transcript }).body(upload::body(packing)).send().await;
     let sent = sent.map_err(|e| e.to_string())?;
     let status = sent.status();
     if status.is_success() {

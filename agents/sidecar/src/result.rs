@@ -46,9 +46,8 @@ pub(crate) async fn take(
 
 /// Keeps the produced tree. The agent's container speaks here too: what it sends is untrusted, and made canonical.
 pub(crate) async fn keep(orchestrator: &ServiceClient, body: &Bytes) -> Result<String, Error> {
-    let tar = tree::canonical(body)
+    let tar = tree::canonical_form(body)
         .map_err(|e| Error::bad_request(format!("the workspace cannot be taken: {e}")))?;
-    let tar = Bytes::from(tar);
     let stored: ArtifactStored =
         again("the artifact", || orchestrator.put_bytes("/v1/artifacts", tar.clone()))
             .await

@@ -2,7 +2,7 @@
 
 use crate::LISTEN;
 use crate::result::Ended;
-use crate::{handover, leftovers, pause};
+use crate::{handover, leftovers, pause, upload};
 use anyhow::{Context as _, ensure};
 use golden_platform::wire::ArtifactStored;
 use nix::unistd::Pid;
@@ -58,7 +58,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     })
     .await?;
     // A workspace that cannot be taken is the agent's failure, and is told as such.
-    let (tar, summary) = packed.map_or_else(|why| (Vec::new(), why), |tar| (tar, summary));
+    let (tar, summary) =
+        packed.map_or_else(|why| ("".into(), why), |packing| (upload::body(packing), summary));
     let transcript = match transcript {
         Some(bytes) => kept(&client, bytes).await,
         None => None,

@@ -1,51 +1,20 @@
 //! Trees from and to folders.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use super::pack::{Item, Kind};
 use super::{Entry, Error, MAX_ENTRIES, Tree, path};
 
 fn fault(what: &'static str, path: &Path) -> impl Fn(std::io::Error) -> Error {
     move |source| Error::Disk { what, path: path.to_owned(), source }
 }
 
-/// What a folder has, before any of its files is read.
-struct Found {
-    at: PathBuf,
-    path: String,
-    is_link: bool,
-    /// Of a file; a link has none.
-    bytes: u64,
-}
-
-/// Reads a folder whose owner may be hostile, though not while it is read. One with more than `most` bytes of files is
-/// refused before any of them is: whatever made it may still need the memory.
-pub(super) fn read(dir: &Path, most: u64) -> Result<Tree, Error> {
-    let found = list(dir)?;
-    let bytes = found.iter().fold(0_u64, |sum, item| sum.saturating_add(item.bytes));
-    if bytes > most {
-        return Err(Error::Larger { bytes, most });
-    }
-    let mut tree = Tree::default();
-    for Found { at, path, is_link, .. } in found {
-        let entry = if is_link {
-            let target = fs::read_link(&at).map_err(fault("read", &at))?;
-            path::link(&path, std::os::unix::ffi::OsStrExt::as_bytes(target.as_os_str()))?
-        } else {
-            file(&at, most - tree.bytes)?
-        };
-        tree.insert(path, entry)?;
-        // It grew since it was listed.
-        if tree.bytes > most {
-            return Err(Error::Larger { bytes: tree.bytes, most });
-        }
-    }
-    Ok(tree)
-}
-
-fn list(dir: &Path) -> Result<Vec<Found>, Error> {
+/// All that a folder has, links with their targets. No file is read.
+pub(super) fn list(dir: &Path) -> Result<Vec<Item>, Error> {
     let mut found = Vec::new();
     let mut folders = vec![(dir.to_owned(), String::new())];
     while let Some((folder, prefix)) = folders.pop() {
@@ -73,22 +42,26 @@ fn list(dir: &Path) -> Result<Vec<Found>, Error> {
             if found.len() >= MAX_ENTRIES {
                 return Err(Error::TooMany);
             }
-            let bytes = if about.is_file() { about.len() } else { 0 };
-            found.push(Found { at, path, is_link: about.is_symlink(), bytes });
+            path::check(&path)?;
+            let kind = if about.is_symlink() {
+                let target = fs::read_link(&at).map_err(fault("read", &at))?;
+                Kind::Link { target: path::link(&path, target.as_os_str().as_bytes())? }
+            } else {
+                // One that cannot be read is a fault of the folder, and known before anything is packed.
+                let about = open(&at).and_then(|file| file.metadata()).map_err(fault("open", &at))?;
+                let executable = about.permissions().mode() & 0o111 != 0;
+                Kind::File { at, executable, bytes: about.len() }
+            };
+            found.push(Item { path, kind });
         }
     }
     Ok(found)
 }
 
-/// O_NOFOLLOW: what was a file when it was listed must not have become a link since.
-fn file(path: &Path, left: u64) -> Result<Entry, Error> {
+/// `O_NOFOLLOW`: what was a file when it was listed must not have become a link since.
+pub(super) fn open(path: &Path) -> std::io::Result<File> {
     let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    let file: File =
-        OpenOptions::new().read(true).custom_flags(nofollow).open(path).map_err(fault("open", path))?;
-    let mode = file.metadata().map_err(fault("look at", path))?.permissions().mode();
-    let mut bytes = Vec::new();
-    file.take(left + 1).read_to_end(&mut bytes).map_err(fault("read", path))?;
-    Ok(Entry::File { executable: mode & 0o111 != 0, bytes: bytes.into() })
+    OpenOptions::new().read(true).custom_flags(nofollow).open(path)
 }
 
 pub(super) fn write(tree: &Tree, dir: &Path) -> Result<(), Error> {

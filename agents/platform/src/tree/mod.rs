@@ -8,6 +8,7 @@
 
 mod diff;
 mod disk;
+mod pack;
 mod path;
 mod restore;
 #[cfg(test)]
@@ -16,9 +17,11 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use self::pack::Packing;
+use self::pack::Same;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use tar::{Archive, Builder, EntryType, Header};
+use tar::{Archive, EntryType};
 
 /// Most entries of a tree.
 pub const MAX_ENTRIES: usize = 20_000;
@@ -114,7 +117,7 @@ impl Tree {
             let path = path::from_tar(&raw)?;
             let value = if kind == EntryType::Symlink {
                 let target = entry.link_name_bytes().unwrap_or_default().into_owned();
-                path::link(&path, &target)?
+                Entry::Link { target: path::link(&path, &target)? }
             } else {
                 let executable = entry.header().mode().map_err(Error::Tar)? & 0o111 != 0;
                 Entry::File { executable, bytes: content(tar, &entry)? }
@@ -123,17 +126,6 @@ impl Tree {
         }
         tree.check()?;
         Ok(tree)
-    }
-
-    /// Reads a folder. `.git` is left out wherever it is; links are kept as links and never followed.
-    pub fn read(dir: &Path) -> Result<Self, Error> {
-        Self::read_within(dir, MAX_BYTES)
-    }
-
-    /// [`Tree::read`] of at most so many bytes of files, and never more than [`MAX_BYTES`]. A larger folder is
-    /// [`Error::Larger`], which is known before any file is read.
-    pub fn read_within(dir: &Path, most: u64) -> Result<Self, Error> {
-        disk::read(dir, most.min(MAX_BYTES))
     }
 
     /// Writes the tree into an empty folder, which is made if it is not there. Links come last, so that no file
@@ -146,28 +138,7 @@ impl Tree {
     pub fn to_tar(&self) -> Result<Vec<u8>, Error> {
         // Header and padding of each entry, and the end: a buffer that grew would be up to twice its size.
         let room = usize::try_from(self.bytes).unwrap_or(0) + (self.entries.len() + 2) * 1024;
-        let mut builder = Builder::new(Vec::with_capacity(room));
-        for (path, entry) in &self.entries {
-            let mut header = Header::new_gnu();
-            header.set_mtime(0);
-            header.set_uid(0);
-            header.set_gid(0);
-            match entry {
-                Entry::File { executable, bytes } => {
-                    header.set_entry_type(EntryType::Regular);
-                    header.set_mode(if *executable { 0o755 } else { 0o644 });
-                    header.set_size(bytes.len() as u64);
-                    builder.append_data(&mut header, path, bytes.as_ref()).map_err(Error::Tar)?;
-                }
-                Entry::Link { target } => {
-                    header.set_entry_type(EntryType::Symlink);
-                    header.set_mode(0o777);
-                    header.set_size(0);
-                    builder.append_link(&mut header, path, target).map_err(Error::Tar)?;
-                }
-            }
-        }
-        builder.into_inner().map_err(Error::Tar)
+        self.write_tar(Vec::with_capacity(room)).map_err(Error::Tar)
     }
 
     /// Path and entry, in order of paths.
@@ -235,14 +206,13 @@ pub fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-/// The canonical tar of a folder.
+/// The canonical tar of a folder, in memory ([`Packing`] writes it piece by piece).
 pub fn pack(dir: &Path) -> Result<Vec<u8>, Error> {
-    Tree::read(dir)?.to_tar()
-}
-
-/// [`pack`] of a folder with at most so many bytes of files ([`Tree::read_within`]); its tar is somewhat larger.
-pub fn pack_within(dir: &Path, most: u64) -> Result<Vec<u8>, Error> {
-    Tree::read_within(dir, most)?.to_tar()
+    let failed = |source| Error::Disk { what: "read", path: dir.to_owned(), source };
+    let packing = Packing::of(dir, MAX_BYTES)?;
+    // A buffer that grew would be up to twice its size.
+    let room = usize::try_from(packing.tar_bytes()).unwrap_or(0);
+    packing.write(Vec::with_capacity(room)).map_err(failed)
 }
 
 /// Lays a tar that anybody may have made into an empty folder. Nothing is written unless all of it is acceptable.
@@ -253,6 +223,13 @@ pub fn unpack(bytes: &[u8], dir: &Path) -> Result<(), Error> {
 /// Any acceptable tar in canonical form.
 pub fn canonical(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     Tree::parse(bytes)?.to_tar()
+}
+
+/// [`canonical`] of bytes that are kept if they are canonical already, as those of a runner are: no second copy is made.
+pub fn canonical_form(tar: &Bytes) -> Result<Bytes, Error> {
+    let tree = Tree::from_tar(tar)?;
+    let same = tree.write_tar(Same::as_in(tar)).map_err(Error::Tar)?;
+    if same.is_all() { Ok(tar.clone()) } else { tree.to_tar().map(Bytes::from) }
 }
 
 /// What changed from `base` to `new` (two tars) as one patch in git's form; binary files are noted, not shown.

@@ -1,6 +1,6 @@
 //! Which paths and link targets a tree may have.
 
-use super::{Entry, Error};
+use super::Error;
 
 /// Longest path and longest part of one: what file systems take.
 const MAX_PATH: usize = 1024;
@@ -45,12 +45,12 @@ pub(super) fn check(path: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks a link: its target is relative, `..` occurs only in front and not more often than the link is deep.
+/// Checks a link and gives its target: it is relative, `..` occurs only in front and not more often than the link is deep.
 ///
 /// `..` behind a name would be unsafe even where it looks inside: the name may itself be a link, and `..` is then
 /// taken from where that leads. With `..` in front only, each step starts from the link's own folder, which is a
 /// real one since no entry lies beneath another; so by induction no chain of links leaves the tree.
-pub(super) fn link(path: &str, target: &[u8]) -> Result<Entry, Error> {
+pub(super) fn link(path: &str, target: &[u8]) -> Result<String, Error> {
     let shown = String::from_utf8_lossy(target).into_owned();
     let fault = || Error::Link { path: path.to_owned(), target: shown.clone() };
     let text = std::str::from_utf8(target).map_err(|_| fault())?;
@@ -66,7 +66,7 @@ pub(super) fn link(path: &str, target: &[u8]) -> Result<Entry, Error> {
     if ups > depth || !plain {
         return Err(fault());
     }
-    Ok(Entry::Link { target: text.to_owned() })
+    Ok(text.to_owned())
 }
 
 /// The folders a path lies in, nearest last: `a/b/c` gives `a`, `a/b`.

@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use tar::{Builder, Header};
 
 fn files(list: &[(&str, &str)]) -> Tree {
     Tree::from_files(list.iter().map(|(p, b)| (*p, *b))).unwrap()
@@ -104,6 +105,52 @@ fn a_folder_comes_back_as_it_was_but_for_git() {
     assert!(!place.join(".git").exists());
     assert_eq!(pack(&place).unwrap(), bytes);
     assert!(unpack(&bytes, &place).is_err(), "only into an empty folder");
+}
+
+#[test]
+fn a_folder_is_packed_into_the_canonical_tar_of_its_tree_and_its_size_is_known_before() {
+    let from = tempfile::tempdir().unwrap();
+    let long = "d".repeat(120);
+    // In the order of whole paths, not of folders.
+    let list = [("a-b", "1"), ("a/b", "2"), ("a.b", "3"), (&format!("{long}/{long}"), "4"), ("empty", "")];
+    for (path, text) in list {
+        let at = from.path().join(path);
+        std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+        std::fs::write(at, text).unwrap();
+    }
+    let want = tar(&list);
+    assert_eq!(pack(from.path()).unwrap(), want);
+    let packing = Packing::of(from.path(), 4).unwrap();
+    assert_eq!(packing.tar_bytes(), want.len() as u64);
+    assert!(matches!(Packing::of(from.path(), 3), Err(Error::Larger { bytes: 4, most: 3 })));
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_packed_is_an_error_and_one_that_grows_is_cut() {
+    let from = tempfile::tempdir().unwrap();
+    let file = from.path().join("log");
+    std::fs::write(&file, "one").unwrap();
+    let packing = Packing::of(from.path(), 100).unwrap();
+    std::fs::write(&file, "one and more").unwrap();
+    assert_eq!(packing.write(Vec::new()).unwrap(), tar(&[("log", "one")]));
+    std::fs::write(&file, "on").unwrap();
+    let error = packing.write(Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("log") && error.contains("shorter"), "{error}");
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
+    assert!(packing.write(Vec::new()).is_err(), "a link that took its place is not followed");
+}
+
+#[test]
+fn what_is_canonical_already_is_kept_and_anything_else_is_made_so() {
+    let canonical_tar = Bytes::from(tar(&[("a", "1"), ("b", "2")]));
+    let kept = canonical_form(&canonical_tar).unwrap();
+    assert_eq!((kept.as_ptr(), kept.len()), (canonical_tar.as_ptr(), canonical_tar.len()), "no copy");
+    let other = Bytes::from(raw(&[("b", EntryType::Regular, "2"), ("./a", EntryType::Regular, "1")]));
+    assert_eq!(canonical_form(&other).unwrap(), canonical_tar);
+    let behind = Bytes::from([&canonical_tar[..], &[0; 512]].concat());
+    assert_eq!(canonical_form(&behind).unwrap(), canonical_tar, "nothing hides behind its end");
+    assert!(canonical_form(&Bytes::from(raw(&[("/a", EntryType::Regular, "1")]))).is_err());
 }
 
 #[test]
