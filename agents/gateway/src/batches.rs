@@ -13,6 +13,8 @@ const PATH: &str = "/v1/operations";
 /// Requests at once. The ledger writes one batch while the next one gathers: with one request there would be nothing to
 /// gather, and more only make each smaller.
 const AT_ONCE: usize = 2;
+/// The reason told of a ledger that does not know the route.
+const OUTDATED: &str = "LedgerOutdated";
 
 /// The ledger's service.
 #[derive(Clone)]
@@ -39,10 +41,6 @@ struct Waiting {
 impl Batches {
     pub(crate) fn new(service: ServiceClient) -> Self {
         Self(Arc::new(Shared { service, queue: Mutex::default() }))
-    }
-
-    pub(crate) fn service(&self) -> &ServiceClient {
-        &self.0.service
     }
 
     /// Asks. The operation goes on if nobody waits for its answer any more.
@@ -90,8 +88,15 @@ impl Batches {
                 }
             }
             Ok(_) => fail(senders, &self.malformed("another number of answers than it was asked for")),
-            Err(error) => fail(senders, &error),
+            Err(error) => fail(senders, &outdated(error)),
         }
+    }
+
+    /// Whether the ledger answers, and this version's questions.
+    pub(crate) async fn ping(&self) -> Result<(), CallError> {
+        let nothing = LedgerOperations { operations: Vec::new() };
+        let asked = self.0.service.post::<_, LedgerAnswers>(PATH, &nothing).await;
+        asked.map(drop).map_err(outdated)
     }
 
     fn malformed(&self, what: &str) -> CallError {
@@ -101,6 +106,26 @@ impl Batches {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A ledger that does not know the route is of an earlier version, and will be upgraded: an outage, which passes. What a
+/// ledger says about one operation never comes as the status of the whole.
+fn outdated(error: CallError) -> CallError {
+    match error {
+        CallError::Refused { url, status: 404, .. } => CallError::Refused {
+            url,
+            status: 503,
+            reason: OUTDATED.to_owned(),
+            message: "the ledger is of an earlier version than this gateway; upgrade the ledger first"
+                .to_owned(),
+        },
+        other => other,
+    }
+}
+
+/// Whether it is an outage that ends with an upgrade of the ledger.
+pub(crate) fn is_outdated(error: &CallError) -> bool {
+    matches!(error, CallError::Refused { reason, .. } if reason == OUTDATED)
 }
 
 fn fail(senders: Vec<Sender>, error: &CallError) {

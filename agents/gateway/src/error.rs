@@ -61,6 +61,11 @@ pub enum CallError {
     Unavailable(String),
     #[error("Golden's ledger does not answer; nothing was sent or charged, send it again")]
     Ledger,
+    #[error(
+        "Golden's ledger is of an earlier version than its gateway: upgrade the ledger first; nothing was sent or \
+         charged, send it again"
+    )]
+    LedgerOutdated,
     /// The model's side is busy or failing.
     #[error("{message}")]
     Upstream { status: StatusCode, code: &'static str, message: String, retry_after: Option<u32> },
@@ -88,7 +93,9 @@ impl CallError {
             Self::Exhausted { .. } => (S::PAYMENT_REQUIRED, "billing_error", "budget_exhausted"),
             Self::Denied { .. } => (S::PAYMENT_REQUIRED, "billing_error", "budget_denied"),
             Self::NoAccount => (S::FORBIDDEN, "billing_error", "no_account"),
-            Self::Unavailable(_) | Self::Ledger => (S::SERVICE_UNAVAILABLE, "server_error", "unavailable"),
+            Self::Unavailable(_) | Self::Ledger | Self::LedgerOutdated => {
+                (S::SERVICE_UNAVAILABLE, "server_error", "unavailable")
+            }
             Self::Upstream { status, code, .. } => (*status, "upstream_error", code),
         }
     }
@@ -96,7 +103,7 @@ impl CallError {
     /// Seconds after which another try makes sense.
     pub fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Unavailable(_) | Self::Ledger | Self::Provider { .. } => Some(2),
+            Self::Unavailable(_) | Self::Ledger | Self::LedgerOutdated | Self::Provider { .. } => Some(2),
             Self::Upstream { retry_after, .. } => *retry_after,
             _ => None,
         }

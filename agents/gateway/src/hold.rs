@@ -1,6 +1,7 @@
 //! Getting the money for a call: at once, or by waiting until it is there.
 
 use crate::app::Gateway;
+use crate::batches::is_outdated;
 use crate::client::Client;
 use crate::error::CallError;
 use crate::facts::{hold_key, tell};
@@ -186,7 +187,7 @@ fn reservation(
 
 pub(crate) fn unavailable(error: &http::CallError) -> CallError {
     tracing::warn!(%error, "ledger");
-    CallError::Ledger
+    if is_outdated(error) { CallError::LedgerOutdated } else { CallError::Ledger }
 }
 
 /// Counts a call that waits for as long as it lives.

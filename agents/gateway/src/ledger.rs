@@ -86,16 +86,12 @@ impl Ledger {
         patiently(patience, ask).await
     }
 
-    /// Whether the ledger answers, in words for a readiness gate. One in this process stands on its database alone,
+    /// Whether the ledger answers, in words for a readiness gate. A gateway that is upgraded before its ledger is not ready
+    /// until that is too, and the one before goes on serving. One in this process stands on its database alone,
     /// which has a gate of its own.
     pub async fn ping(&self) -> Result<(), String> {
         let At::Service(batches) = &self.at else { return Ok(()) };
-        let service = batches.service();
-        let request = service.request(http::Method::GET, "/healthz").await;
-        match service.send(request.map_err(|e| e.to_string())?).await {
-            Ok(_) => Ok(()),
-            Err(e) => Err(format!("the ledger does not answer: {e}")),
-        }
+        batches.ping().await.map_err(|e| format!("the ledger does not answer: {e}"))
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn of_refusal(error: &CallError) -> Option<Trouble> {
     let reason = match error {
         CallError::Upstream { status: StatusCode::SERVICE_UNAVAILABLE, .. } => reason::MODEL_UNREACHABLE,
         CallError::Upstream { status: StatusCode::TOO_MANY_REQUESTS, .. } => reason::MODEL_RATE_LIMITED,
-        CallError::Ledger => reason::LEDGER_UNREACHABLE,
+        CallError::Ledger | CallError::LedgerOutdated => reason::LEDGER_UNREACHABLE,
         CallError::Provider { .. } | CallError::OtherProtocol { .. } => reason::PROVIDER_NOT_READY,
         CallError::Unpriced { .. } => reason::MODEL_UNPRICED,
         _ => return None,

@@ -7,6 +7,7 @@
 //! Redis says about money is never more than what Postgres has committed.
 
 mod answers;
+mod earlier;
 mod engine;
 mod error;
 mod leases;

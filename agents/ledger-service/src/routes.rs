@@ -1,4 +1,4 @@
-//! `POST /v1/operations`, for the gateway alone.
+//! `POST /v1/operations`, for the gateway alone; and what gateways of the version before ask.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use golden_platform::wire::{
 };
 
 use crate::Error::Busy;
-use crate::Ledger;
 use crate::ledger::refused;
+use crate::{Ledger, earlier};
 
 /// The only service account that may spend.
 pub const CALLER: &str = "golden-gateway";
@@ -26,8 +26,8 @@ const MAX_BODY: usize = MOST_OPERATIONS * (4 << 10);
 const SOON: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
-struct App {
-    ledger: Ledger,
+pub(crate) struct App {
+    pub(crate) ledger: Ledger,
     namespace: String,
 }
 
@@ -35,23 +35,31 @@ struct App {
 pub fn router(ledger: Ledger, namespace: &str, authenticator: Authenticator) -> Router {
     let routes = Router::new()
         .route("/v1/operations", post(operations))
+        .merge(earlier::routes())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(App { ledger, namespace: namespace.to_owned() });
     protect(routes, authenticator)
 }
 
-async fn operations(
-    State(App { ledger, namespace }): State<App>,
-    caller: Caller,
-    body: Result<Json<LedgerOperations>, JsonRejection>,
-) -> Result<Json<LedgerAnswers>, Error> {
-    if !caller.is(&namespace, CALLER) {
+/// What the gateway asks; nobody else is heard.
+pub(crate) fn admit<R>(app: &App, caller: &Caller, body: Result<Json<R>, JsonRejection>) -> Result<R, Error> {
+    let namespace = &app.namespace;
+    if !caller.is(namespace, CALLER) {
         return Err(Error::forbidden(format!(
             "only {namespace}/{CALLER} may use the ledger, not {}/{}",
             caller.namespace, caller.service_account
         )));
     }
-    let Json(LedgerOperations { operations }) = body.map_err(|e| Error::bad_request(e.body_text()))?;
+    let Json(request) = body.map_err(|e| Error::bad_request(e.body_text()))?;
+    Ok(request)
+}
+
+async fn operations(
+    State(app): State<App>,
+    caller: Caller,
+    body: Result<Json<LedgerOperations>, JsonRejection>,
+) -> Result<Json<LedgerAnswers>, Error> {
+    let LedgerOperations { operations } = admit(&app, &caller, body)?;
     if operations.len() > MOST_OPERATIONS {
         let asked = operations.len();
         return Err(Error::bad_request(format!(
@@ -59,7 +67,7 @@ async fn operations(
         )));
     }
     // Together: what they have to wait for they wait for once.
-    let answers = join_all(operations.iter().map(|operation| soon(&ledger, operation))).await;
+    let answers = join_all(operations.iter().map(|operation| soon(&app.ledger, operation))).await;
     Ok(Json(LedgerAnswers { answers }))
 }
 

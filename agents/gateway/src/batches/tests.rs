@@ -4,6 +4,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use golden_platform::http::{TokenFile, client};
 use golden_platform::wire::{OpAnswer, OpRequest};
+use golden_platform::{Class, Classify as _};
 use tokio::sync::{Semaphore, mpsc};
 
 /// A ledger that answers when it is let, and tells how many operations each request had.
@@ -105,4 +106,29 @@ async fn an_operation_goes_on_without_its_caller_and_a_ledger_that_is_away_is_an
     let nobody = ServiceClient::new(client().unwrap(), "http://127.0.0.1:9", TokenFile::new(token.path()));
     let asked = Batches::new(nobody).ask(LedgerOperation::Dispatch(OpRequest { op_key: "a".into() })).await;
     assert!(matches!(asked, Err(CallError::Unreachable { .. })), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_ledger_of_an_earlier_version_is_an_outage_that_says_what_to_do() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let earlier = Router::new().route("/v1/reserve", post(|| async { "{}" }));
+    tokio::spawn(async move { axum::serve(listener, earlier).await });
+    let token = tempfile::NamedTempFile::new().unwrap();
+    let batches = Batches::new(ServiceClient::new(client().unwrap(), &url, TokenFile::new(token.path())));
+    let asked = batches.ask(LedgerOperation::Dispatch(OpRequest { op_key: "a".into() })).await;
+    for error in [asked.unwrap_err(), batches.ping().await.unwrap_err()] {
+        assert_eq!((is_outdated(&error), error.class()), (true, Class::Dependency), "it is asked again");
+        assert!(error.to_string().contains("upgrade the ledger first"), "{error}");
+        let told = crate::hold::unavailable(&error);
+        let trouble = crate::stuck::of_refusal(&told).unwrap();
+        assert!(format!("{trouble:?}").contains("upgrade the ledger first"), "{trouble:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_of_this_version_is_ready() {
+    let world = world(0).await;
+    world.answers.add_permits(1);
+    world.batches.ping().await.unwrap();
 }

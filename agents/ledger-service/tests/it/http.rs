@@ -7,6 +7,7 @@ use golden_platform::http::{CallError, Health, ServiceClient, TokenFile, client,
 use golden_platform::telemetry::Metrics;
 use golden_platform::wire::{
     LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS, OpAnswer, OpRequest,
+    ReserveAnswer,
 };
 use std::path::Path;
 
@@ -72,6 +73,36 @@ async fn a_call_goes_its_way_over_http() {
     assert_eq!(settled, [moved("Settled")]);
     assert_eq!(world.money(task).await, (7, 0, 0));
     stop.cancel();
+}
+
+#[tokio::test]
+async fn a_gateway_of_the_version_before_is_served() {
+    let world = World::new().await;
+    let task = world.task(&[], Some(100)).await;
+    let (base, _stop) = serve(&world).await;
+    let gateway = as_caller(&base, "gateway");
+    let op = |key: &str| OpRequest { op_key: key.into() };
+    let state = |answer: Result<OpAnswer, CallError>| answer.unwrap().state;
+    for key in ["a", "b", "c"] {
+        let reserve = request(world.team, task, key, 30);
+        let answer: ReserveAnswer = gateway.post("/v1/reserve", &reserve).await.unwrap();
+        assert_eq!(answer, granted("Reserved"));
+    }
+    assert_eq!(state(gateway.post("/v1/release", &op("c")).await), "Released");
+    for key in ["a", "b"] {
+        assert_eq!(state(gateway.post("/v1/dispatch", &op(key)).await), "Dispatched");
+    }
+    assert_eq!(state(gateway.post("/v1/settle", &settlement("a", 7)).await), "Settled");
+    assert_eq!(state(gateway.post("/v1/abandon", &op("b")).await), "Unknown");
+    assert_eq!(world.money(task).await, (37, 0, 0));
+    let refused = gateway.post::<_, OpAnswer>("/v1/release", &op("a")).await.unwrap_err();
+    assert!(
+        matches!(&refused, CallError::Refused { status: 409, reason, .. } if reason == "IllegalTransition"),
+        "{refused}"
+    );
+    let refused =
+        as_caller(&base, "operator").post::<_, OpAnswer>("/v1/release", &op("b")).await.unwrap_err();
+    assert!(matches!(refused, CallError::Refused { status: 403, .. }), "{refused}");
 }
 
 #[tokio::test]
