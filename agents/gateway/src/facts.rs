@@ -31,7 +31,8 @@ pub(crate) async fn tell(pool: &PgPool, identity: &Identity, key: String, fact: 
 /// that has ended is another.
 pub(crate) async fn hold_key(pool: &PgPool, identity: &Identity, operation: &str) -> String {
     let counted: Result<i64, sqlx::Error> = sqlx::query_scalar(
-        "SELECT count(*) FROM facts WHERE object_uid = $1 AND starts_with(fact_key, 'resumed/' || $2 || '/')",
+        "SELECT count(DISTINCT substr(fact_key, strpos(fact_key, '/'))) FROM facts
+         WHERE object_uid = $1 AND (starts_with(fact_key, 'resumed/' || $2 || '/') OR starts_with(fact_key, 'left/' || $2 || '/'))",
     )
     .bind(identity.task_uid)
     .bind(operation)
@@ -42,6 +43,18 @@ pub(crate) async fn hold_key(pool: &PgPool, identity: &Identity, operation: &str
         0
     });
     format!("{operation}/h{}", ended + 1)
+}
+
+/// Whether a hold was ended; not, while the database is away.
+pub(crate) async fn hold_has_ended(pool: &PgPool, identity: &Identity, key: &str) -> bool {
+    let ended: Result<bool, sqlx::Error> = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM facts WHERE object_uid = $1 AND fact_key IN ('resumed/' || $2, 'left/' || $2))",
+    )
+    .bind(identity.task_uid)
+    .bind(key)
+    .fetch_one(pool)
+    .await;
+    ended.unwrap_or(false)
 }
 
 async fn write(pool: &PgPool, new: &NewFact) -> Result<bool, sqlx::Error> {

@@ -1,5 +1,6 @@
-//! Holds that an earlier call of an operation left open: its client hung up, or its gateway died, while it waited.
-//! Whoever lets the operation go on ends them, or its task would be seen to wait for ever.
+//! Holds that an earlier call of an operation did not end: its client hung up, or its gateway died, while it waited.
+//! Whoever lets the operation go on ends them. Else a task whose gateway died would be seen to wait for ever, and one whose
+//! client gave up would not be known to have money.
 //!
 //! Nearly no call has one, and none needs the answer: they are looked for beside the path, many at once. A new hold is
 //! begun only after all that was granted before it has been looked at, so that a look never ends a later hold.

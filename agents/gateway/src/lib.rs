@@ -18,6 +18,7 @@ mod facts;
 mod fallback;
 mod headers;
 mod health;
+mod held;
 mod hold;
 mod holds;
 mod identity;

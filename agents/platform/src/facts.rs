@@ -72,6 +72,7 @@ mod tests {
         let facts = [
             Fact::Deleted,
             Fact::BudgetResumed { op_key: "k".into(), moved: true },
+            Fact::BudgetHoldLeft { op_key: "k".into() },
             Fact::CallUnstuck { caller: "c".into() },
             Fact::JobResult(JobResult::Failed { reason: "r".into(), message: "m".into(), retryable: true }),
         ];

@@ -3,6 +3,8 @@
 use crate::world::{Setup, World, ask, until};
 use futures::future::join_all;
 use golden_model::Fault;
+use golden_platform::facts;
+use golden_platform::wire::{Fact, NewFact};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -91,33 +93,61 @@ async fn the_built_in_agent_works_on_through_a_held_call() {
     assert_eq!(world.budget().await, (spent, 0));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_sends_a_held_call_again_joins_it() {
-    let world = World::with(Setup { limit: 100, ..Setup::default() }).await;
-    world.task(0).await;
-    let impatient = world.call(0, &ask(0, false)).timeout(Duration::from_millis(800)).send().await;
+/// A call whose client gives up while it is held, and its hold's key.
+async fn given_up(world: &World, number: usize) -> String {
+    let impatient = world.call(0, &ask(number, false)).timeout(Duration::from_millis(800)).send().await;
     assert!(impatient.unwrap_err().is_timeout());
-    let call = tokio::spawn(world.call(0, &ask(0, false)).send());
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    world.set_limit(1_000_000, "Pause").await;
-    assert_eq!(call.await.unwrap().unwrap().status(), 200);
-    assert_eq!(world.facts("BudgetHeld").await.len(), 1, "one operation, told once");
-    assert_eq!(world.model.tally().totals.calls, 1);
+    until(Duration::from_secs(5), async || !world.facts("BudgetHoldLeft").await.is_empty()).await;
+    let held = world.facts("BudgetHeld").await;
+    assert_eq!(held.len(), 1);
+    held[0]["opKey"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hold_whose_client_went_away_ends_when_its_operation_goes_on() {
+async fn a_client_that_gives_up_a_held_call_is_told_and_holds_it_anew_when_it_sends_again() {
     let world = World::with(Setup { limit: 100, ..Setup::default() }).await;
     world.task(0).await;
-    let impatient = world.call(0, &ask(0, false)).timeout(Duration::from_millis(800)).send().await;
-    assert!(impatient.unwrap_err().is_timeout());
+    let first = given_up(&world, 0).await;
+    assert_eq!(world.facts("BudgetHoldLeft").await[0]["opKey"], first.as_str());
+    let call = tokio::spawn(world.call(0, &ask(0, false)).send());
+    until(Duration::from_secs(5), async || world.facts("BudgetHeld").await.len() == 2).await;
+    let again = world.facts("BudgetHeld").await[1]["opKey"].clone();
+    assert_eq!(again.as_str(), Some(first.replace("/h1", "/h2").as_str()), "the next hold of one operation");
+    world.set_limit(1_000_000, "Pause").await;
+    assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    assert_eq!((world.facts("BudgetHoldLeft").await.len(), world.model.tally().totals.calls), (1, 1));
+    assert_eq!(world.facts("BudgetResumed").await[0]["opKey"], again);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_shared_its_hold_with_one_that_left_is_told_again() {
+    let world = World::with(Setup { limit: 100, ..Setup::default() }).await;
+    let task = world.task(0).await;
+    let call = tokio::spawn(world.call(0, &ask(0, false)).send());
     until(Duration::from_secs(5), async || world.facts("BudgetHeld").await.len() == 1).await;
+    let op_key = world.facts("BudgetHeld").await[0]["opKey"].as_str().unwrap().to_owned();
+    // Another gateway notices late that the client, which has sent again, hung up there.
+    let (fact_key, fact) = (format!("left/{op_key}"), Fact::BudgetHoldLeft { op_key });
+    let left = NewFact { team_uid: world.team, task_uid: task, object_uid: task, fact_key, fact };
+    facts::insert(&mut world.pool.acquire().await.unwrap(), &left).await.unwrap();
+    until(Duration::from_secs(10), async || world.facts("BudgetHeld").await.len() == 2).await;
+    world.set_limit(1_000_000, "Pause").await;
+    assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    let (held, resumed) = (world.facts("BudgetHeld").await, world.facts("BudgetResumed").await);
+    assert_eq!((resumed.len(), &resumed[0]["opKey"]), (1, &held[1]["opKey"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_whose_client_gave_up_is_known_to_have_money_when_its_operation_goes_on() {
+    let world = World::with(Setup { limit: 100, ..Setup::default() }).await;
+    world.task(0).await;
+    let left = given_up(&world, 0).await;
     world.set_limit(1_000_000, "Pause").await;
     assert_eq!(world.call(0, &ask(0, false)).send().await.unwrap().status(), 200, "granted at once");
     until(Duration::from_secs(5), async || !world.facts("BudgetResumed").await.is_empty()).await;
     let (held, resumed) = (world.facts("BudgetHeld").await, world.facts("BudgetResumed").await);
-    assert_eq!((held.len(), resumed.len()), (1, 1), "or the task would be seen to wait for ever");
-    assert_eq!(held[0]["opKey"], resumed[0]["opKey"]);
+    assert_eq!((held.len(), resumed.len()), (1, 1));
+    assert_eq!(resumed[0]["opKey"], left.as_str());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,6 +160,7 @@ async fn a_budget_that_fails_tells_the_client_and_the_orchestrator() {
     assert_eq!(body["error"]["code"], "budget_exhausted");
     assert!(body["error"]["message"].as_str().unwrap().contains("monthly"), "{body}");
     assert_eq!(world.facts("BudgetHeld").await[0]["onExhausted"], "Fail");
+    assert!(world.facts("BudgetHoldLeft").await.is_empty(), "it is what ends the task");
     assert_eq!(world.model.tally().totals.calls, 0);
 }
 
@@ -173,9 +204,7 @@ async fn a_budget_that_asks_holds_the_call_until_somebody_grants_or_refuses() {
 async fn a_refusal_is_told_also_of_a_hold_whose_client_went_away() {
     let world = World::with(Setup { limit: 100, on_exhausted: "Ask", ..Setup::default() }).await;
     world.task(0).await;
-    let impatient = world.call(0, &ask(0, false)).timeout(Duration::from_millis(800)).send().await;
-    assert!(impatient.unwrap_err().is_timeout());
-    until(Duration::from_secs(5), async || world.facts("BudgetHeld").await.len() == 1).await;
+    given_up(&world, 0).await;
     world.decide(1, false).await;
     assert_eq!(world.call(0, &ask(0, false)).send().await.unwrap().status(), 402);
     let (held, resumed) = (world.facts("BudgetHeld").await, world.facts("BudgetResumed").await);

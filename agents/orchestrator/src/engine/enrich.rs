@@ -74,10 +74,12 @@ impl Engine {
                     least_micro_usd,
                     least_tokens,
                     denied,
+                    left: false,
                 };
                 Event::BudgetHeld { op_key, held }
             }
             Fact::BudgetResumed { op_key, moved } => Event::BudgetResumed { op_key, moved },
+            Fact::BudgetHoldLeft { op_key } => Event::BudgetHoldLeft { op_key },
             Fact::CallStuck { caller, attempt, reason, message } => {
                 Event::CallStuck { caller, attempt, why: Why::new(&reason, message) }
             }

@@ -48,6 +48,36 @@ impl Work<'_> {
                 self.end_wait();
             }
             self.continue_if_nothing_waits();
+        } else if !moved && self.has_left() {
+            // It was made again after its client had given up.
+            self.end_wait();
+        }
+    }
+
+    /// The client of a held call gave up, and its agent does something else. Once its pod is asked to save, or was freed,
+    /// the hold stands for what becomes of that: the call of a freed pod ends in the same way.
+    pub(super) fn hold_left(&mut self, op_key: &str) {
+        let saves = self.s.freed.is_some() || self.s.pod.as_ref().is_some_and(|pod| pod.saving.is_some());
+        match self.s.held.get_mut(op_key) {
+            None => self.ignore("no such call is held"),
+            Some(held) if saves => held.left = true,
+            Some(_) => self.leave(op_key),
+        }
+    }
+
+    fn leave(&mut self, op_key: &str) {
+        self.s.held.remove(op_key);
+        self.record("BudgetHoldLeft", json!({"opKey": op_key}));
+        self.suspend_wait();
+        self.continue_if_nothing_waits();
+    }
+
+    /// The pod stays: holds of clients that gave up meanwhile end.
+    pub(super) fn leave_given_up(&mut self) {
+        let left: Vec<String> =
+            self.s.held.iter().filter(|(_, held)| held.left).map(|(op_key, _)| op_key.clone()).collect();
+        for op_key in left {
+            self.leave(&op_key);
         }
     }
 

@@ -64,6 +64,10 @@ pub enum Event {
         /// It waits on, for another account: its next hold follows.
         moved: bool,
     },
+    /// Nobody waits for that call any more.
+    BudgetHoldLeft {
+        op_key: String,
+    },
     /// What the accounts have, where [`super::needs_money`] says that it matters: whether a held call, made again, could
     /// be paid or would be refused for good.
     Money {

@@ -21,6 +21,9 @@ use serde_json::json;
 const LOOK_SECONDS: (i64, i64) = (5, 30);
 /// The share of the time waited so far after which it looks again.
 const LOOK_SHARE: i64 = 20;
+/// Seconds within which a call that is held again continues the wait of one whose client gave up: clients that time out
+/// send again at once, and none would ever have waited for its grace.
+const RESEND_SECONDS: i64 = 60;
 /// Bound on why a workspace cannot be saved, in bytes.
 const MAX_WHY_BYTES: usize = 1024;
 
@@ -58,11 +61,28 @@ pub(super) fn kept(s: &State) -> Option<String> {
 impl Work<'_> {
     /// A call of the attempt's pod waits from now on.
     pub(super) fn begin_wait(&mut self) {
+        let now = self.now;
         if self.s.stage == Stage::Producing
             && let Some(pod) = self.s.pod.as_mut().filter(|p| p.kind == DesiredKind::AttemptPod)
         {
-            pod.held_since.get_or_insert(self.now);
+            if pod.left.take().is_some_and(|at| now > after(at, RESEND_SECONDS)) {
+                pod.held_since = None;
+            }
+            pod.held_since.get_or_insert(now);
         }
+    }
+
+    /// The client of a call gave up: if no other waits, the wait stands still until the next one is held.
+    pub(super) fn suspend_wait(&mut self) {
+        let last = self.s.held.is_empty();
+        if let Some(pod) = self.s.pod.as_mut().filter(|p| last && p.held_since.is_some()) {
+            pod.left = Some(self.now);
+        }
+    }
+
+    /// Whether the last call that waited was given up, and nothing was heard since.
+    pub(super) fn has_left(&self) -> bool {
+        self.s.pod.as_ref().is_some_and(|pod| pod.left.is_some())
     }
 
     /// A call goes on: there is money, so that others which wait begin to wait anew.
@@ -70,10 +90,13 @@ impl Work<'_> {
         let others = !self.s.held.is_empty();
         if let Some(pod) = self.s.pod.as_mut() {
             pod.held_since = others.then_some(self.now);
+            pod.left = None;
             pod.saving = None;
         }
         if !others {
             self.go_on();
+        } else if self.s.freed.is_none() {
+            self.leave_given_up();
         }
     }
 
@@ -134,6 +157,7 @@ impl Work<'_> {
         pod.saving = None;
         pod.unsaved = Some(why.clone());
         self.record("AttemptNotSaved", json!({"attempt": told.attempt, "try": told.r#try, "why": why}));
+        self.leave_given_up();
     }
 
     /// Another pod may go on with what was saved.

@@ -94,6 +94,7 @@ impl Work<'_> {
             phase: None,
             blocked: None,
             held_since: None,
+            left: None,
             saving: None,
             unsaved: None,
             ended: None,

@@ -158,6 +158,7 @@ impl<'a> Work<'a> {
             Event::EscalationDefaulted { escalation_id, option } => self.defaulted(*escalation_id, option),
             Event::BudgetHeld { op_key, held } => self.held(op_key, held),
             Event::BudgetResumed { op_key, moved } => self.resumed(op_key, *moved),
+            Event::BudgetHoldLeft { op_key } => self.hold_left(op_key),
             Event::DeadLettered { attempt, id, why } => self.dead_lettered(*attempt, id, why),
             Event::CallStuck { caller, attempt, why } => self.stuck(caller, *attempt, why),
             Event::CallUnstuck { caller } => self.unstuck(caller),

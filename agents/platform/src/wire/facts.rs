@@ -75,6 +75,9 @@ pub enum Fact {
         #[serde(default)]
         moved: bool,
     },
+    /// Gateway; key `left/<op key>`: the client of that call gave up, or the gateway stops; a call that is made again is
+    /// held under the next key. If it is granted, `BudgetResumed` follows all the same.
+    BudgetHoldLeft { op_key: String },
     /// Gateway; key `stuck/<caller>/<n>`: calls of this caller come to nothing for now, and will be made again.
     /// `reason` is a documented one of AgentTask.
     CallStuck { caller: String, attempt: u32, reason: String, message: String },

@@ -195,6 +195,9 @@ pub struct Held {
     /// Who refused its budget more, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<String>,
+    /// Its client has given up; it stands only for a pod that is asked to save.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
 }
 
 /// What the ledger settled for the task.

@@ -57,6 +57,9 @@ pub struct PodSlot {
     /// Since when a call of it waits for money.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_since: Option<Timestamp>,
+    /// Since when none of its calls waits any more, since the client of the last one gave up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Timestamp>,
     /// Since when it is asked to save its work and end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saving: Option<Timestamp>,

@@ -27,6 +27,7 @@ fn call(on_exhausted: &str) -> Held {
         least_micro_usd: 15_000,
         least_tokens: 8,
         denied: None,
+        left: false,
     }
 }
 

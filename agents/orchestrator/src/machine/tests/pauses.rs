@@ -100,6 +100,81 @@ fn a_hold_that_moves_to_another_account_is_the_same_wait() {
     );
 }
 
+fn left(op: &str) -> Event {
+    Event::BudgetHoldLeft { op_key: op.into() }
+}
+
+#[test]
+fn a_pod_whose_client_gave_up_works_on_and_is_not_freed() {
+    let mut run = Run::producing(&Setup::git());
+    run.feed(&held("op1", "Pause")).feed(&left("op1"));
+    assert!(run.state.held.is_empty());
+    assert_eq!(run.condition("BudgetAvailable"), "True/BudgetAvailable");
+    assert_eq!(run.kinds().last(), Some(&"BudgetHoldLeft"));
+    run.later(6000);
+    assert!(!needs_money(&run.task, &run.state, run.now), "it works on something else");
+    run.feed(&left("op1"));
+    assert!(run.ignored());
+    run.feed(&held("op2", "Pause"));
+    run.later(599).feed(&NONE);
+    assert!(!is_asked(&run), "another call waits for a grace of its own");
+    run.later(1).feed(&NONE);
+    assert!(is_asked(&run));
+}
+
+#[test]
+fn a_client_that_times_out_and_sends_again_has_waited_as_long_as_it_did() {
+    for (pause, grace) in [(60, 240), (61, 600)] {
+        let mut run = Run::producing(&Setup::git());
+        run.feed(&held("op1", "Pause"));
+        run.later(300).feed(&left("op1"));
+        run.later(pause).feed(&held("op2", "Pause"));
+        run.later(grace - 1).feed(&NONE);
+        assert!(!is_asked(&run), "{pause}");
+        run.later(1).feed(&NONE);
+        assert!(is_asked(&run), "{pause}");
+    }
+}
+
+#[test]
+fn a_call_that_goes_on_after_its_client_gave_up_shows_that_there_is_money() {
+    let mut run = Run::producing(&Setup::git());
+    run.feed(&held("op1", "Pause"));
+    run.later(599).feed(&left("op1"));
+    run.feed(&resumed("op1")).feed(&held("op2", "Pause"));
+    run.later(599).feed(&NONE);
+    assert!(!is_asked(&run));
+}
+
+#[test]
+fn a_client_that_gives_up_while_its_pod_saves_does_not_take_the_wish_back() {
+    let mut run = asked();
+    run.feed(&left("op1"));
+    assert!(is_asked(&run) && run.state.held.contains_key("op1"));
+    run.feed(&run.saved(&digest(5)));
+    assert!(run.state.freed.is_some());
+
+    let mut run = asked();
+    run.feed(&held("op2", "Pause")).feed(&left("op1"));
+    run.feed(&run.not_saved());
+    assert_eq!(run.state.held.keys().collect::<Vec<_>>(), ["op2"], "nobody waits for the other any more");
+    run.feed(&left("op2"));
+    assert_eq!(run.condition("BudgetAvailable"), "True/BudgetAvailable");
+
+    let mut run = asked();
+    run.feed(&held("op2", "Pause")).feed(&left("op1")).feed(&resumed("op2"));
+    assert!(!is_asked(&run) && run.state.held.is_empty());
+}
+
+#[test]
+fn the_holds_of_a_freed_pod_whose_calls_broke_off_are_what_it_waits_for() {
+    let mut run = freed();
+    run.feed(&left("op1"));
+    assert!(run.state.freed.is_some() && run.state.held.contains_key("op1"));
+    run.feed(&THERE);
+    assert!(run.state.held.is_empty() && run.state.wants_slot());
+}
+
 #[test]
 fn a_saved_pod_is_freed_and_gives_its_turn_to_others() {
     let run = freed();

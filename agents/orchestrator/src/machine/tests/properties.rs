@@ -70,6 +70,7 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
         18 if n < 4 => Event::Deleted,
         18 if n < 8 => super::outside::spec(i64::from(n), "Cancelled"),
         18 => held(n),
+        19 if n.is_multiple_of(6) => Event::BudgetHoldLeft { op_key: format!("op{}", n % 3) },
         19 if n.is_multiple_of(2) => {
             Event::BudgetResumed { op_key: format!("op{}", n % 3), moved: n.is_multiple_of(4) }
         }
@@ -98,6 +99,7 @@ fn held(n: u8) -> Event {
             least_micro_usd: 5,
             least_tokens: 0,
             denied: None,
+            left: false,
         },
     }
 }
