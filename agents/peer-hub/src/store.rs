@@ -73,22 +73,34 @@ pub(crate) async fn ballots(pool: &PgPool, round: &Round) -> Result<Vec<Ballot>,
 }
 
 /// How long the review's clock has stood still since it was opened, since calls of the task waited for money or for
-/// a model that was away.
+/// a model that was away, or the task was suspended. As the orchestrator counts it.
 pub(crate) async fn pauses(pool: &PgPool, round: &Round) -> Result<Pauses, sqlx::Error> {
     let rows: Vec<(i64, i64, bool)> = sqlx::query_as(
-        "SELECT (extract(epoch FROM held.at) * 1000)::bigint,
-                (extract(epoch FROM coalesce(resumed.at, clock_timestamp())) * 1000)::bigint,
-                resumed.at IS NULL
-         FROM facts held
-         JOIN reviews r ON r.task_uid = $1 AND r.attempt = $2 AND r.round = $3
-         LEFT JOIN facts resumed ON resumed.object_uid = $1
-                                AND resumed.fact_key = CASE WHEN held.fact_key LIKE 'held/%'
-                                    THEN 'resumed/' || substr(held.fact_key, 6)
-                                    ELSE 'unstuck/' || substr(held.fact_key, 7) END
-         WHERE held.object_uid = $1 AND held.at >= r.opened_at
-           AND (held.fact_key LIKE 'held/%' AND held.body->>'onExhausted' <> 'Fail'
-                OR held.fact_key LIKE 'stuck/%')
-         ORDER BY held.at",
+        "WITH waits AS (
+             SELECT held.at AS since,
+                    (SELECT min(ended.at) FROM facts ended
+                     WHERE ended.object_uid = $1
+                       AND ended.fact_key = ANY (CASE WHEN held.fact_key LIKE 'held/%'
+                           THEN ARRAY['resumed/' || substr(held.fact_key, 6), 'left/' || substr(held.fact_key, 6)]
+                           ELSE ARRAY['unstuck/' || substr(held.fact_key, 7)] END)) AS until
+             FROM facts held
+             WHERE held.object_uid = $1
+               AND (held.fact_key LIKE 'held/%' AND held.body->>'onExhausted' <> 'Fail'
+                    OR held.fact_key LIKE 'stuck/%')
+             UNION ALL
+             SELECT suspended.at,
+                    (SELECT min(active.at) FROM facts active
+                     WHERE active.object_uid = $1 AND active.fact_key LIKE 'spec/%' AND active.id > suspended.id
+                       AND active.body->>'desiredState' <> 'Suspended')
+             FROM facts suspended
+             WHERE suspended.object_uid = $1 AND suspended.fact_key LIKE 'spec/%'
+               AND suspended.body->>'desiredState' = 'Suspended')
+         SELECT (extract(epoch FROM w.since) * 1000)::bigint,
+                (extract(epoch FROM coalesce(w.until, clock_timestamp())) * 1000)::bigint,
+                w.until IS NULL
+         FROM waits w JOIN reviews r ON r.task_uid = $1 AND r.attempt = $2 AND r.round = $3
+         WHERE w.since >= r.opened_at
+         ORDER BY w.since",
     )
     .bind(round.task)
     .bind(number(round.attempt))
@@ -98,10 +110,10 @@ pub(crate) async fn pauses(pool: &PgPool, round: &Round) -> Result<Pauses, sqlx:
     Ok(Pauses { open: rows.iter().any(|r| r.2), millis: union(rows.iter().map(|r| (r.0, r.1))) })
 }
 
-/// What a review waited for money or models.
+/// What a review waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pauses {
-    /// A call waits now.
+    /// It waits now.
     pub(crate) open: bool,
     /// All of it, calls that waited at the same time counted once.
     pub(crate) millis: i64,

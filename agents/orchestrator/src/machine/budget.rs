@@ -89,8 +89,8 @@ impl Work<'_> {
         self.s.resumed.extend(std::mem::take(&mut self.s.held).into_keys().take(room));
     }
 
-    fn continue_if_nothing_waits(&mut self) {
-        if self.s.held.is_empty() && self.s.stuck.is_empty() {
+    pub(super) fn continue_if_nothing_waits(&mut self) {
+        if self.s.held.is_empty() && self.s.stuck.is_empty() && !self.s.suspended {
             self.continue_review();
         }
     }

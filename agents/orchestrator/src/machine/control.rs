@@ -72,6 +72,11 @@ impl Work<'_> {
         // Cancelled is terminal, whatever a later spec says.
         self.s.cancelled |= desired == DesiredState::Cancelled;
         self.s.suspended = desired == DesiredState::Suspended;
+        if self.s.suspended {
+            self.pause_review();
+        } else {
+            self.continue_if_nothing_waits();
+        }
         self.record(
             "SpecChanged",
             json!({"generation": generation, "desiredState": desired, "limits": limits}),

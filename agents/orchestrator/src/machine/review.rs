@@ -135,7 +135,8 @@ impl Work<'_> {
         }
     }
 
-    /// Stops an open round's clock: a voter that cannot be paid, or whose model is away, has not been silent.
+    /// Stops an open round's clock: a voter that cannot be paid, or whose model is away, has not been silent. Nor does time
+    /// count while the task is suspended.
     pub(super) fn pause_review(&mut self) {
         let now = self.now;
         if self.s.stage == Stage::Reviewing
@@ -145,7 +146,7 @@ impl Work<'_> {
         }
     }
 
-    /// Lets the clock go on once nothing waits for money or a model: the round has the time that it had left.
+    /// Lets the clock go on once nothing waits for money, a model, or the end of a suspension: the round has the time that it had left.
     pub(super) fn continue_review(&mut self) {
         let now = self.now;
         if let Some(review) = self.s.review.as_mut()

@@ -235,15 +235,26 @@ async fn a_voter_whose_call_waits_for_money_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reviews_clock_goes_on_with_the_time_that_was_left_when_the_money_comes() {
-    waited_most_of_its_time([("held", "BudgetHeld", 58), ("resumed", "BudgetResumed", 1)]).await;
+    waited_most_of_its_time("held/op-1/h1", "resumed/op-1/h1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reviews_clock_goes_on_when_nobody_waits_for_the_held_call_any_more() {
+    waited_most_of_its_time("held/op-1/h1", "left/op-1/h1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reviews_clock_goes_on_with_the_time_that_was_left_when_the_model_is_back() {
-    waited_most_of_its_time([("stuck", "CallStuck", 58), ("unstuck", "CallUnstuck", 1)]).await;
+    waited_most_of_its_time("stuck/op-1/1", "unstuck/op-1/1").await;
 }
 
-async fn waited_most_of_its_time(facts: [(&str, &str, u8); 2]) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reviews_clock_goes_on_with_the_time_that_was_left_when_a_suspension_ends() {
+    waited_most_of_its_time("spec/2", "spec/3").await;
+}
+
+/// Of the wait only keys and contents count here, and the times.
+async fn waited_most_of_its_time(begins: &str, ends: &str) {
     let world = World::new(&story(&turn(None, APPROVE))).await;
     // Open for 30 seconds a minute ago, of which 57 seconds were spent waiting.
     let envelope = world.request("my own goal", one(&json!({"role": "security"})), -30).await;
@@ -252,17 +263,16 @@ async fn waited_most_of_its_time(facts: [(&str, &str, u8); 2]) {
         .execute(&world.pool)
         .await
         .unwrap();
-    for (key, kind, ago) in facts {
+    for (key, state, ago) in [(begins, "Suspended", 58.0), (ends, "Active", 1.0)] {
         sqlx::query(
             "INSERT INTO facts (team_uid, task_uid, object_uid, fact_key, kind, body, at)
-             VALUES ($1, $2, $2, $3 || '/op-1/h1', $4, '{\"onExhausted\": \"Pause\"}',
-                     now() - make_interval(secs => $5))",
+             VALUES ($1, $2, $2, $3, 'Any', $4, now() - make_interval(secs => $5))",
         )
         .bind(world.team)
         .bind(world.task)
         .bind(key)
-        .bind(kind)
-        .bind(f64::from(ago))
+        .bind(json!({"onExhausted": "Pause", "desiredState": state}))
+        .bind(ago)
         .execute(&world.pool)
         .await
         .unwrap();

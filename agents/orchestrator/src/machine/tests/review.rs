@@ -1,4 +1,4 @@
-use super::outside::held;
+use super::outside::{held, spec};
 use super::support::{Run, Setup, digest};
 use crate::machine::{Command, Event, OutcomeKind, Stage};
 use golden_crds::conditions::agent_task as reasons;
@@ -112,6 +112,25 @@ fn a_rounds_clock_stands_still_while_a_voter_waits_for_money() {
     assert_eq!(run.state.review.as_ref().unwrap().round, 1);
     run.later(1);
     assert_eq!(run.state.review.as_ref().unwrap().round, 2, "after that it is overdue as ever");
+}
+
+#[test]
+fn a_rounds_clock_stands_still_while_the_task_is_suspended() {
+    let mut run = Run::reviewing(&Setup::git());
+    run.later(100).feed(&spec(2, "Suspended"));
+    run.later(10).feed(&held("op1", "Pause"));
+    run.later(5000).feed(&Event::BudgetResumed { op_key: "op1".into(), moved: false });
+    run.later(5000).feed(&spec(3, "Active"));
+    assert_eq!(run.state.review.as_ref().unwrap().round, 1, "nobody was late");
+    run.later(20 + 59);
+    assert_eq!(run.state.review.as_ref().unwrap().round, 1);
+    run.later(1);
+    assert_eq!(run.state.review.as_ref().unwrap().round, 2, "after that it is overdue as ever");
+
+    let mut run = Run::reviewing(&Setup::git());
+    run.feed(&held("op1", "Pause")).feed(&spec(2, "Suspended")).feed(&spec(3, "Active"));
+    run.later(5000);
+    assert_eq!(run.state.review.as_ref().unwrap().round, 1, "a voter still waits");
 }
 
 #[test]
