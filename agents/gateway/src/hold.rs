@@ -6,10 +6,11 @@ use crate::client::Client;
 use crate::error::CallError;
 use crate::held::Hold;
 use crate::identity::Identity;
+use crate::keys::Keys;
 use crate::line::Pass;
 use crate::plan::{Plan, Request, fitted};
 use crate::undo::give_back;
-use golden_ledger::Amount;
+use golden_ledger::{Amount, State};
 use golden_platform::http;
 use golden_platform::wire::{Bound, ReserveAnswer, ReserveRequest};
 use prometheus::IntGauge;
@@ -18,23 +19,6 @@ use std::time::{Duration, Instant};
 
 /// How long settlements of other gateways take, as a rule.
 const OTHERS: Duration = Duration::from_millis(500);
-
-/// The keys of one upstream try.
-#[derive(Clone, Debug)]
-pub(crate) struct Keys {
-    /// Of this call, the same for a client that sends again: names its holds.
-    pub(crate) operation: String,
-    /// Of this try of the provider: names its reservation, and its place among the calls that wait for money.
-    pub(crate) upstream: String,
-}
-
-impl Keys {
-    /// Of one try of the provider.
-    pub(crate) fn new(operation: &str, made: u32, nonce: &str) -> Self {
-        let upstream = format!("{operation}/u{made}.{nonce}");
-        Self { operation: operation.to_owned(), upstream }
-    }
-}
 
 /// The provider's pass, where the call has it already: a grant with it is a dispatch.
 pub(crate) type MaybePass = Option<Pass>;
@@ -54,7 +38,7 @@ pub(crate) async fn reserve(
     identity: &Arc<Identity>,
     request: &Request,
     plan: &Arc<Plan>,
-    paying: (&Keys, MaybePass),
+    paying: (&mut Keys, MaybePass),
     client: &mut Client,
 ) -> Result<Funds, CallError> {
     // Listens before it asks: money that comes in between is heard.
@@ -71,11 +55,18 @@ async fn granted(
     identity: &Arc<Identity>,
     request: &Request,
     plan: &Arc<Plan>,
-    (keys, mut pass): (&Keys, MaybePass),
+    (keys, mut pass): (&mut Keys, MaybePass),
     (client, hold): (&mut Client, &mut Hold),
 ) -> Result<Funds, CallError> {
     loop {
         match offer(gateway, identity, request, plan, (keys, &mut pass), client).await {
+            Ok(ReserveAnswer::Granted { state, .. }) if has_ended(&state) => {
+                // The answer was lost, and the ledger was away for longer than the lease. Nothing was sent for it, also where
+                // its end was not seen.
+                give_back(gateway, keys);
+                keys.renew();
+                continue;
+            }
             Ok(ReserveAnswer::Granted { state, bound }) => {
                 if !hold.end(gateway, identity, false).await {
                     gateway.memory.holds.granted(gateway, identity, &keys.operation);
@@ -153,6 +144,11 @@ async fn moment(gateway: &Gateway, coming_back: Option<u64>, ends: bool) {
     if ends {
         tokio::time::sleep(OTHERS).await;
     }
+}
+
+/// Whether nothing is reserved any more by a call that was granted before.
+fn has_ended(state: &str) -> bool {
+    State::parse(state).is_some_and(|state| !matches!(state, State::Reserved | State::Dispatched))
 }
 
 /// The call as it is paid for.

@@ -23,6 +23,7 @@ mod hold;
 mod holds;
 mod identity;
 mod inflight;
+mod keys;
 mod known;
 mod ledger;
 mod line;

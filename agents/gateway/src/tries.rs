@@ -5,7 +5,8 @@ use crate::client::Client;
 use crate::error::CallError;
 use crate::fallback::Unanswered;
 use crate::headers;
-use crate::hold::{Counted, Funds, Keys, MaybePass, reserve, unavailable};
+use crate::hold::{Counted, Funds, MaybePass, reserve, unavailable};
+use crate::keys::{Keys, nonce};
 use crate::line::Pass;
 use crate::plan::Plan;
 use crate::relay::Charge;
@@ -19,16 +20,13 @@ use uuid::Uuid;
 /// Names a call's tries, at all its providers.
 pub(crate) struct Tries {
     operation: String,
-    /// Of this call, against the operation's earlier calls and against other processes: each call is paid for, and
-    /// none is called twice for one payment.
     nonce: String,
     made: u32,
 }
 
 impl Tries {
     pub(crate) fn new(operation: String) -> Self {
-        let nonce = Uuid::new_v4().simple().to_string().chars().take(12).collect();
-        Self { operation, nonce, made: 0 }
+        Self { operation, nonce: nonce(), made: 0 }
     }
 
     /// The keys of the next one.
@@ -82,8 +80,8 @@ impl Call {
             if let Err(error) = target.endpoint.admit() {
                 return Ok(self.not_asked(error));
             }
-            let keys = tries.next();
-            let paying = (&keys, target.endpoint.pass_now(&target.plan).await);
+            let mut keys = tries.next();
+            let paying = (&mut keys, target.endpoint.pass_now(&target.plan).await);
             let funds =
                 reserve(&self.gateway, &self.caller.identity, &target.request, &target.plan, paying, client)
                     .await?;

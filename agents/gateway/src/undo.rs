@@ -1,7 +1,7 @@
 //! Money of a call that was certainly not sent.
 
 use crate::app::Gateway;
-use crate::hold::Keys;
+use crate::keys::Keys;
 use golden_platform::wire::SettleRequest;
 use golden_platform::{Class, Classify as _};
 use std::sync::Arc;

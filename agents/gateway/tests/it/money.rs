@@ -2,10 +2,12 @@
 
 use crate::world::{Setup, World, ask, until};
 use futures::future::join_all;
+use golden_ledger_service::Leases;
 use golden_model::Fault;
 use golden_platform::facts;
 use golden_platform::wire::{Fact, NewFact};
 use serde_json::Value;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,6 +150,28 @@ async fn a_hold_whose_client_gave_up_is_known_to_have_money_when_its_operation_g
     let (held, resumed) = (world.facts("BudgetHeld").await, world.facts("BudgetResumed").await);
     assert_eq!((held.len(), resumed.len()), (1, 1));
     assert_eq!(resumed[0]["opKey"], left.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_call_whose_grant_was_lost_in_an_outage_is_paid_for_under_another_key() {
+    let world = World::with(Setup { limit: 100, ..Setup::default() }).await;
+    world.task(0).await;
+    let call = tokio::spawn(world.call(0, &ask(0, false)).send());
+    until(Duration::from_secs(5), async || world.facts("BudgetHeld").await.len() == 1).await;
+    world.deaf.store(true, Ordering::Relaxed);
+    world.set_limit(1_000_000, "Pause").await;
+    until(Duration::from_secs(10), async || world.reservations().await.len() == 1).await;
+    // The outage lasts longer than the lease.
+    let ended = sqlx::query("UPDATE reservations SET lease_until = now() - interval '1 second'");
+    ended.execute(&world.pool).await.unwrap();
+    let ledger = golden_ledger_service::Ledger::new(world.pool.clone(), Leases::default());
+    assert_eq!(golden_ledger_service::expire(&ledger).await.unwrap(), 1);
+    world.deaf.store(false, Ordering::Relaxed);
+    assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    let states: Vec<_> = world.reservations().await.into_iter().map(|row| row.state).collect();
+    assert_eq!(states, ["Released", "Settled"]);
+    assert_eq!((world.facts("BudgetResumed").await.len(), world.model.tally().totals.calls), (1, 1));
+    world.adds_up().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,9 @@
 //! A gateway with everything it stands on, and one task to call for.
 
 use crate::upstream::{Seen, Upstream};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::IntoResponse as _;
 use futures::future::BoxFuture;
 use golden_cluster::services::Postgres;
 use golden_crds::ModelProvider;
@@ -21,6 +24,7 @@ use kube::runtime::watcher;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -77,6 +81,8 @@ pub(crate) struct World {
     pub team: Uuid,
     pub budget: Uuid,
     pub pods: Vec<Uuid>,
+    /// While it is set, the ledger does what it is asked and its answers are lost.
+    pub deaf: Arc<AtomicBool>,
     gateway: Arc<Gateway>,
     upstream: Upstream,
     providers: Mutex<Writer<ModelProvider>>,
@@ -122,7 +128,8 @@ impl World {
         std::fs::write(token.path(), "gateways-token").unwrap();
         // Each service has a pool of its own, as small as in the cluster.
         let own = || db::connect(&database, db::POOL_SIZE).unwrap();
-        let ledger = ledger(&own(), token.path()).await;
+        let deaf = Arc::new(AtomicBool::new(false));
+        let ledger = ledger(&own(), token.path(), Arc::clone(&deaf)).await;
         let (store, writer) = reflector::store();
         let hosts =
             setup.key_hosts.clone().unwrap_or_else(|| format!("{},{}", host(&base_url), host(&model_url)));
@@ -140,6 +147,7 @@ impl World {
             team: Uuid::new_v4(),
             budget: Uuid::new_v4(),
             pods,
+            deaf,
             gateway,
             upstream,
             providers: Mutex::new(writer),
@@ -344,11 +352,18 @@ pub(crate) struct Reservation {
     pub output_tokens: Option<i64>,
 }
 
-async fn ledger(pool: &PgPool, token: &std::path::Path) -> Ledger {
+async fn ledger(pool: &PgPool, token: &std::path::Path, deaf: Arc<AtomicBool>) -> Ledger {
     let known = [("gateways-token".to_owned(), Caller::service(GOLDEN, "golden-gateway"))].into();
     let ledger = golden_ledger_service::Ledger::new(pool.clone(), Leases::default());
     let routes = golden_ledger_service::router(ledger, GOLDEN, Authenticator::new(Fixed(known)));
-    let url = listen(routes).await;
+    let lose = middleware::from_fn(move |request: axum::extract::Request, next: Next| {
+        let deaf = Arc::clone(&deaf);
+        async move {
+            let answer = next.run(request).await;
+            if deaf.load(Ordering::Relaxed) { StatusCode::BAD_GATEWAY.into_response() } else { answer }
+        }
+    });
+    let url = listen(routes.layer(lose)).await;
     Ledger::new(ServiceClient::new(client().unwrap(), &url, TokenFile::new(token)))
 }
 
