@@ -9,6 +9,7 @@ use crate::headers::name_provider;
 use crate::identity::Known;
 use crate::refusal::refusal;
 use crate::relay::Charge;
+use crate::settling::settle_aside;
 use crate::stuck;
 use crate::target::Target;
 use crate::tries::{Tried, Tries, Try};
@@ -175,8 +176,7 @@ impl Call {
         }
         self.gateway.metrics.charged(charge, latency);
         let (gateway, op_key) = (Arc::clone(&self.gateway), tried.keys.upstream.clone());
-        let settlement = self.gateway.memory.settling.begin();
-        self.gateway.calls.spawn(async move {
+        settle_aside(&self.gateway, async move {
             let begun = Instant::now();
             let done = match charge {
                 Charge::Unknown => gateway.ledger.abandon(&op_key).await,
@@ -188,7 +188,6 @@ impl Call {
                     gateway.ledger.settle(request).await
                 }
             };
-            drop(settlement);
             gateway.metrics.settle_seconds.observe(begun.elapsed().as_secs_f64());
             if let Err(error) = done {
                 tracing::error!(%error, op_key, "not settled; the ledger charges it in full when its lease ends");

@@ -81,6 +81,20 @@ pub(crate) struct Troubles {
     pub ended: i64,
 }
 
+/// The columns of [`Troubles`]: of a task, and of the caller that `$2` names.
+macro_rules! troubles {
+    ($task:literal) => {
+        concat!(
+            "(SELECT count(*) FROM facts WHERE object_uid = ",
+            $task,
+            " AND starts_with(fact_key, 'stuck/' || $2 || '/')) AS told,
+             (SELECT count(*) FROM facts WHERE object_uid = ",
+            $task,
+            " AND starts_with(fact_key, 'unstuck/' || $2 || '/')) AS ended"
+        )
+    };
+}
+
 /// Which pod calls, or nothing where one of Golden's services does, which says on whose behalf.
 pub(crate) fn pod(golden_namespace: &str, caller: &Caller) -> Result<Option<Uuid>, CallError> {
     if caller.namespace == golden_namespace && SERVICES.contains(&caller.service_account.as_str()) {
@@ -92,19 +106,18 @@ pub(crate) fn pod(golden_namespace: &str, caller: &Caller) -> Result<Option<Uuid
 
 /// The work of a pod, as it is now.
 pub(crate) async fn attempt_pod(pool: &PgPool, pod_uid: Uuid) -> Result<Known, CallError> {
-    let row: Option<TryRow> = sqlx::query_as(
+    let row: Option<TryRow> = sqlx::query_as(concat!(
         "SELECT d.team_uid, d.task_uid, d.attempt, d.wanted, d.spec->>'role' AS role,
                 t.namespace, t.models, t.outcome,
-                (SELECT count(*) FROM facts WHERE object_uid = d.task_uid
-                   AND starts_with(fact_key, 'stuck/' || $2 || '/')) AS told,
-                (SELECT count(*) FROM facts WHERE object_uid = d.task_uid
-                   AND starts_with(fact_key, 'unstuck/' || $2 || '/')) AS ended,
+",
+        troubles!("d.task_uid"),
+        ",
                 NOT EXISTS (SELECT FROM desired later
                             WHERE later.task_uid = d.task_uid AND later.kind = 'AttemptPod'
                               AND (later.attempt, later.try) > (d.attempt, d.try)) AS newest
          FROM desired d JOIN tasks t ON t.task_uid = d.task_uid
          WHERE d.object_uid = $1 AND d.kind = 'AttemptPod'",
-    )
+    ))
     .bind(pod_uid)
     .bind(pod_uid.to_string())
     .fetch_optional(pool)
@@ -135,14 +148,11 @@ pub(crate) async fn attempt_pod(pool: &PgPool, pod_uid: Uuid) -> Result<Known, C
 pub(crate) async fn service(pool: &PgPool, headers: &HeaderMap) -> Result<Known, CallError> {
     let stated = stated(headers)?;
     let scope = format!("{}/{}", stated.task, stated.operation);
-    let row: Option<TaskRow> = sqlx::query_as(
-        "SELECT team_uid, namespace, models, outcome,
-                (SELECT count(*) FROM facts WHERE object_uid = $1
-                   AND starts_with(fact_key, 'stuck/' || $2 || '/')) AS told,
-                (SELECT count(*) FROM facts WHERE object_uid = $1
-                   AND starts_with(fact_key, 'unstuck/' || $2 || '/')) AS ended
-         FROM tasks WHERE task_uid = $1",
-    )
+    let row: Option<TaskRow> = sqlx::query_as(concat!(
+        "SELECT team_uid, namespace, models, outcome, ",
+        troubles!("tasks.task_uid"),
+        " FROM tasks WHERE task_uid = $1",
+    ))
     .bind(stated.task)
     .bind(&scope)
     .fetch_optional(pool)

@@ -1,6 +1,7 @@
 //! Settlements under way. An answer does not wait for its settlement, so that what it leaves of its reservation comes
 //! back a moment after it: a call that finds its budget exhausted waits for that moment before it believes it.
 
+use crate::app::Gateway;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,6 +14,15 @@ const WAIT: Duration = Duration::from_secs(1);
 /// The settlements of this process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settling(Arc<Shared>);
+
+/// Brings money back by itself, as a settlement under way until it has. The process waits for it before it ends.
+pub(crate) fn settle_aside(gateway: &Gateway, moving: impl Future<Output = ()> + Send + 'static) {
+    let settlement = gateway.memory.settling.begin();
+    gateway.calls.spawn(async move {
+        moving.await;
+        drop(settlement);
+    });
+}
 
 #[derive(Debug, Default)]
 struct Shared {

@@ -2,21 +2,19 @@
 
 use crate::app::Gateway;
 use crate::keys::Keys;
+use crate::settling::settle_aside;
 use golden_platform::wire::SettleRequest;
 use golden_platform::{Class, Classify as _};
-use std::sync::Arc;
 
 /// Gives it back, by itself: what is reserved is released, and what was dispatched with its grant settled at nothing.
 /// Where the ledger stays away, the lease ends and what was dispatched is charged in full.
-pub(crate) fn give_back(gateway: &Arc<Gateway>, keys: &Keys) {
-    let (gateway, op_key) = (Arc::clone(gateway), keys.upstream.clone());
-    let settlement = gateway.memory.settling.begin();
-    gateway.calls.clone().spawn(async move {
-        let given = match gateway.ledger.release(&op_key).await {
-            Err(error) if error.class() == Class::Conflict => gateway.ledger.settle(nothing(&op_key)).await,
+pub(crate) fn give_back(gateway: &Gateway, keys: &Keys) {
+    let (ledger, op_key) = (gateway.ledger.clone(), keys.upstream.clone());
+    settle_aside(gateway, async move {
+        let given = match ledger.release(&op_key).await {
+            Err(error) if error.class() == Class::Conflict => ledger.settle(nothing(&op_key)).await,
             released => released,
         };
-        drop(settlement);
         if let Err(error) = given {
             tracing::warn!(%error, op_key, "not given back; its lease will end");
         }
