@@ -54,7 +54,10 @@ pub enum CallError {
     Exhausted { account: String, missing_micro_usd: i64, missing_tokens: i64 },
     #[error("{account} is exhausted and more was refused: {denied}")]
     Denied { account: String, denied: String },
-    #[error("the task has no account to pay from: it was not admitted, or is gone")]
+    #[error(
+        "nothing pays for the task: a Budget that it is paid from was deleted, or the task was not admitted or is gone; \
+         submit it again under a Budget"
+    )]
     NoAccount,
     /// A store or service of Golden's is away.
     #[error("{0}")]

@@ -172,18 +172,23 @@ pub async fn set_path(
 }
 
 /// The Budget is gone: no new reservation is granted from it and nobody is asked for more; what it paid stays on record.
+/// Held calls are told, all of them: one may be paid from it and wait for another account. True if it was there.
 pub async fn mark_deleted(conn: &mut PgConnection, uid: Uuid) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
+    let closed = sqlx::query(
         "WITH withdrawn AS (
              UPDATE budget_questions SET outcome = 'Withdrawn', closed_at = now()
-             WHERE account_uid = $1 AND outcome IS NULL)
-         UPDATE accounts SET deleted_at = now(), version = version + 1
-         WHERE account_uid = $1 AND deleted_at IS NULL",
+             WHERE account_uid = $1 AND outcome IS NULL),
+         closed AS (
+             UPDATE accounts SET deleted_at = now(), version = version + 1
+             WHERE account_uid = $1 AND deleted_at IS NULL RETURNING 1)
+         SELECT pg_notify($2, $3) FROM closed",
     )
     .bind(uid)
-    .execute(conn)
+    .bind(NOTIFY_ACCOUNTS)
+    .bind(Uuid::nil().to_string())
+    .fetch_optional(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(closed.is_some())
 }
 
 /// The columns of [`Balance`], with a clause behind them.

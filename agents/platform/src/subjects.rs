@@ -9,7 +9,7 @@ pub const SANDBOX: &str = "sandbox";
 pub const SUPERVISOR: &str = "supervisor";
 pub const DLQ: &str = "dlq";
 
-/// Channels of Postgres' NOTIFY. The payload is a hint; the tables are the truth.
+/// Channels of Postgres' NOTIFY. The payload is a hint; the tables are the truth. A nil uid stands for any.
 pub const NOTIFY_FACTS: &str = "golden_facts";
 pub const NOTIFY_TASKS: &str = "golden_tasks";
 pub const NOTIFY_ACCOUNTS: &str = "golden_accounts";

@@ -5,6 +5,7 @@ use futures::future::join_all;
 use golden_ledger_service::Leases;
 use golden_model::Fault;
 use golden_platform::facts;
+use golden_platform::ledger_accounts::{TaskAccount, mark_deleted, upsert_task};
 use golden_platform::wire::{Fact, NewFact};
 use serde_json::Value;
 use std::sync::atomic::Ordering;
@@ -150,6 +151,35 @@ async fn a_hold_whose_client_gave_up_is_known_to_have_money_when_its_operation_g
     let (held, resumed) = (world.facts("BudgetHeld").await, world.facts("BudgetResumed").await);
     assert_eq!((held.len(), resumed.len()), (1, 1));
     assert_eq!(resumed[0]["opKey"], left.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_call_hears_at_once_that_a_budget_it_is_paid_from_is_deleted() {
+    let world = World::new().await;
+    let task = world.task(0).await;
+    let own = TaskAccount {
+        task_uid: task,
+        team_uid: world.team,
+        namespace: "checkout".into(),
+        name: "task-0".into(),
+        limit_cost: Some(100),
+        limit_tokens: None,
+    };
+    let mut connection = world.pool.acquire().await.unwrap();
+    upsert_task(&mut connection, &own).await.unwrap();
+    let call = tokio::spawn(world.call(0, &ask(0, false)).send());
+    until(Duration::from_secs(5), async || world.facts("BudgetHeld").await.len() == 1).await;
+    assert!(world.facts("BudgetHeld").await[0]["account"].as_str().unwrap().starts_with("AgentTask"));
+    // Between two of the times at which it asks anyway.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(mark_deleted(&mut connection, world.budget).await.unwrap());
+    let deleted = Instant::now();
+    let response = call.await.unwrap().unwrap();
+    assert!(deleted.elapsed() < Duration::from_secs(2), "heard after {:?}", deleted.elapsed());
+    assert_eq!(response.status(), 403);
+    let body: Value = response.json().await.unwrap();
+    assert!(body["error"]["message"].as_str().unwrap().contains("was deleted"), "{body}");
+    until(Duration::from_secs(5), async || world.facts("BudgetHoldLeft").await.len() == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
