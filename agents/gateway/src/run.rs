@@ -89,8 +89,7 @@ async fn in_cluster(args: Args) -> anyhow::Result<()> {
     });
     let money = gateway.money.clone();
     tokio::spawn(async move { money::hear(&database_url, money).await });
-    let replica = std::env::var("HOSTNAME").unwrap_or_else(|_| "gateway".to_owned());
-    tokio::spawn(standing::tell(Arc::clone(&gateway), replica));
+    tokio::spawn(standing::tell(Arc::clone(&gateway), standing::replica()));
     let ledger = gateway.ledger.clone();
     let health = Health::new(registry)
         .postgres(pool)

@@ -1,7 +1,8 @@
 //! Tells the database how this replica fares with its providers, for the operator's status and the api.
 //!
-//! Written when it changes and, while a provider is asked for, again and again, often where it fails: a row that is not
-//! seen any more does not count. A gateway that dies before it wrote leaves nothing; one that dies after it leaves a row that ages.
+//! Written when it changes, and again and again: while a provider is asked for, and where it fails also if nobody asks any
+//! more, since only a call shows that it answers again. A row that is not seen any more does not count: a gateway that dies
+//! before it wrote leaves nothing; one that dies after it leaves a row that ages.
 
 use crate::app::Gateway;
 use crate::health::Health;
@@ -18,11 +19,16 @@ const LOOK: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(30);
 /// How often one that answers is: what it said counts for a day.
 const STEADY: Duration = Duration::from_hours(6);
-/// A provider that nobody asked for so long is not known to fail any more.
+/// Of one that answers and that nobody asked for so long, there is nothing to tell again.
 const FORGOTTEN: Duration = Duration::from_mins(10);
 
 /// What was written last of a provider.
 type Written = HashMap<Uuid, (Standing, Instant)>;
+
+/// The name of this process among those that tell.
+pub(crate) fn replica() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| "gateway".to_owned())
+}
 
 /// Tells, until the gateway stops.
 pub async fn tell(gateway: Arc<Gateway>, replica: String) {
@@ -63,7 +69,7 @@ fn due(last: Option<&(Standing, Instant)>, standing: &Standing, asked: bool, now
     let Some((last, at)) = last else { return true };
     let bad = standing.trouble.is_some() || standing.limits == Some(CACHE_UNREACHABLE);
     let every = if bad { AGAIN } else { STEADY };
-    let again = asked && now.saturating_duration_since(*at) >= every;
+    let again = (bad || asked) && now.saturating_duration_since(*at) >= every;
     last != standing || again
 }
 
@@ -72,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_told_at_once_and_a_failure_again_while_somebody_asks() {
+    fn a_change_is_told_at_once_and_a_failure_again_until_a_call_shows_another() {
         let now = Instant::now();
         let standing = |trouble, limits| Standing {
             state: "OPEN",
@@ -90,9 +96,10 @@ mod tests {
             (last(&bad), &good, false, 0, true),
             (last(&bad), &bad, true, 29, false),
             (last(&bad), &bad, true, 30, true),
-            (last(&bad), &bad, false, 30, false),
+            (last(&bad), &bad, false, 30, true),
             (last(&good), &alone, false, 0, true),
             (last(&alone), &alone, true, 30, true),
+            (last(&alone), &alone, false, 3600, true),
             (last(&alone), &good, false, 0, true),
             (last(&good), &good, true, 300, false),
             (last(&good), &good, true, 6 * 3600, true),

@@ -10,7 +10,7 @@ use crate::metrics::Metrics;
 use crate::providers::Providers;
 use crate::run::finish;
 use crate::shared::SharedLimits;
-use crate::{money, routes, upstream};
+use crate::{money, routes, standing, upstream};
 use anyhow::{Context, ensure};
 use golden_crds::ModelProvider;
 use golden_ledger_service::{Leases, keep_expiring};
@@ -80,6 +80,7 @@ impl Standalone {
         });
         let (url, heard) = (config.postgres.clone(), gateway.money.clone());
         tokio::spawn(async move { money::hear(&url, heard).await });
+        tokio::spawn(standing::tell(Arc::clone(&gateway), standing::replica()));
         let since_us = rows::standing(&pool, uids).await?.now_us;
         let health = Health::new(registry).postgres(pool).cache(cache);
         Ok(Self { config, uids, gateway, listener, health, expiring, _providers: writer, since_us })

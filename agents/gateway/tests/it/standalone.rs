@@ -175,6 +175,12 @@ async fn a_call_of_each_protocol_is_answered_and_settled_and_the_end_says_what_w
     let by: Vec<_> = calls.iter().map(|(.., provider, model)| (provider.as_str(), model.as_str())).collect();
     let open = ("local/open", "standard");
     assert_eq!(by, [open, open, ("local/other", "careful")]);
+    let fares = async || -> Vec<(String, String)> {
+        let rows = sqlx::query_as("SELECT name, state FROM provider_health ORDER BY name");
+        rows.fetch_all(&ground.pool).await.unwrap()
+    };
+    let want = ["open", "other"].map(|name| (name.to_owned(), "CLOSED".to_owned()));
+    until(Duration::from_secs(10), async || fares().await == want).await;
     let farewell = running.end().await;
     let spent = golden_ledger::MicroUsd(cost).exact();
     let want = format!(

@@ -40,7 +40,9 @@ pub(super) fn reach(rows: &[Row]) -> Reach {
 
 fn advice(trouble: &str) -> &'static str {
     match trouble {
-        reason::KEY_REFUSED => "correct the key in its Secret, or what that key may do",
+        reason::KEY_REFUSED => {
+            "correct the key in its Secret, or what that key may do; the next call shows whether it is taken"
+        }
         reason::ENDPOINT_UNREACHABLE => {
             "check baseURL, the endpoint and the way to it; calls are let through to see"
         }
