@@ -6,8 +6,3 @@ use golden_ledger::MicroUsd;
 pub(crate) fn dollars(micro: i64) -> String {
     MicroUsd(micro).to_string()
 }
-
-/// Every digit: for what somebody has to act on.
-pub(crate) fn exact_dollars(micro: i64) -> String {
-    MicroUsd(micro).exact()
-}

@@ -1,7 +1,7 @@
 //! Every bound of the agent in one place. Sizes are bytes.
 
 /// Answers of the model in one attempt.
-pub(crate) const STEPS: u32 = 40;
+pub(crate) const STEPS: u32 = golden_platform::wire::AGENT_CALLS;
 /// Tokens of one answer.
 pub(crate) const ANSWER_TOKENS: u64 = 4096;
 /// One answer, as received.

@@ -33,6 +33,16 @@ impl Amount {
         self == Self::ZERO
     }
 
+    /// For people: `$0.10`, `500 tokens` or both, every digit; none of nothing.
+    pub fn words(self) -> Option<String> {
+        match (self.cost, self.tokens) {
+            (MicroUsd::ZERO, 0) => None,
+            (cost, 0) => Some(cost.exact()),
+            (MicroUsd::ZERO, tokens) => Some(format!("{tokens} tokens")),
+            (cost, tokens) => Some(format!("{} and {tokens} tokens", cost.exact())),
+        }
+    }
+
     /// Refuses a negative part.
     pub fn checked(self) -> Result<Self, AmountError> {
         if self.cost.0 < 0 || self.tokens < 0 { Err(AmountError::Negative) } else { Ok(self) }

@@ -8,13 +8,13 @@ use crate::prompt::{Asked, prompt};
 use crate::store::{Kept, Round};
 use golden_consensus::{Ballot, Evidence, Severity, Verdict};
 use golden_output::{Repair, Step, Vote};
-use golden_platform::wire::ReviewRequest;
+use golden_platform::wire::{ReviewRequest, VOTER_CALLS};
 
 /// Longest answer kept as it came, in bytes.
 const MAX_RAW: usize = 64 * 1024;
 
 /// How often a voter may mend a ballot that cannot be read. Each time is a paid call with an operation of its own.
-const MENDS: u32 = 1;
+const MENDS: u32 = VOTER_CALLS - 1;
 
 /// What a voter said, or counts as having said.
 struct Said {

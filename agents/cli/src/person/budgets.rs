@@ -2,6 +2,7 @@
 
 use super::client::Connection;
 use super::output::{Format, Table, dollars, exact_dollars, json, text};
+use golden_ledger::Amount;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -141,13 +142,9 @@ fn asking(budget: &Value, namespace: &str) -> String {
     format!("{told}{}\n", table.render())
 }
 
-/// `$0.10`, `500 tokens` or both.
+/// Of nothing, `$0.00`.
 fn amount(cost: i64, tokens: i64) -> String {
-    match (cost, tokens) {
-        (cost, 0) => exact_dollars(cost),
-        (0, tokens) => format!("{tokens} tokens"),
-        (cost, tokens) => format!("{} and {tokens} tokens", exact_dollars(cost)),
-    }
+    Amount::new(cost, tokens).words().unwrap_or_else(|| exact_dollars(0))
 }
 
 fn spending(lines: &[Value], by: By) -> String {

@@ -117,3 +117,15 @@ fn nothing_is_released_below_zero() {
     let twice = Effect { reserved: Amount::new(-31, 0), ..Effect::default() };
     assert_eq!(account(Some(100), 40, 30).apply(&twice), Err(AmountError::Negative));
 }
+
+#[test]
+fn an_amount_in_words_leaves_out_what_is_none_of_it() {
+    for (cost, tokens, want) in [
+        (0, 0, None),
+        (100_000, 0, Some("$0.10")),
+        (0, 500, Some("500 tokens")),
+        (100_001, 7, Some("$0.100001 and 7 tokens")),
+    ] {
+        assert_eq!(Amount::new(cost, tokens).words().as_deref(), want);
+    }
+}

@@ -2,12 +2,14 @@
 //!
 //! One place, so that writer and reader cannot differ. Additive changes only: services serve version N and N−1.
 
+mod calls;
 mod facts;
 mod ledger;
 mod messages;
 mod pods;
 mod view;
 
+pub use calls::{AGENT_CALLS, VOTER_CALLS};
 pub use facts::{
     Admission, AttemptNotSaved, AttemptResult, AttemptSaved, Dependency, DesiredKind, DesiredPod, Fact,
     GuardOutcome, JobResult, ModelBinding, NewFact, PersonDecision, PodOutcome, PodPhase, PolicySource,

@@ -16,18 +16,13 @@ use golden_crds::model_provider::{ModelSpec, Protocol};
 use golden_crds::{Budget, ModelProvider};
 use golden_ledger::forecast::{Forecast, Run, Source, Work, calls_bound, from_runs, upper_bound};
 use golden_ledger::{MicroUsd, Prices};
-use golden_platform::wire::ModelBinding;
+use golden_platform::wire::{AGENT_CALLS, ModelBinding, VOTER_CALLS};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// Calls the built-in agent makes in one attempt at most (its limit of steps).
-const AGENT_CALLS: u64 = 40;
-/// Calls a voter makes for one result at most: the ballot, and its repair.
-const VOTER_CALLS: u64 = 2;
 
 /// What Postgres knows that a forecast rests on.
 #[derive(Debug, Default)]
@@ -124,7 +119,12 @@ fn all_calls(inputs: &Inputs, admit: &Admit) -> Option<MicroUsd> {
         let (provider, model) = listed(binding, &inputs.providers)?;
         let count = |tokens: i64| u64::try_from(tokens).unwrap_or(0);
         let prices = prices(model, provider.spec.protocol)?;
-        let cost = calls_bound(calls, count(model.context_window), count(model.max_output_tokens), &prices);
+        let cost = calls_bound(
+            u64::from(calls),
+            count(model.context_window),
+            count(model.max_output_tokens),
+            &prices,
+        );
         sum.checked_add(cost.ok()?.0)
     })?;
     attempt.checked_mul(i64::from(inputs.task.spec.max_attempts)).map(MicroUsd)

@@ -8,8 +8,6 @@ mod report;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use question::amount;
-
 use crate::budgets::{Fault, chain};
 use crate::context::Context;
 use crate::error::Error;

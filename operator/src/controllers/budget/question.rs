@@ -2,11 +2,11 @@
 
 use super::act::Standing;
 use super::ask::shown;
-use crate::money::exact_dollars;
 use golden_crds::budget::{AskDeadline, OnExhausted, QuestionStatus};
 use golden_crds::conditions::budget as reason;
 use golden_crds::conditions::{ANSWERED, remove_condition, set_condition};
 use golden_crds::{Budget, BudgetStatus};
+use golden_ledger::Amount;
 use golden_platform::budget_questions::{Outcome, Question};
 use golden_platform::ledger_accounts::Balance;
 use jiff::Timestamp;
@@ -61,11 +61,11 @@ fn asked(budget: &Budget, open: &Question, ends: &str, now: Timestamp) -> Told {
     let overdue = open.deadline_us.is_some_and(|deadline| now.as_microsecond() >= deadline);
     let (namespace, name) = (budget.namespace().unwrap_or_default(), budget.name_any());
     let wait = if open.tasks == 1 { "1 task waits".to_owned() } else { format!("{} tasks wait", open.tasks) };
-    let lack = match amount(open.missing_cost, open.missing_tokens) {
+    let lack = match Amount::new(open.missing_cost, open.missing_tokens).words() {
         None => "a provider charged more than was reserved, which an answer confirms".to_owned(),
         Some(missing) => format!("{missing} missing for the next call"),
     };
-    let adds = amount(open.grant_cost, open.grant_tokens).unwrap_or_else(|| "nothing".into());
+    let adds = Amount::new(open.grant_cost, open.grant_tokens).words().unwrap_or_else(|| "nothing".into());
     let by = match open.deadline_us.map(shown) {
         None => String::new(),
         Some(at) if overdue => format!("; the deadline was {at}"),
@@ -96,18 +96,8 @@ fn granted(stood: &Standing, balance: &Balance, ends: &str) -> Option<Told> {
     let last = stood.last.as_ref().filter(|last| {
         last.outcome == Outcome::Granted.as_str() && last.period_start_us == balance.period_start_us
     })?;
-    let all = amount(balance.granted_cost, balance.granted_tokens)?;
-    let added = amount(last.grant_cost, last.grant_tokens).unwrap_or_else(|| "nothing".into());
+    let all = Amount::new(balance.granted_cost, balance.granted_tokens).words()?;
+    let added = Amount::new(last.grant_cost, last.grant_tokens).words().unwrap_or_else(|| "nothing".into());
     let by = last.decided_by.as_deref().unwrap_or_default();
     Some((true, reason::MORE_GRANTED, format!("{by} granted {added}; {all} beside the limits {ends}")))
-}
-
-/// `$0.10`, `500 tokens` or both.
-pub(crate) fn amount(cost: i64, tokens: i64) -> Option<String> {
-    match (cost, tokens) {
-        (0, 0) => None,
-        (cost, 0) => Some(exact_dollars(cost)),
-        (0, tokens) => Some(format!("{tokens} tokens")),
-        (cost, tokens) => Some(format!("{} and {tokens} tokens", exact_dollars(cost))),
-    }
 }

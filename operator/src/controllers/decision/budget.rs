@@ -3,12 +3,12 @@
 
 use super::validate::Refusal;
 use crate::context::Context;
-use crate::controllers::budget::amount;
 use crate::error::Error;
 use golden_crds::budget::AskDeadline;
 use golden_crds::conditions::decision as reason;
 use golden_crds::decision::Verdict;
 use golden_crds::{Budget, Decision};
+use golden_ledger::Amount;
 use golden_platform::budget_questions::{self as questions, Answer, Closed, Outcome, Question, Waiting};
 use golden_platform::ledger_accounts::{Balance, lock_balance};
 use jiff::Timestamp;
@@ -177,7 +177,9 @@ impl Seen {
         }
         let grant = self.open.as_ref().map(|open| (open.grant_cost, open.grant_tokens));
         let grant = self.closed.as_ref().map(|closed| (closed.grant_cost, closed.grant_tokens)).or(grant);
-        let added = grant.and_then(|(cost, tokens)| amount(cost, tokens)).unwrap_or_else(|| "nothing".into());
+        let added = grant
+            .and_then(|(cost, tokens)| Amount::new(cost, tokens).words())
+            .unwrap_or_else(|| "nothing".into());
         format!("{added} are granted to Budget {name} for its present period")
     }
 }
