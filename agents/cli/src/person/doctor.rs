@@ -3,9 +3,11 @@
 use super::client::{Cluster, Connection};
 use super::output::{Format, Table, json};
 use golden_crds::ModelProvider;
+use golden_crds::conditions::{LIMITS_SHARED, READY, find};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::node::v1::RuntimeClass;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 use serde::Serialize;
@@ -156,20 +158,73 @@ async fn providers(cluster: &Cluster) -> Vec<Check> {
     if list.items.is_empty() {
         return vec![check("modelproviders", "warn", "none: agents have no model to call")];
     }
-    list.items
-        .iter()
-        .map(|p| {
-            let what = format!("modelprovider/{}/{}", p.namespace().unwrap_or_default(), p.name_any());
-            let ready = p
-                .status
+    list.items.iter().flat_map(provider).collect()
+}
+
+/// What a provider says of itself: whether it can be called, and whether the gateway's replicas count its limits together.
+/// That they do not keeps nobody from working.
+fn provider(provider: &ModelProvider) -> Vec<Check> {
+    let what = format!("modelprovider/{}/{}", provider.namespace().unwrap_or_default(), provider.name_any());
+    let conditions = provider.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let told = |c: &Condition| format!("{}: {}", c.reason, c.message);
+    let ready = match find(conditions, READY) {
+        Some(c) if c.status == "True" => check(&what, "ok", &provider.spec.base_url),
+        Some(c) => check(&what, "fail", told(c)),
+        None => check(&what, "warn", "not looked at yet"),
+    };
+    let limits = find(conditions, LIMITS_SHARED).map(|c| {
+        let state = if c.status == "True" { "ok" } else { "warn" };
+        check(format!("{what} limits"), state, told(c))
+    });
+    [Some(ready), limits].into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_provider_says_whether_it_is_ready_and_whether_its_limits_are_shared() {
+        let condition = |kind: &str, status: &str, reason: &str| {
+            json!({"type": kind, "status": status, "reason": reason, "message": "in words",
+                   "lastTransitionTime": "2026-01-01T00:00:00Z"})
+        };
+        let (ready, stalled) =
+            (condition("Ready", "True", "Available"), condition("Ready", "False", "BreakerOpen"));
+        let (shared, alone) = (
+            condition("LimitsShared", "True", "Shared"),
+            condition("LimitsShared", "False", "CacheUnreachable"),
+        );
+        for (conditions, want) in [
+            (json!([]), vec![("shared", "warn", "not looked at yet")]),
+            (json!([ready]), vec![("shared", "ok", "http://model")]),
+            (
+                json!([ready, shared]),
+                vec![("shared", "ok", "http://model"), ("shared limits", "ok", "Shared: in words")],
+            ),
+            (
+                json!([stalled, alone]),
+                vec![
+                    ("shared", "fail", "BreakerOpen: in words"),
+                    ("shared limits", "warn", "CacheUnreachable: in words"),
+                ],
+            ),
+        ] {
+            let object = serde_json::from_value(json!({
+                "apiVersion": "goldenarch.dev/v1alpha1", "kind": "ModelProvider",
+                "metadata": {"name": "shared", "namespace": "golden-system"},
+                "spec": {"protocol": "OpenAI", "baseURL": "http://model", "models": []},
+                "status": {"conditions": conditions},
+            }));
+            let checks = provider(&object.unwrap());
+            let seen: Vec<_> = checks
                 .iter()
-                .flat_map(|s| &s.conditions)
-                .find(|c| c.type_ == golden_crds::conditions::READY);
-            match ready {
-                Some(c) if c.status == "True" => check(what, "ok", p.spec.base_url.clone()),
-                Some(c) => check(what, "fail", format!("{}: {}", c.reason, c.message)),
-                None => check(what, "warn", "not looked at yet"),
-            }
-        })
-        .collect()
+                .map(|c| {
+                    (c.what.trim_start_matches("modelprovider/golden-system/"), c.state, c.detail.as_str())
+                })
+                .collect();
+            assert_eq!(seen, want);
+        }
+    }
 }

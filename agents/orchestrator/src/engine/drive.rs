@@ -4,7 +4,7 @@ use super::batch::Batch;
 use super::clock::Clock;
 use super::error::Error;
 use super::faults::{Faults, Point};
-use super::metrics::EngineMetrics;
+use super::metrics::{EngineMetrics, Pauses};
 use super::store::{self, FactRow, Loaded};
 use super::write::Moved;
 use crate::machine::{Event, State, Step, Task, admit, step};
@@ -139,6 +139,7 @@ impl Engine {
         }
         self.consume(&mut tx, &batch.consumed).await?;
         self.commit(tx).await?;
+        self.metrics.pauses(moved.pauses);
         if moved.state.stage_name() != loaded.state.stage_name() {
             let (from, to) = (loaded.state.stage_name(), moved.state.stage_name());
             tracing::info!(task = %loaded.task.uid, name = loaded.task.name, from, to, attempt = moved.state.attempt, "task moved");
@@ -152,12 +153,14 @@ impl Engine {
 
     /// What a list of events comes to.
     pub(super) fn steps(loaded: &Loaded, events: &[Event], now: Timestamp) -> Moved {
-        let mut all = Moved { state: loaded.state.clone(), commands: vec![], record: vec![], wake: None };
+        let (state, pauses) = (loaded.state.clone(), Pauses::default());
+        let mut all = Moved { state, commands: vec![], record: vec![], wake: None, pauses };
         for event in events {
             let done = step(&loaded.task, &all.state, event, now);
             if let Some(why) = done.ignored {
                 tracing::debug!(task = %loaded.task.uid, why, ?event, "an event changed nothing");
             }
+            all.pauses.step(&all.state, &done.state);
             all.state = done.state;
             all.commands.extend(done.commands);
             all.record.extend(done.record);
@@ -202,7 +205,8 @@ impl Engine {
 }
 
 fn moved(step: Step) -> Moved {
-    Moved { state: step.state, commands: step.commands, record: step.record, wake: step.wake }
+    let pauses = Pauses::default();
+    Moved { state: step.state, commands: step.commands, record: step.record, wake: step.wake, pauses }
 }
 
 fn log_move(task: &Task, from: Option<&State>, to: &State, admission: &Admission) {

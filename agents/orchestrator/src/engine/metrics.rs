@@ -1,8 +1,25 @@
 //! What the engine shows of itself. The one place of these names.
 
+use crate::machine::State;
 use golden_platform::breaker::Breakers;
 use golden_platform::telemetry::Metrics;
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
+
+/// How often a batch of steps freed a task's pod for want of money, and let the task go on afterwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pauses {
+    freed: u64,
+    continued: u64,
+}
+
+impl Pauses {
+    /// Counts one step. A task that ends while its pod is freed does not go on.
+    pub(super) fn step(&mut self, before: &State, after: &State) {
+        self.freed += u64::from(before.freed.is_none() && after.freed.is_some());
+        let goes_on = before.freed.is_some() && after.freed.is_none() && after.outcome.is_none();
+        self.continued += u64::from(goes_on);
+    }
+}
 
 /// The engine's metrics.
 #[derive(Clone)]
@@ -11,6 +28,7 @@ pub struct EngineMetrics {
     transitions: IntCounterVec,
     steps: HistogramVec,
     outbox: IntGaugeVec,
+    pauses: IntCounterVec,
     pub(super) breakers: Breakers,
 }
 
@@ -29,6 +47,12 @@ impl EngineMetrics {
                 &["result"],
             )?,
             outbox: metrics.gauge("golden_outbox_messages", "Messages that wait to be sent.", &[])?,
+            pauses: metrics.counter(
+                "golden_task_pauses_total",
+                "Pods that were saved and freed since a call of theirs waited for money (freed), and tasks that went on \
+                 from what was saved (continued).",
+                &["what"],
+            )?,
             breakers: metrics.breakers().clone(),
         })
     }
@@ -43,6 +67,12 @@ impl EngineMetrics {
 
     pub(super) fn step(&self, result: &str, seconds: f64) {
         self.steps.with_label_values(&[result]).observe(seconds);
+    }
+
+    pub(super) fn pauses(&self, Pauses { freed, continued }: Pauses) {
+        for (what, count) in [("freed", freed), ("continued", continued)] {
+            self.pauses.with_label_values(&[what]).inc_by(count);
+        }
     }
 
     pub(super) fn outbox(&self, waiting: i64) {

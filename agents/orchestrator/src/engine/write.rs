@@ -3,6 +3,7 @@
 use super::drive::Engine;
 use super::error::{Error, written};
 use super::faults::Point;
+use super::metrics::Pauses;
 use crate::machine::{Command, DesiredRow, State, Task, view};
 use golden_platform::records;
 use golden_platform::wire::{Admission, DesiredKind, Envelope, EscalationRaised, Message, TaskView};
@@ -16,6 +17,7 @@ pub(super) struct Moved {
     pub(super) commands: Vec<Command>,
     pub(super) record: Vec<golden_record::Entry>,
     pub(super) wake: Option<Timestamp>,
+    pub(super) pauses: Pauses,
 }
 
 impl Engine {

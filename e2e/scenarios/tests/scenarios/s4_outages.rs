@@ -79,8 +79,16 @@ fn a_store_that_is_away_is_said_and_nothing_is_lost() {
     scale(&tools, GOLDEN, "statefulset/golden-redis", 0);
     submit(&tools, "no-cache", "");
     let complete = stories::wait_complete(&tools, "no-cache");
+    // The provider's limits are counted by each replica of the gateway for itself meanwhile, which the provider says.
+    let alone = limits_are(&tools, "False", "CacheUnreachable");
+    let doctor = tools.golden(&["doctor"]);
     back(&tools, GOLDEN, "statefulset/golden-redis");
     see(complete);
+    see(alone);
+    // It complains of Redis too, and prints what it saw first.
+    let told = doctor.unwrap_or_else(|error| format!("{error:#}"));
+    assert!(told.contains("CacheUnreachable"), "{told}");
+    see(limits_are(&tools, "True", "Shared"));
 
     // Sources and results rest in NATS.
     scale(&tools, GOLDEN, "statefulset/golden-nats", 0);
@@ -100,6 +108,16 @@ fn a_store_that_is_away_is_said_and_nothing_is_lost() {
     see(seen);
     see(stories::wait_complete(&tools, "no-database"));
     remove(&tools);
+}
+
+/// Waits until the recorded model's provider says so of its limits.
+fn limits_are(tools: &Tools, status: &str, reason: &str) -> anyhow::Result<()> {
+    wait_for(&format!("shared to be LimitsShared={status} with {reason}"), Duration::from_mins(1), || {
+        let provider = tools.get(&["-n", GOLDEN, "modelprovider", "shared"])?;
+        let conditions = provider["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let limits = conditions.iter().find(|c| c["type"] == "LimitsShared");
+        Ok(limits.filter(|c| c["status"] == status && c["reason"] == reason).map(|_| ()))
+    })
 }
 
 /// One of these: which store call comes first is chance.
