@@ -6,11 +6,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ballot {
-    /// Who voted; one ballot per voter and digest counts.
+    /// Who voted; one ballot per voter and digest counts, in whatever role.
     pub voter: String,
     /// The role whose weight the ballot carries.
     pub role: String,
-    /// The model that judged, for the record.
+    /// The model that judged, for the record and for rules of independence; a `provider/` may stand before it.
     #[serde(default)]
     pub model: String,
     pub verdict: Verdict,
@@ -27,6 +27,21 @@ pub struct Ballot {
     /// Digest of what was judged.
     #[serde(default)]
     pub digest: String,
+    /// The round it was cast in, from 1. A voter's ballot of a later round replaces the earlier one.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub round: u32,
+    /// Seconds of the review's clock when it came; without it, it is in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cast_after_seconds: Option<u32>,
+}
+
+fn first() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_first(round: &u32) -> bool {
+    *round == 1
 }
 
 impl Ballot {
@@ -67,7 +82,7 @@ pub enum Severity {
 }
 
 /// A place in what was judged, with its words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Evidence {
     /// Path relative to the tree.

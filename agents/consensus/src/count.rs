@@ -1,15 +1,23 @@
 //! Which ballots count. The others are kept with the reason, never dropped silently.
+//!
+//! 1. A ballot counts for nothing if it names no voter, judged another digest, speaks for a role without a seat,
+//!    came after the policy's time, is of a round the policy does not have, or is not independent though that is asked.
+//! 2. Of one voter's ballots the one of its last round counts; within a round the most cautious.
+//! 3. Of a role with more voters than can count, the most cautious do.
 
 use crate::ballot::Ballot;
-use crate::policy::{Policy, Voter};
+use crate::caution::caution;
+use crate::policy::{Independence, Policy, Voter};
+use crate::subject::{Subject, same_model};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// Voters of one role that count; later ones are listed as ignored. Bounds the arithmetic of shared seats.
+/// Voters of one role that count, or its seats if it has more; further ones are listed as ignored. Bounds the
+/// arithmetic of shared seats.
 pub const MAX_VOTERS_PER_ROLE: usize = 16;
 
 /// A ballot that does not count, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ignored {
     pub voter: String,
@@ -18,18 +26,32 @@ pub struct Ignored {
 }
 
 /// Why a ballot does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum IgnoredReason {
     /// It judged another digest.
     StaleDigest,
     /// The policy gives its role no seat.
     UnknownRole,
-    /// The voter had voted on this digest before; the first ballot counts.
+    /// The voter said the same in the same round.
     Duplicate,
     /// More voters than [`MAX_VOTERS_PER_ROLE`] spoke for the role.
     RoleFull,
     /// It names no voter.
     NoVoter,
+    /// It came when the policy's time was over.
+    Late,
+    /// It is of round 0, or of a later round than the policy has.
+    RoundNotHeld,
+    /// The voter voted again in a later round.
+    Superseded,
+    /// The voter also said something more cautious in the same round.
+    Contradicted,
+    /// Independent reviewers are asked for, and it is not known which model made what is judged.
+    AuthorUnknown,
+    /// Independent reviewers are asked for, and the ballot does not say which model judged.
+    ModelUnknown,
+    /// Independent reviewers are asked for, and the author's own model judged.
+    AuthorsModel,
 }
 
 /// The seats of one role.
@@ -58,54 +80,118 @@ pub(crate) fn roles(policy: &Policy) -> Vec<Role<'_>> {
 pub(crate) struct Counted<'a> {
     pub(crate) ballot: &'a Ballot,
     pub(crate) role: usize,
+    veto: bool,
+}
+
+impl Counted<'_> {
+    fn caution(&self, other: &Self) -> std::cmp::Ordering {
+        caution((self.ballot, self.veto), (other.ballot, other.veto))
+    }
 }
 
 /// Sorts ballots into those that count (by voter, so that their order of arrival changes nothing) and the rest.
 pub(crate) fn count<'a>(
+    policy: &Policy,
     roles: &[Role<'_>],
     ballots: &'a [Ballot],
-    subject: &str,
+    subject: &Subject<'_>,
 ) -> (Vec<Counted<'a>>, Vec<Ignored>) {
     let index: BTreeMap<&str, usize> =
         roles.iter().enumerate().map(|(i, r)| (r.rule.role.as_str(), i)).collect();
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
-    let mut per_role = vec![0usize; roles.len()];
     let (mut counted, mut ignored) = (Vec::with_capacity(ballots.len()), vec![]);
     for ballot in ballots {
-        match admit(ballot, subject, &index, &mut seen, &mut per_role) {
-            Ok(role) => counted.push(Counted { ballot, role }),
-            Err(reason) => {
-                ignored.push(Ignored { voter: ballot.voter.clone(), role: ballot.role.clone(), reason });
+        match admitted(policy, ballot, subject).and_then(|()| role(&index, ballot)) {
+            Ok(role) => {
+                let veto = roles.get(role).is_some_and(|r| r.rule.veto);
+                counted.push(Counted { ballot, role, veto });
             }
+            Err(reason) => ignored.push(set_aside(ballot, reason)),
         }
     }
-    counted.sort_by(|a, b| a.ballot.voter.cmp(&b.ballot.voter));
-    ignored.sort_by(|a, b| (&a.voter, &a.role, a.reason as u8).cmp(&(&b.voter, &b.role, b.reason as u8)));
+    one_each(&mut counted, &mut ignored);
+    fill_roles(roles, &mut counted, &mut ignored);
+    ignored.sort_unstable();
     (counted, ignored)
 }
 
-fn admit<'a>(
-    ballot: &'a Ballot,
-    subject: &str,
-    index: &BTreeMap<&str, usize>,
-    seen: &mut BTreeSet<&'a str>,
-    per_role: &mut [usize],
-) -> Result<usize, IgnoredReason> {
+fn set_aside(ballot: &Ballot, reason: IgnoredReason) -> Ignored {
+    Ignored { voter: ballot.voter.clone(), role: ballot.role.clone(), reason }
+}
+
+fn role(index: &BTreeMap<&str, usize>, ballot: &Ballot) -> Result<usize, IgnoredReason> {
+    index.get(ballot.role.as_str()).copied().ok_or(IgnoredReason::UnknownRole)
+}
+
+fn admitted(policy: &Policy, ballot: &Ballot, subject: &Subject<'_>) -> Result<(), IgnoredReason> {
     if ballot.voter.is_empty() {
         return Err(IgnoredReason::NoVoter);
     }
-    if ballot.digest != subject {
+    if ballot.digest != subject.digest {
         return Err(IgnoredReason::StaleDigest);
     }
-    let role = *index.get(ballot.role.as_str()).ok_or(IgnoredReason::UnknownRole)?;
-    if seen.contains(ballot.voter.as_str()) {
-        return Err(IgnoredReason::Duplicate);
+    if policy.timeout_seconds.zip(ballot.cast_after_seconds).is_some_and(|(limit, cast)| cast > limit) {
+        return Err(IgnoredReason::Late);
     }
-    let taken = per_role.get_mut(role).ok_or(IgnoredReason::UnknownRole)?;
-    if *taken >= MAX_VOTERS_PER_ROLE {
-        return Err(IgnoredReason::RoleFull);
+    if !(1..=policy.rounds.max).contains(&ballot.round) {
+        return Err(IgnoredReason::RoundNotHeld);
     }
-    *taken += 1;
-    seen.insert(&ballot.voter);
-    Ok(role)
+    match policy.independence {
+        Independence::None => Ok(()),
+        Independence::DifferentModel => independent(&ballot.model, subject.author_models),
+    }
+}
+
+/// What cannot be shown to be independent is not.
+fn independent(model: &str, author_models: &[String]) -> Result<(), IgnoredReason> {
+    if author_models.iter().all(|name| name.trim().is_empty()) {
+        Err(IgnoredReason::AuthorUnknown)
+    } else if model.trim().is_empty() {
+        Err(IgnoredReason::ModelUnknown)
+    } else if author_models.iter().any(|author| same_model(author, model)) {
+        Err(IgnoredReason::AuthorsModel)
+    } else {
+        Ok(())
+    }
+}
+
+/// Leaves one ballot of each voter, sorted by voter.
+fn one_each(counted: &mut Vec<Counted<'_>>, ignored: &mut Vec<Ignored>) {
+    counted.sort_by(|a, b| {
+        let last_round_first = || b.ballot.round.cmp(&a.ballot.round);
+        a.ballot.voter.cmp(&b.ballot.voter).then_with(last_round_first).then_with(|| a.caution(b))
+    });
+    counted.dedup_by(|other, kept| {
+        let (other, kept) = (other.ballot, kept.ballot);
+        if other.voter != kept.voter {
+            return false;
+        }
+        let reason = if other.round < kept.round {
+            IgnoredReason::Superseded
+        } else if other.verdict == kept.verdict {
+            IgnoredReason::Duplicate
+        } else {
+            IgnoredReason::Contradicted
+        };
+        ignored.push(set_aside(other, reason));
+        true
+    });
+}
+
+/// Takes out who is too many in a role; the others stay sorted by voter.
+fn fill_roles(roles: &[Role<'_>], counted: &mut Vec<Counted<'_>>, ignored: &mut Vec<Ignored>) {
+    if counted.len() <= MAX_VOTERS_PER_ROLE {
+        return;
+    }
+    let mut by_role: BTreeMap<usize, Vec<Counted<'_>>> = BTreeMap::new();
+    for vote in counted.drain(..) {
+        by_role.entry(vote.role).or_default().push(vote);
+    }
+    for (role, mut votes) in by_role {
+        let seats = roles.get(role).map_or(0, |r| usize::try_from(r.seats).unwrap_or(usize::MAX));
+        votes.sort_by(Counted::caution);
+        let full = votes.split_off(votes.len().min(seats.max(MAX_VOTERS_PER_ROLE)));
+        ignored.extend(full.iter().map(|v| set_aside(v.ballot, IgnoredReason::RoleFull)));
+        counted.append(&mut votes);
+    }
+    counted.sort_by(|a, b| a.ballot.voter.cmp(&b.ballot.voter));
 }

@@ -15,12 +15,14 @@
 
 use crate::ballot::{Ballot, Verdict};
 use crate::count::{Counted, Ignored, Role, count, roles};
+use crate::flip::{MinimalFlip, minimal_flip};
 use crate::guards::{GuardFact, GuardsBlocked, GuardsCleared, clear};
 use crate::impact::{Impact, impact};
 use crate::outcome::{Next, Outcome, OutcomeKind};
 use crate::policy::Policy;
 use crate::reason::reason;
-use crate::tally::{Tally, tally};
+use crate::subject::Subject;
+use crate::tally::{Shares, Tally, tally};
 use serde::{Deserialize, Serialize};
 
 /// A decision with all that is needed to explain it.
@@ -36,6 +38,8 @@ pub struct Decision {
     pub ignored: Vec<Ignored>,
     /// What each counted ballot changed, by voter. Empty while undecided.
     pub impact: Vec<Impact>,
+    /// The fewest ballots that decide otherwise; absent while undecided, and where none can.
+    pub minimal_flip: Option<MinimalFlip>,
 }
 
 /// A decision as it is stored, sent and shown. Plain data: it says what was decided, it proves nothing, so
@@ -53,6 +57,8 @@ pub struct DecisionRecord {
     pub ignored: Vec<Ignored>,
     #[serde(default)]
     pub impact: Vec<Impact>,
+    #[serde(default)]
+    pub minimal_flip: Option<MinimalFlip>,
 }
 
 impl From<Decision> for DecisionRecord {
@@ -65,26 +71,30 @@ impl From<Decision> for DecisionRecord {
             dissent: decision.dissent,
             ignored: decision.ignored,
             impact: decision.impact,
+            minimal_flip: decision.minimal_flip,
         }
     }
 }
 
-/// Decides about `subject_digest`. `closed` says that no further ballot is waited for.
-pub fn decide(
+/// Decides about a subject. `closed` says that no further ballot is waited for.
+pub fn decide<'a>(
     policy: &Policy,
     ballots: &[Ballot],
     facts: &[GuardFact],
-    subject_digest: &str,
+    subject: impl Into<Subject<'a>>,
     closed: bool,
 ) -> Decision {
     let roles = roles(policy);
-    let (counted, ignored) = count(&roles, ballots, subject_digest);
-    let guards = clear(&policy.required_guards, facts, subject_digest);
+    let subject = subject.into();
+    let (counted, ignored) = count(policy, &roles, ballots, &subject);
+    let guards = clear(&policy.required_guards, facts, subject.digest);
     let case = Case { policy, roles: &roles, guards: &guards };
     let votes: Vec<Vote> = counted.iter().map(|c| Vote::of(c, &roles)).collect();
     let tally = case.tally(&votes);
     let outcome = case.outcome(&votes, &tally, closed);
-    let impact = if outcome == Outcome::Undecided { vec![] } else { impact(&case, &votes, &outcome) };
+    let open = outcome == Outcome::Undecided;
+    let impact = if open { vec![] } else { impact(&case, &votes, &outcome) };
+    let minimal_flip = if open { None } else { minimal_flip(&case, &votes, &outcome) };
     Decision {
         reason: reason(policy, &outcome, &tally),
         next: outcome.next(policy),
@@ -93,6 +103,7 @@ pub fn decide(
         tally,
         ignored,
         impact,
+        minimal_flip,
     }
 }
 
@@ -135,6 +146,17 @@ pub(crate) struct Case<'a> {
 impl Case<'_> {
     pub(crate) fn tally(&self, votes: &[Vote<'_>]) -> Tally {
         tally(self.roles, self.policy.quorum_percent, votes.iter().map(|v| (v.role, v.verdict)))
+    }
+
+    /// What each vote weighs, times the tally's scale.
+    pub(crate) fn weights(&self, votes: &[Vote<'_>]) -> Vec<u64> {
+        let shares = Shares::of(self.roles, votes.iter().map(|v| v.role));
+        votes.iter().map(|v| shares.one(v.role)).collect()
+    }
+
+    /// The percentage that must approve, in force: a majority at least, unanimity at most.
+    pub(crate) fn approve_percent(&self) -> u32 {
+        self.policy.approve_percent.clamp(50, 100)
     }
 
     /// The rule in the order of the module's documentation.

@@ -13,27 +13,42 @@
 //! ```
 
 mod ballot;
+mod caution;
 mod count;
 mod decide;
+mod flip;
 mod guards;
 mod impact;
 mod lines;
 mod outcome;
 mod policy;
+mod power;
 mod reason;
+mod reliability;
+mod rounds;
+mod subject;
 mod tally;
 
 pub use ballot::{Ballot, Evidence, Severity, Verdict};
 pub use count::{Ignored, IgnoredReason, MAX_VOTERS_PER_ROLE};
 pub use decide::{Decision, DecisionRecord, decide};
+pub use flip::MinimalFlip;
 pub use guards::{GuardFact, GuardVerdict, GuardsBlocked, GuardsCleared, clear};
 pub use impact::Impact;
-pub use lines::{ItemDecision, LinesError, MAX_ITEMS, MAX_LINE_BYTES, decide_lines};
+pub use lines::{ItemDecision, LinesError, MAX_ITEMS, MAX_LINE_BYTES, Reviews, decide_lines};
 pub use outcome::{Next, Outcome, OutcomeKind};
 pub use policy::{
-    MAX_TOTAL_WEIGHT, MAX_VOTERS, OnUndecided, Policy, PolicyError, Voter, parse_policy, policy_from_value,
-    validate_policy,
+    Independence, MAX_ROUNDS, MAX_TOTAL_WEIGHT, MAX_VOTERS, OnUndecided, Policy, PolicyError, Rounds, Voter,
+    check_independence, parse_policy, policy_from_value, validate_policy,
 };
+pub use power::{Fraction, Power, PowerError, SeatPower, approval_quota, policy_power, power};
+pub use reliability::{
+    EffectiveWeight, Estimate, ItemLabel, MAX_ESTIMATES, MAX_LABELS, MAX_NAME_BYTES, MAX_NAMES, MAX_VOTES,
+    TrackRecord, VoterReliability, Votes, VotesCsvError, VotesError, effective_weight, read_outcomes,
+    read_votes, write_labels, write_voters,
+};
+pub use rounds::{NextRound, Objection, next_round};
+pub use subject::Subject;
 pub use tally::Tally;
 
 #[cfg(test)]

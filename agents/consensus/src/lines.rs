@@ -1,16 +1,18 @@
 //! Decisions over JSON lines, for scripts: what `golden consensus decide --policy FILE` reads and writes.
 //!
-//! In: `{item, voter, role, model, verdict, severity, confidence, evidence[], rationale, digest}` and
+//! In: `{item, voter, role, model, verdict, severity, confidence, evidence[], rationale, digest, round}` and
 //! `{item, guard, verdict, required}`, in any order. Every review is closed. The subject is the digest that
-//! all of an item's ballots name, or the one of a line `{item, subject}`. Ballots of one item that name
-//! different digests, without such a line, decide nothing: which of them is current is not guessed.
+//! all of an item's ballots name, or the one of a line `{item, subject, authorModels[]}`, whose models say who made it
+//! (needed where the policy asks for independent reviewers). Ballots of one item that name different digests, without
+//! such a line, decide nothing: which of them is current is not guessed.
 //! Out: one [`ItemDecision`] per item, in the order of first mention.
 
 use crate::ballot::Ballot;
 use crate::decide::{Decision, DecisionRecord, decide};
 use crate::guards::GuardFact;
 use crate::policy::{Policy, PolicyError, parse_policy};
-use serde::Serialize;
+use crate::subject::Subject;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
@@ -43,13 +45,62 @@ struct Item {
     name: String,
     ballots: Vec<Ballot>,
     facts: Vec<GuardFact>,
-    subject: Option<String>,
+    subject: Option<Named>,
 }
 
 enum Line {
     Ballot(Ballot),
     Fact(GuardFact),
-    Subject(String),
+    Subject(Named),
+}
+
+/// What an item is about.
+#[derive(PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    subject: String,
+    #[serde(default)]
+    author_models: Vec<String>,
+}
+
+/// The lines of an input, taken one after the other.
+pub struct Reviews {
+    policy: Policy,
+    items: Vec<Item>,
+    index: HashMap<String, usize>,
+    lines: usize,
+}
+
+impl Reviews {
+    /// Under a policy in JSON.
+    pub fn new(policy_json: &str) -> Result<Self, PolicyError> {
+        Ok(Self { policy: parse_policy(policy_json)?, items: vec![], index: HashMap::new(), lines: 0 })
+    }
+
+    /// Takes the next line; an empty one says nothing.
+    pub fn take(&mut self, text: &str) -> Result<(), LinesError> {
+        self.lines += 1;
+        let line = self.lines;
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        let refuse = |why| LinesError::Line { line, why };
+        let (name, said) = read(text).map_err(refuse)?;
+        let items = &mut self.items;
+        let at = *self.index.entry(name).or_insert_with_key(|name| {
+            items.push(Item { name: name.clone(), ..Item::default() });
+            items.len() - 1
+        });
+        if items.len() > MAX_ITEMS {
+            return Err(refuse(format!("more than {MAX_ITEMS} items; split the input")));
+        }
+        items.get_mut(at).map_or(Ok(()), |item| add(item, said)).map_err(refuse)
+    }
+
+    /// One decision for each item, in the order of first mention.
+    pub fn decisions(&self) -> impl Iterator<Item = ItemDecision> {
+        self.items.iter().map(|item| decide_item(&self.policy, item))
+    }
 }
 
 /// Decides every item of the input under one policy.
@@ -57,31 +108,16 @@ pub fn decide_lines<'a>(
     policy_json: &str,
     lines: impl IntoIterator<Item = &'a str>,
 ) -> Result<Vec<ItemDecision>, LinesError> {
-    let policy = parse_policy(policy_json)?;
-    let mut items: Vec<Item> = vec![];
-    let mut index: HashMap<String, usize> = HashMap::new();
-    for (number, text) in lines.into_iter().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
-        let refuse = |why| LinesError::Line { line: number + 1, why };
-        let (name, line) = read(text).map_err(refuse)?;
-        let at = *index.entry(name).or_insert_with_key(|name| {
-            items.push(Item { name: name.clone(), ..Item::default() });
-            items.len() - 1
-        });
-        if items.len() > MAX_ITEMS {
-            return Err(refuse(format!("more than {MAX_ITEMS} items; split the input")));
-        }
-        if let Some(item) = items.get_mut(at) {
-            add(item, line).map_err(refuse)?;
-        }
-    }
-    Ok(items.iter().map(|item| decide_item(&policy, item)).collect())
+    let mut reviews = Reviews::new(policy_json)?;
+    lines.into_iter().try_for_each(|line| reviews.take(line))?;
+    Ok(reviews.decisions().collect())
 }
 
 fn add(item: &mut Item, line: Line) -> Result<(), String> {
     match line {
         Line::Ballot(ballot) => item.ballots.push(ballot),
         Line::Fact(fact) => item.facts.push(fact),
-        Line::Subject(subject) if item.subject.as_ref().is_some_and(|s| *s != subject) => {
+        Line::Subject(subject) if item.subject.as_ref().is_some_and(|named| *named != subject) => {
             return Err(format!("item {} is given two subjects", item.name));
         }
         Line::Subject(subject) => item.subject = Some(subject),
@@ -103,10 +139,7 @@ fn read(text: &str) -> Result<(String, Line), String> {
     let line = match (has("guard"), has("voter"), has("subject")) {
         (true, false, false) => Line::Fact(part(value)?),
         (false, true, false) => Line::Ballot(part(value)?),
-        (false, false, true) => {
-            let subject = value.get("subject").and_then(Value::as_str).ok_or("subject is not a string")?;
-            Line::Subject(subject.to_owned())
-        }
+        (false, false, true) => Line::Subject(part(value)?),
         _ => return Err("exactly one of voter (a ballot), guard (a fact) or subject is needed".into()),
     };
     Ok((item, line))
@@ -118,7 +151,9 @@ fn part<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
 
 fn decide_item(policy: &Policy, item: &Item) -> ItemDecision {
     let digests: BTreeSet<&str> = item.ballots.iter().map(|b| b.digest.as_str()).collect();
-    let subject = item.subject.as_deref().or_else(|| digests.first().copied()).unwrap_or_default();
+    let named = item.subject.as_ref();
+    let digest = named.map(|n| n.subject.as_str()).or_else(|| digests.first().copied()).unwrap_or_default();
+    let subject = Subject { digest, author_models: named.map_or(&[], |n| &n.author_models) };
     let named = item.subject.is_some() || digests.len() <= 1;
     let decision = if named {
         decide(policy, &item.ballots, &item.facts, subject, true)

@@ -3,16 +3,20 @@
 //! The JSON form is that of `GovernancePolicy.spec.review`, so that a policy is judged by the same text
 //! that people write.
 
+use crate::subject::same_model;
 use crate::tally::percent_of;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Voters a policy may name. Well above any team, low enough that every decision stays quick.
 pub const MAX_VOTERS: usize = 1024;
 
 /// Largest sum of weights, in weight units: shared seats multiply it by less than 10^6, which fits 64 bits.
 pub const MAX_TOTAL_WEIGHT: u64 = 1_000_000_000_000;
+
+/// Most rounds: what is not agreed by then is for a person, and long debate makes agreement rather than finds it.
+pub const MAX_ROUNDS: u32 = 10;
 
 /// How ballots become a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +41,42 @@ pub struct Policy {
     /// a guard of which no fact arrived blocks too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub required_guards: Vec<String>,
+    /// How often voters are asked.
+    #[serde(default)]
+    pub rounds: Rounds,
+    /// What makes a reviewer independent of the author.
+    #[serde(default)]
+    pub independence: Independence,
+    /// How long a review is open, in seconds of its own clock. A ballot that says it came later does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u32>,
+}
+
+/// How often voters are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Rounds {
+    /// 1 to [`MAX_ROUNDS`].
+    pub max: u32,
+    /// Always true: a vote that knows the others' is not its own.
+    pub blind_first: bool,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Self { max: 1, blind_first: true }
+    }
+}
+
+/// What makes a reviewer independent of the author.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Independence {
+    /// Any model may judge, the author's own too.
+    #[default]
+    None,
+    /// Another model than made it. Ballots by the author's model, and by one that is not known, do not count: their
+    /// seats are empty.
+    DifferentModel,
 }
 
 fn half() -> u32 {
@@ -102,6 +142,24 @@ pub enum PolicyError {
     ApprovalUnreachable { percent: u32 },
     #[error("requiredGuards has an empty name; remove it or name the guard")]
     EmptyGuard,
+    #[error("rounds.max is {0}; use 1 to {MAX_ROUNDS}")]
+    Rounds(u32),
+    #[error(
+        "rounds.blindFirst is false, which is not possible: leave it out, the first round is always blind"
+    )]
+    FirstRoundNotBlind,
+    #[error("timeoutSeconds is 0, so that no ballot comes in time; give voters longer or leave it out")]
+    NoTime,
+    #[error(
+        "independence: DifferentModel leaves the seats of {roles} empty, whose model {model} made the result: weight \
+         {left} of {total} is left, the quorum needs {needed}{}; give them another model",
+        required(*.lacks_required)
+    )]
+    NotIndependent { roles: String, model: String, left: u64, total: u64, needed: u64, lacks_required: bool },
+}
+
+fn required(lacks: bool) -> &'static str {
+    if lacks { " and a required role is among the empty ones" } else { "" }
 }
 
 impl Policy {
@@ -136,7 +194,51 @@ pub fn validate_policy(policy: &Policy) -> Result<(), PolicyError> {
     if policy.required_guards.iter().any(String::is_empty) {
         return Err(PolicyError::EmptyGuard);
     }
+    check_rounds(policy)
+}
+
+fn check_rounds(policy: &Policy) -> Result<(), PolicyError> {
+    if !(1..=MAX_ROUNDS).contains(&policy.rounds.max) {
+        return Err(PolicyError::Rounds(policy.rounds.max));
+    }
+    if !policy.rounds.blind_first {
+        return Err(PolicyError::FirstRoundNotBlind);
+    }
+    if policy.timeout_seconds == Some(0) {
+        return Err(PolicyError::NoTime);
+    }
     Ok(())
+}
+
+/// Checks, before anyone is asked, that a policy can still decide when the seats whose model is the author's are
+/// empty. `models` are the seats' models in the policy's order; one that is not known yet is not counted out.
+pub fn check_independence(
+    policy: &Policy,
+    models: &[Option<String>],
+    author_model: &str,
+) -> Result<(), PolicyError> {
+    if policy.independence == Independence::None {
+        return Ok(());
+    }
+    let seats = policy.voters.iter().zip(models);
+    let authors = |model: &Option<String>| model.as_deref().is_some_and(|m| same_model(m, author_model));
+    let empty: Vec<&Voter> = seats.filter(|(_, model)| authors(model)).map(|(voter, _)| voter).collect();
+    let lost = empty.iter().fold(0u64, |sum, v| sum.saturating_add(v.weight));
+    let (total, needed) = (policy.total_weight(), policy.quorum_weight());
+    let (left, lacks_required) = (total.saturating_sub(lost), empty.iter().any(|v| v.required));
+    if left >= needed && !lacks_required {
+        return Ok(());
+    }
+    let roles: BTreeSet<&str> = empty.iter().map(|v| v.role.as_str()).collect();
+    let roles = roles.into_iter().collect::<Vec<_>>().join(", ");
+    Err(PolicyError::NotIndependent {
+        roles,
+        model: author_model.into(),
+        left,
+        total,
+        needed,
+        lacks_required,
+    })
 }
 
 fn check_voters(voters: &[Voter]) -> Result<(), PolicyError> {
@@ -166,9 +268,19 @@ fn sum_text(voters: &[Voter]) -> String {
 }
 
 /// Fields of a review that other parts use and a decision does not.
-const OTHER_REVIEW_FIELDS: [&str; 4] = ["rounds", "evidence", "independence", "timeoutSeconds"];
-const REVIEW_FIELDS: [&str; 6] =
-    ["voters", "quorumPercent", "approvePercent", "onTie", "onTimeout", "requiredGuards"];
+const OTHER_REVIEW_FIELDS: [&str; 1] = ["evidence"];
+const REVIEW_FIELDS: [&str; 9] = [
+    "voters",
+    "quorumPercent",
+    "approvePercent",
+    "onTie",
+    "onTimeout",
+    "requiredGuards",
+    "rounds",
+    "independence",
+    "timeoutSeconds",
+];
+const ROUNDS_FIELDS: [&str; 2] = ["max", "blindFirst"];
 const VOTER_FIELDS: [&str; 5] = ["role", "weight", "veto", "required", "modelRef"];
 
 /// Reads and validates a policy from JSON; see [`policy_from_value`].
@@ -202,6 +314,10 @@ fn check_fields(review: &Value) -> Result<(), PolicyError> {
     let known = |n: &String| REVIEW_FIELDS.contains(&n.as_str()) || OTHER_REVIEW_FIELDS.contains(&n.as_str());
     if let Some(name) = names(review).into_iter().find(|n| !known(n)) {
         return Err(PolicyError::UnknownField(name));
+    }
+    let rounds = review.get("rounds").map(names).unwrap_or_default();
+    if let Some(name) = rounds.iter().find(|n| !ROUNDS_FIELDS.contains(&n.as_str())) {
+        return Err(PolicyError::UnknownField(format!("rounds.{name}")));
     }
     let voters = review.get("voters").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     for voter in voters {

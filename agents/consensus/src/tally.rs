@@ -58,20 +58,46 @@ impl Tally {
 /// A verdict and the index of the role it was given for.
 pub(crate) type Cast = (usize, Verdict);
 
+/// The shares of roles' weights that their voters have.
+pub(crate) struct Shares {
+    scale: u64,
+    /// Of one voter, by role, times `scale`.
+    each: Vec<u64>,
+}
+
+impl Shares {
+    /// For voters given by their roles.
+    pub(crate) fn of(roles: &[Role<'_>], voters: impl Iterator<Item = usize>) -> Self {
+        let mut numbers = vec![0u64; roles.len()];
+        for role in voters {
+            if let Some(n) = numbers.get_mut(role) {
+                *n += 1;
+            }
+        }
+        let scale = roles.iter().zip(&numbers).fold(1, |scale, (role, n)| scale_for(role, *n, scale));
+        // Exact: either the seats are not shared, or the scale is a multiple of the sharers' number.
+        let share = |(role, n): (&Role<'_>, &u64)| weight(role).saturating_mul(scale) / role.seats.max(*n);
+        Self { scale, each: roles.iter().zip(&numbers).map(share).collect() }
+    }
+
+    /// Of one voter of a role.
+    pub(crate) fn one(&self, role: usize) -> u64 {
+        self.each.get(role).copied().unwrap_or(0)
+    }
+}
+
+fn weight(role: &Role<'_>) -> u64 {
+    role.rule.weight.saturating_mul(role.seats)
+}
+
 /// Sums the weights. A validated policy's sums fit 64 bits (10^12 × lcm(1..=16)); others saturate.
 pub(crate) fn tally(
     roles: &[Role<'_>],
     quorum_percent: u32,
     cast: impl Iterator<Item = Cast> + Clone,
 ) -> Tally {
-    let mut voters = vec![0u64; roles.len()];
-    for (role, _) in cast.clone() {
-        if let Some(n) = voters.get_mut(role) {
-            *n += 1;
-        }
-    }
-    let scale = roles.iter().zip(&voters).fold(1, |scale, (role, n)| scale_for(role, *n, scale));
-    let weight = |role: &Role<'_>| role.rule.weight.saturating_mul(role.seats);
+    let shares = Shares::of(roles, cast.clone().map(|(role, _)| role));
+    let scale = shares.scale;
     let total: u64 = roles.iter().map(weight).fold(0, u64::saturating_add);
     let mut sums = Tally {
         cast_weight: 0,
@@ -82,11 +108,8 @@ pub(crate) fn tally(
         quorum: percent_of(total, quorum_percent).max(1).saturating_mul(scale),
         scale,
     };
-    for (index, verdict) in cast {
-        let (Some(role), Some(n)) = (roles.get(index), voters.get(index)) else { continue };
-        // Exact: either the seats are not shared, or the scale is a multiple of the sharers' number.
-        let share = weight(role).saturating_mul(scale) / role.seats.max(*n);
-        sums.add(verdict, share);
+    for (role, verdict) in cast {
+        sums.add(verdict, shares.one(role));
     }
     sums
 }

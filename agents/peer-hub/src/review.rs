@@ -91,6 +91,8 @@ impl Question<'_> {
             evidence: said.evidence.into_iter().map(|e| verify(self.files, e)).collect(),
             rationale: said.rationale,
             digest: self.round.digest.clone(),
+            round: 1,
+            cast_after_seconds: None,
         };
         Kept { ballot, raw: clip(raw).to_owned(), prompt_digest: asked.digest() }
     }

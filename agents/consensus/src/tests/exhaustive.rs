@@ -1,7 +1,7 @@
 //! Every combination of verdicts for up to nine voters.
 
-use super::support::{SUBJECT, by, policy, voter, with_evidence};
-use crate::{Ballot, OutcomeKind, Policy, Verdict, Voter, decide};
+use super::support::{SUBJECT, by, fact, policy, voter, with_evidence};
+use crate::{Ballot, GuardVerdict, OutcomeKind, Policy, Verdict, Voter, decide};
 
 const VERDICTS: [Option<Verdict>; 4] =
     [None, Some(Verdict::Approve), Some(Verdict::Reject), Some(Verdict::Abstain)];
@@ -91,6 +91,22 @@ fn veto_always_holds_for_up_to_nine_voters() {
                 cast.push(with_evidence(by("security", "security", Verdict::Reject), verified));
                 assert_eq!(decide(&policy, &cast, &[], SUBJECT, true).outcome.kind(), wanted);
             }
+        });
+    }
+}
+
+#[test]
+fn no_set_of_votes_beats_a_failed_guard_for_up_to_nine_voters() {
+    let failed = [fact("unit-tests", GuardVerdict::Failed)];
+    let three = [Verdict::Approve, Verdict::Reject, Verdict::Abstain];
+    for voters in 1..=9usize {
+        let policy = weighted(&vec![1; voters]);
+        every(voters, &three, |votes| {
+            let cast = ballots(&votes.iter().copied().map(Some).collect::<Vec<_>>());
+            assert_eq!(
+                decide(&policy, &cast, &failed, SUBJECT, true).outcome.kind(),
+                OutcomeKind::GuardFailed
+            );
         });
     }
 }

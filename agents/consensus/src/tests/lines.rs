@@ -79,7 +79,8 @@ fn bad_lines_stop_everything_and_are_named() {
             r#"{"item":"a","voter":"x","role":"reviewer","verdict":"Approve","confidence":200}"#,
             "outside 0 to 100",
         ),
-        (r#"{"item":"a","subject":1}"#, "subject is not a string"),
+        (r#"{"item":"a","subject":1}"#, "invalid type: integer `1`, expected a string"),
+        (r#"{"item":"a","subject":"s","authorModels":"m"}"#, "expected a sequence"),
         (long.as_str(), "at most 262144 are read"),
     ];
     for (bad, message) in cases {
@@ -99,4 +100,26 @@ fn model_words_are_kept_byte_for_byte() {
     let kept = &run(&[line]).unwrap()[0].record.dissent[0];
     assert_eq!((kept.rationale.as_str(), kept.evidence[0].quote.as_str()), (hostile, hostile));
     assert!(!kept.evidence[0].verified);
+}
+
+#[test]
+fn author_is_named_with_the_subject() {
+    let policy = r#"{"voters":[{"role":"reviewer"}],"independence":"DifferentModel"}"#;
+    let decided = |subject: Value| {
+        let lines = [ballot("a", "reviewer", "Approve").to_string(), subject.to_string()];
+        decide_lines(policy, lines.iter().map(String::as_str)).unwrap()[0].record.decision
+    };
+    let by = |models: Value| decided(json!({"item": "a", "subject": "sha256:1", "authorModels": models}));
+    assert_eq!(by(json!(["other"])), OutcomeKind::Approved);
+    assert_eq!(by(json!(["provider/m"])), OutcomeKind::QuorumMissing);
+    assert_eq!(decided(json!({"item": "a", "subject": "sha256:1"})), OutcomeKind::QuorumMissing);
+}
+
+#[test]
+fn smallest_flip_is_told_with_the_impact() {
+    let decided = run(&[ballot("a", "reviewer", "Approve"), ballot("a", "tester", "Reject")]).unwrap();
+    let json = serde_json::to_value(&decided[0]).unwrap();
+    assert_eq!(json["minimalFlip"], json!({"voters": ["reviewer"], "outcome": "ChangesRequested"}));
+    let none = run(&[json!({"item": "a", "guard": "g", "verdict": "Failed"})]).unwrap();
+    assert_eq!(serde_json::to_value(&none[0]).unwrap()["minimalFlip"], Value::Null);
 }

@@ -1,8 +1,13 @@
 //! What the decision promises, by table, by property and exhaustively.
 
+mod counting;
 mod exhaustive;
+mod flips;
+mod hostile;
 mod lines;
 mod policies;
+mod power;
 mod properties;
+mod rounds;
 mod support;
 mod table;

@@ -1,6 +1,9 @@
 //! Short forms for tests.
 
-use crate::{Ballot, Evidence, GuardFact, GuardVerdict, OnUndecided, Policy, Severity, Verdict, Voter};
+use crate::{
+    Ballot, Evidence, GuardFact, GuardVerdict, Independence, OnUndecided, Policy, Rounds, Severity, Verdict,
+    Voter,
+};
 
 pub(super) const SUBJECT: &str = "sha256:subject";
 
@@ -16,6 +19,9 @@ pub(super) fn policy(voters: Vec<Voter>) -> Policy {
         on_tie: OnUndecided::Escalate,
         on_timeout: OnUndecided::Escalate,
         required_guards: vec![],
+        rounds: Rounds::default(),
+        independence: Independence::None,
+        timeout_seconds: None,
     }
 }
 
@@ -41,6 +47,8 @@ pub(super) fn by(voter: &str, role: &str, verdict: Verdict) -> Ballot {
         evidence: vec![],
         rationale: String::new(),
         digest: SUBJECT.into(),
+        round: 1,
+        cast_after_seconds: None,
     }
 }
 

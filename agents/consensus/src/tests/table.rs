@@ -220,12 +220,12 @@ fn ballots_that_do_not_count_are_listed_with_their_reason() {
         [
             ignored("", "tester", IgnoredReason::NoVoter),
             ignored("eve", "intruder", IgnoredReason::UnknownRole),
-            ignored("reviewer", "reviewer", IgnoredReason::Duplicate),
+            ignored("reviewer", "reviewer", IgnoredReason::Contradicted),
             ignored("tester", "tester", IgnoredReason::StaleDigest),
         ]
     );
-    assert_eq!((decision.tally.approve_weight, decision.tally.reject_weight), (2, 0));
-    assert!(decision.dissent.is_empty());
+    assert_eq!((decision.tally.approve_weight, decision.tally.reject_weight), (0, 2));
+    assert_eq!(decision.dissent.len(), 1);
 }
 
 #[test]

@@ -81,6 +81,8 @@ async fn stored_ballots_are_used_again_after_a_crash() {
         evidence: vec![],
         rationale: "before the crash".into(),
         digest: request.digest.clone(),
+        round: 1,
+        cast_after_seconds: None,
     };
     sqlx::query(
         "INSERT INTO ballots (task_uid, attempt, round, voter, digest, team_uid, model, ballot, raw, prompt_digest)

@@ -1,0 +1,60 @@
+//! The fewest ballots that decide otherwise.
+
+use crate::ballot::Verdict;
+use crate::decide::{Case, Vote};
+use crate::outcome::{Outcome, OutcomeKind};
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+
+/// The smallest set of counted ballots that, each saying otherwise, turn an approval into no approval, or what is no
+/// approval into one. Which of several smallest sets is shown follows from weights, then from voters' names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MinimalFlip {
+    pub voters: Vec<String>,
+    /// The outcome then.
+    pub outcome: OutcomeKind,
+}
+
+/// `None` if no other words of those who voted change it: guards failed, a required voter or the quorum is missing.
+///
+/// Exact, by greedy choice. Changed ballots are still cast, so quorum and required voters stay as they are, and only
+/// vetoes and the two weights matter. Let `p` be the share needed, at least 50: approved means
+/// `(100 − p) · approve − p · reject ≥ 0` and more for than against. Turning a ballot of weight `w` around moves that
+/// sum by `100 w`; turning an abstention moves it by `(100 − p) w` towards an approval and `p w` away. No other change
+/// of that ballot moves it further, the moves add up, and the outcome depends on whether their sum passes a
+/// threshold: of all sets of `k` ballots the `k` largest moves come furthest, so the first `k` that suffices is the
+/// smallest. A veto is not weighed. To approve, all vetoes must be given up, so they are in every set; to stop an
+/// approval, any one voter with a veto is a set of one. Cost: `O(n log n)` for `n` ballots.
+pub(crate) fn minimal_flip(case: &Case<'_>, votes: &[Vote<'_>], actual: &Outcome) -> Option<MinimalFlip> {
+    let wanted = actual.kind() != OutcomeKind::Approved;
+    let said = if wanted { Verdict::Approve } else { Verdict::Reject };
+    let mut order: Vec<usize> = (0..votes.len()).filter(|i| votes[*i].verdict != said).collect();
+    let weights = case.weights(votes);
+    let percent = u64::from(case.approve_percent());
+    order.sort_by_key(|i| {
+        let (vote, weight) = (&votes[*i], u128::from(weights[*i]));
+        let way = match (vote.verdict, wanted) {
+            (Verdict::Abstain, true) => 100 - percent,
+            (Verdict::Abstain, false) => percent,
+            _ => 100,
+        };
+        // Vetoes first: those that stand in the way of an approval must all go, one more ends it.
+        let veto = vote.veto && (!wanted || vote.verdict == Verdict::Reject);
+        Reverse((veto, weight * u128::from(way), weight))
+    });
+    let after = |changed: usize| {
+        let mut others = votes.to_vec();
+        for i in order.iter().take(changed) {
+            others[*i].verdict = said;
+        }
+        case.outcome(&others, &case.tally(&others), true).kind()
+    };
+    let enough = |changed: &usize| (after(*changed) == OutcomeKind::Approved) == wanted;
+    // Once enough are changed, one more changes nothing: the first number is found by halving.
+    let numbers: Vec<usize> = (1..=order.len()).collect();
+    let changed = *numbers.get(numbers.partition_point(|n| !enough(n)))?;
+    let mut who: Vec<String> = order.iter().take(changed).map(|i| votes[*i].voter.to_owned()).collect();
+    who.sort_unstable();
+    Some(MinimalFlip { voters: who, outcome: after(changed) })
+}

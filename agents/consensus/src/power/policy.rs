@@ -1,0 +1,42 @@
+//! The power of a policy's seats.
+//!
+//! The game: every seat votes, a coalition approves and the others reject; it wins if the outcome is `Approved`. So
+//! the quorum and required voters are met (an abstention or an absence is no coalition's choice), guards passed,
+//! and a seat with a veto belongs to every winning coalition.
+
+use super::{Fraction, PowerError, Seat, indices};
+use crate::policy::{Policy, validate_policy};
+use crate::tally::percent_of;
+use serde::Serialize;
+
+/// One seat's power under the policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatPower {
+    pub role: String,
+    pub shapley_shubik: Fraction,
+    pub banzhaf: Fraction,
+    pub penrose_banzhaf: Fraction,
+}
+
+/// The weight that approves if everyone votes: the policy's share rounded up, and more than half.
+pub fn approval_quota(policy: &Policy) -> u64 {
+    let total = policy.total_weight();
+    percent_of(total, policy.approve_percent).max(total / 2 + 1)
+}
+
+/// The power of each seat, in the policy's order.
+pub fn policy_power(policy: &Policy) -> Result<Vec<SeatPower>, PowerError> {
+    validate_policy(policy)?;
+    let seats: Vec<Seat> = policy.voters.iter().map(|v| Seat { weight: v.weight, veto: v.veto }).collect();
+    let power = indices(&seats, approval_quota(policy))?;
+    let roles = policy.voters.iter().map(|v| v.role.clone());
+    let indices = power.shapley_shubik.into_iter().zip(power.banzhaf).zip(power.penrose_banzhaf);
+    let seats = roles.zip(indices).map(|(role, ((shapley_shubik, banzhaf), penrose_banzhaf))| SeatPower {
+        role,
+        shapley_shubik,
+        banzhaf,
+        penrose_banzhaf,
+    });
+    Ok(seats.collect())
+}

@@ -1,0 +1,151 @@
+//! Which ballots count: duplicates, rounds, time, independence.
+
+use super::support::{SUBJECT, ballot, by, policy, team, voter, with_evidence};
+use crate::Verdict::{Abstain, Approve, Reject};
+use crate::{
+    Ballot, Decision, IgnoredReason, Independence, MAX_VOTERS_PER_ROLE, OutcomeKind, Policy, Rounds,
+    Severity, Subject, Voter, check_independence, decide,
+};
+
+fn decided(policy: &Policy, ballots: &[Ballot]) -> Decision {
+    decide(policy, ballots, &[], SUBJECT, true)
+}
+
+fn reasons(decision: &Decision) -> Vec<(&str, IgnoredReason)> {
+    decision.ignored.iter().map(|i| (i.voter.as_str(), i.reason)).collect()
+}
+
+#[test]
+fn contradictory_ballots_of_one_voter_count_as_the_most_cautious_in_any_order() {
+    for (first, second, third) in
+        [(Approve, Reject, Abstain), (Reject, Abstain, Approve), (Abstain, Approve, Reject)]
+    {
+        let ballots = [ballot("tester", first), ballot("tester", second), ballot("tester", third)];
+        let decision = decided(&team(), &ballots);
+        assert_eq!((decision.tally.reject_weight, decision.tally.cast_weight), (1, 1));
+        let twice = ("tester", IgnoredReason::Contradicted);
+        assert_eq!(reasons(&decision), [twice, twice]);
+    }
+}
+
+#[test]
+fn of_two_rejections_the_one_with_verified_evidence_then_the_more_severe_counts() {
+    let bare = Ballot { severity: Severity::Blocker, ..ballot("security", Reject) };
+    let proven = with_evidence(ballot("security", Reject), true);
+    for ballots in [[bare.clone(), proven.clone()], [proven, bare]] {
+        let decision = decided(&team(), &ballots);
+        assert_eq!(decision.outcome.kind(), OutcomeKind::Vetoed);
+        assert_eq!(reasons(&decision), [("security", IgnoredReason::Duplicate)]);
+    }
+}
+
+#[test]
+fn one_voter_in_two_roles_counts_once_and_a_veto_is_not_hidden_by_it() {
+    let ballots = [by("x", "reviewer", Reject), by("x", "security", Reject)];
+    for ballots in [ballots.to_vec(), ballots.iter().rev().cloned().collect()] {
+        let decision = decided(&team(), &ballots);
+        assert_eq!((decision.outcome.kind(), decision.tally.cast_weight), (OutcomeKind::VetoUnverified, 1));
+    }
+}
+
+#[test]
+fn later_round_replaces_the_ballot_of_an_earlier_one() {
+    let policy = Policy { rounds: Rounds { max: 2, ..Rounds::default() }, ..team() };
+    let second = |b: Ballot| Ballot { round: 2, ..b };
+    let ballots = [
+        second(ballot("reviewer", Reject)),
+        ballot("reviewer", Approve),
+        ballot("architect", Reject),
+        second(ballot("architect", Approve)),
+        ballot("tester", Reject),
+    ];
+    let decision = decided(&policy, &ballots);
+    assert_eq!((decision.tally.approve_weight, decision.tally.reject_weight), (2, 3));
+    assert_eq!(
+        reasons(&decision),
+        [("architect", IgnoredReason::Superseded), ("reviewer", IgnoredReason::Superseded)]
+    );
+}
+
+#[test]
+fn rounds_that_the_policy_does_not_hold_do_not_count() {
+    for round in [0, 2, u32::MAX] {
+        let decision = decided(&team(), &[Ballot { round, ..ballot("reviewer", Approve) }]);
+        assert_eq!(reasons(&decision), [("reviewer", IgnoredReason::RoundNotHeld)]);
+    }
+}
+
+#[test]
+fn ballot_after_the_time_is_late() {
+    let policy = Policy { timeout_seconds: Some(60), ..team() };
+    let at = |seconds| Ballot { cast_after_seconds: Some(seconds), ..ballot("reviewer", Approve) };
+    assert_eq!(decided(&policy, &[at(60)]).tally.cast_weight, 2);
+    assert_eq!(reasons(&decided(&policy, &[at(61)])), [("reviewer", IgnoredReason::Late)]);
+    assert_eq!(decided(&policy, &[ballot("reviewer", Approve)]).tally.cast_weight, 2);
+    assert_eq!(decided(&team(), &[at(u32::MAX)]).tally.cast_weight, 2);
+}
+
+#[test]
+fn authors_own_model_has_no_vote_where_independence_is_asked() {
+    let policy = Policy { independence: Independence::DifferentModel, ..team() };
+    let of = |role: &str, model: &str| Ballot { model: model.into(), ..ballot(role, Approve) };
+    let ballots = [
+        of("reviewer", "local/Large-1"),
+        of("architect", "other/small"),
+        of("tester", " "),
+        of("security", "large-1"),
+    ];
+    let authors = ["cloud/large-1".to_owned()];
+    let subject = Subject { digest: SUBJECT, author_models: &authors };
+    let decision = decide(&policy, &ballots, &[], subject, true);
+    assert_eq!(
+        reasons(&decision),
+        [
+            ("reviewer", IgnoredReason::AuthorsModel),
+            ("security", IgnoredReason::AuthorsModel),
+            ("tester", IgnoredReason::ModelUnknown)
+        ]
+    );
+    assert_eq!((decision.outcome.kind(), decision.tally.cast_weight), (OutcomeKind::QuorumMissing, 2));
+    // Their seats are empty: an open review waits for others to take them.
+    assert_eq!(decide(&policy, &ballots, &[], subject, false).outcome.kind(), OutcomeKind::Undecided);
+    let unknown = decided(&policy, &ballots);
+    assert!(unknown.ignored.iter().all(|i| i.reason == IgnoredReason::AuthorUnknown));
+    assert_eq!(decide(&team(), &ballots, &[], subject, true).ignored, []);
+}
+
+#[test]
+fn independence_that_leaves_no_quorum_or_no_required_voter_is_refused_with_the_arithmetic() {
+    let required = Voter { required: true, ..voter("security", 1) };
+    let policy = Policy {
+        independence: Independence::DifferentModel,
+        ..policy(vec![voter("a", 3), voter("b", 2), required])
+    };
+    let models = |names: [&str; 3]| names.map(|n| (!n.is_empty()).then(|| n.to_owned())).to_vec();
+    let check = |names| check_independence(&policy, &models(names), "p/m").map_err(|e| e.to_string());
+    assert_eq!(check(["m", "n", "n"]), Ok(()));
+    assert_eq!(check(["", "", ""]), Ok(()));
+    let fault = check(["m", "q/m", "n"]).unwrap_err();
+    assert!(fault.contains("seats of a, b empty") && fault.contains("weight 1 of 6 is left"), "{fault}");
+    assert!(fault.contains("the quorum needs 3; give them another model"), "{fault}");
+    assert!(check(["n", "n", "m"]).unwrap_err().contains("a required role is among the empty ones"));
+    let any = Policy { independence: Independence::None, ..policy.clone() };
+    assert_eq!(check_independence(&any, &models(["m", "m", "m"]), "m"), Ok(()));
+}
+
+#[test]
+fn crowded_role_hears_the_cautious_and_as_many_voters_as_it_has_seats() {
+    let reject = (0..10).map(|i| by(&format!("z{i}"), "reviewer", Reject));
+    let approve = (0..30).map(|i| by(&format!("a{i:02}"), "reviewer", Approve));
+    let ballots: Vec<Ballot> = approve.chain(reject).collect();
+    let one = policy(vec![voter("reviewer", 1)]);
+    let decision = decided(&one, &ballots);
+    assert_eq!(decision.outcome.kind(), OutcomeKind::ChangesRequested);
+    assert_eq!(decision.ignored.len(), 40 - MAX_VOTERS_PER_ROLE);
+    let seats = policy(vec![voter("reviewer", 1); 40]);
+    let decision = decided(&seats, &ballots);
+    assert_eq!((decision.outcome.kind(), decision.tally.cast_weight), (OutcomeKind::Approved, 40));
+    let full =
+        Policy { quorum_percent: 100, ..policy(vec![Voter { required: true, ..voter("reviewer", 1) }; 40]) };
+    assert_eq!(decided(&full, &ballots).outcome.kind(), OutcomeKind::Approved);
+}
