@@ -1,7 +1,12 @@
 //! AgentTask: one piece of work for a team.
 
+mod guard;
 mod status;
 
+pub use guard::{
+    BuiltinGuard, DependencyRules, FileKind, ForbiddenFiles, GuardSpec, LicenceRules, PathLimits,
+    SecretRules, SizeLimits,
+};
 pub use status::{
     AgentTaskStatus, EscalationStatus, ForecastStatus, GuardStatus, RecordStatus, ResultStatus, ReviewStatus,
     UsageStatus,
@@ -9,7 +14,7 @@ pub use status::{
 
 use crate::common::{InlineFile, LocalRef};
 use crate::rules;
-use crate::schema::{DNS_LABEL, GIT_REF, GOLDEN_BRANCH, IMAGE, LINE, MAX_AMOUNT, NOT_BLANK};
+use crate::schema::{GIT_REF, GOLDEN_BRANCH, LINE, MAX_AMOUNT, NOT_BLANK};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -191,34 +196,6 @@ pub struct InlineSource {
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["path".into()]))]
     pub files: Vec<InlineFile>,
-}
-
-/// One check of the produced tree, run as a SandboxRun.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = rules::program("command"), validation = rules::paths_inside("restorePaths"))]
-#[serde(rename_all = "camelCase")]
-pub struct GuardSpec {
-    /// A DNS label, unique within the task and the policies that apply to it.
-    #[schemars(length(min = 1, max = 40), regex(pattern = DNS_LABEL))]
-    pub name: String,
-    /// Image the command runs in.
-    #[schemars(length(min = 1, max = 512), regex(pattern = IMAGE))]
-    pub image: String,
-    /// The program and its arguments, run in the workspace without a shell. Exit code 0 is a pass.
-    #[schemars(length(min = 1, max = 64), inner(length(max = 4096)))]
-    pub command: Vec<String>,
-    /// Seconds after which the command is killed and the guard fails, 1 to 3600.
-    #[serde(default = "default_guard_timeout")]
-    #[schemars(range(min = 1, max = 3600))]
-    pub timeout_seconds: i64,
-    /// Paths (globs) reset to the base before the guard runs, so that its subject cannot edit its examiner.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), inner(length(min = 1, max = 255), regex(pattern = LINE)))]
-    pub restore_paths: Vec<String>,
-}
-
-fn default_guard_timeout() -> i64 {
-    120
 }
 
 /// Where the result goes.

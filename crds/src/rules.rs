@@ -76,6 +76,15 @@ pub(crate) fn program(field: &str) -> Rule {
     )
 }
 
+/// The same of a list that may be left out.
+pub(crate) fn optional_program(field: &str) -> Rule {
+    invalid(
+        field,
+        format!("!has(self.{field}) || self.{field}[0] != ''"),
+        "must begin with the program to run, which cannot be empty",
+    )
+}
+
 /// At most 512 KiB of inline files together: the object has to fit into etcd with room to spare.
 pub(crate) fn files_fit(optional: bool) -> Rule {
     let guard = if optional { "!has(self.files) || " } else { "" };

@@ -65,6 +65,11 @@ pub struct SandboxRunSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = DIGEST))]
     pub workspace: Option<String>,
+    /// Digest of a second tree, laid beside the workspace at `/golden-base`, read-only: what the workspace was made
+    /// from, for a command that compares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DIGEST))]
+    pub base: Option<String>,
     /// What the run may take.
     #[serde(default)]
     pub limits: SandboxLimits,

@@ -16,7 +16,7 @@ use crate::merged::{
 };
 use crate::selector::{SelectorFault, selects};
 use golden_crds::GovernancePolicySpec;
-use golden_crds::agent_task::GuardSpec;
+use golden_crds::agent_task::{BuiltinGuard, GuardSpec};
 use golden_crds::governance_policy::{
     EscalationRules, ForecastRules, OnDeadline, PauseRules, ReviewRules, SandboxRules,
 };
@@ -36,6 +36,8 @@ pub enum MergeFault {
     Selector { policy: String, fault: SelectorFault },
     #[error("policy {policy}: {fault}")]
     Glob { policy: String, fault: GlobFault },
+    #[error("guard {guard} of {owner}: {fault}")]
+    GuardGlob { guard: String, owner: String, fault: GlobFault },
     #[error(
         "policies {first} and {second} both carry a review at priority {priority}; give one of them a higher priority"
     )]
@@ -61,8 +63,10 @@ impl MergeFault {
             Self::ReviewTie { first, second, .. }
             | Self::GuardConflict { first, second, .. }
             | Self::RuntimeClassConflict { first, second, .. } => vec![first, second],
-            Self::GuardTwice { owner, .. } if owner != THE_TASK => vec![owner],
-            Self::TaskRedefinesGuard { .. } | Self::GuardTwice { .. } => vec![],
+            Self::GuardTwice { owner, .. } | Self::GuardGlob { owner, .. } if owner != THE_TASK => {
+                vec![owner]
+            }
+            Self::TaskRedefinesGuard { .. } | Self::GuardTwice { .. } | Self::GuardGlob { .. } => vec![],
         }
     }
 }
@@ -148,6 +152,7 @@ fn guards(matching: &[NamedPolicy<'_>], task_guards: &[GuardSpec]) -> Result<Vec
         }
     }
     for guard in task_guards {
+        check_globs(THE_TASK, guard)?;
         let own = MergedGuard { origin: GuardOrigin::Task, policies: vec![], spec: guard.clone() };
         match merged.insert(&guard.name, own) {
             None => {}
@@ -168,6 +173,7 @@ fn add_policy_guard<'a>(
     policy: &str,
     guard: &'a GuardSpec,
 ) -> Result<(), MergeFault> {
+    check_globs(policy, guard)?;
     let Some(present) = merged.get_mut(guard.name.as_str()) else {
         let policies = vec![policy.to_owned()];
         merged
@@ -186,6 +192,18 @@ fn add_policy_guard<'a>(
     }
     present.policies.push(policy.to_owned());
     Ok(())
+}
+
+/// Globs that mean something else than their author thinks would leave a guard with nothing to examine, or let its
+/// subject edit it.
+fn check_globs(owner: &str, guard: &GuardSpec) -> Result<(), MergeFault> {
+    let builtin = guard.builtin.iter().flat_map(BuiltinGuard::globs);
+    let mut globs = guard.restore_paths.iter().map(String::as_str).chain(builtin);
+    globs.try_for_each(check_glob).map_err(|fault| MergeFault::GuardGlob {
+        guard: guard.name.clone(),
+        owner: owner.to_owned(),
+        fault,
+    })
 }
 
 fn protected_paths(matching: &[NamedPolicy<'_>]) -> Result<Vec<MergedPath>, MergeFault> {

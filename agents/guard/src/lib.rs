@@ -5,6 +5,7 @@
 //! fenced where a model reads it.
 
 mod brief;
+pub mod builtin;
 mod excerpt;
 mod fact;
 mod outcome;

@@ -1,6 +1,7 @@
 //! What an agent is asked: Golden's own words of its role, and the goal as data.
 
 use crate::machine::Task;
+use golden_crds::agent_task::GuardSpec;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
@@ -53,12 +54,37 @@ fn checks(task: &Task) -> String {
     let mut text = String::from("\nThese checks must pass on your result:\n");
     for guard in &task.policy.guards {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "- {}: `{}`", guard.spec.name, guard.spec.command.join(" "));
+        let _ = writeln!(text, "- {}: `{}`", guard.spec.name, said(&guard.spec));
     }
     text
+}
+
+/// What a guard runs, or what a built-in one is held to.
+fn said(guard: &GuardSpec) -> String {
+    match &guard.builtin {
+        Some(builtin) => serde_json::to_string(builtin).unwrap_or_default(),
+        None => guard.command.join(" "),
+    }
 }
 
 fn fence(task: &Task, role: &str) -> String {
     let hash = hex::encode(Sha256::digest(format!("{}\n{role}\n{}", task.uid, task.spec.goal)));
     format!("----- goal {} -----", hash.get(..16).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_built_in_guard_is_named_with_what_it_holds_the_work_to() {
+        let guard = |value| serde_json::from_value::<GuardSpec>(value).unwrap();
+        let limits = guard(json!({"name": "size", "builtin": {"sizeLimits": {"maxFiles": 3}}}));
+        assert_eq!(said(&limits), r#"{"sizeLimits":{"maxFiles":3}}"#);
+        assert_eq!(
+            said(&guard(json!({"name": "t", "image": "i", "command": ["pytest", "-q"]}))),
+            "pytest -q"
+        );
+    }
 }

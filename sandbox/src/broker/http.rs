@@ -1,7 +1,7 @@
 //! The run pods' way to the artifact store.
 //!
 //! A caller is a pod by its token, and that pod is a run's by its owner: the run's name and uid, its team's label and
-//! the team's namespace. It may read the one tree its run names, and keep bytes in its namespace.
+//! the team's namespace. It may read the trees its run names, and keep bytes in its namespace.
 
 use super::tend::Broker;
 use axum::body::to_bytes;
@@ -45,7 +45,8 @@ pub fn router(broker: Broker, authenticator: Authenticator) -> Router {
 
 async fn read(State(door): State<Door>, caller: Caller, Path(digest): Path<String>) -> Result<Bytes, Error> {
     let run = door.broker.run_of(&caller).await?;
-    if run.spec.workspace.as_deref() != Some(digest.as_str()) {
+    let named = [&run.spec.workspace, &run.spec.base];
+    if !named.into_iter().flatten().any(|tree| *tree == digest) {
         return Err(Error::forbidden(format!("run {} has no business with {digest}", run.name_any())));
     }
     Ok(door.broker.artifacts.get(&caller.namespace, &digest).await?)

@@ -1,5 +1,6 @@
 //! The end of a run as a guard's outcome. Pure.
 
+use super::request::command;
 use golden_crds::conditions::{COMPLETE, FAILED, find, is_true};
 use golden_crds::{SandboxRun, SandboxRunStatus};
 use golden_guard::{GuardVerdict, Judged, RunOutcome, judge};
@@ -45,7 +46,7 @@ pub fn guard_outcome(
             output_digest: evidence.output_digest.as_deref(),
             tree_digest: &request.tree,
             image_id: status.image_id.as_deref(),
-            command: &request.guard.command,
+            command: &command(&request.guard),
         },
     );
     let (verdict, excerpt) = match judged {

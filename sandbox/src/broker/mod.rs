@@ -4,8 +4,8 @@
 //! run's name is the request's, so it is made once; the fact is keyed by the run's uid, so it is written once; the
 //! message is acknowledged last. What it waits for is an object in the apiserver: nothing is lost with this process.
 //!
-//! It also serves the run pods' way to the artifact store: a pod reads the one tree its run names, and keeps bytes in
-//! its own namespace.
+//! It also serves the run pods' way to the artifact store: a pod reads the trees its run names, and keeps bytes in its
+//! own namespace.
 
 mod http;
 mod judge;

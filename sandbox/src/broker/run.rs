@@ -27,6 +27,9 @@ pub struct Args {
     /// Runs this replica waits for at once.
     #[arg(long, env = "GOLDEN_SANDBOX_CONCURRENCY", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub concurrency: u16,
+    /// Image of the guards that come with Golden: its own.
+    #[arg(long, env = "GOLDEN_IMAGE", default_value = "golden:dev")]
+    pub golden_image: String,
 }
 
 /// Works until the process is told to stop.
@@ -47,6 +50,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         artifacts: artifacts::Store::new(js.clone(), pool.clone()).listed(registry.breakers()),
         metrics: metrics.clone(),
         team: args.team,
+        golden_image: args.golden_image,
     };
     let routes = router(broker.clone(), Authenticator::kubernetes(client));
     let health = Health::new(registry).postgres(pool.clone()).nats(nats);

@@ -32,6 +32,8 @@ pub struct Broker {
     pub artifacts: Store,
     pub metrics: Metrics,
     pub team: TeamArgs,
+    /// Image of the guards that come with Golden.
+    pub golden_image: String,
 }
 
 /// A request with whose it is.
@@ -123,7 +125,7 @@ impl Broker {
 
     /// The run, made now or before; or the words of a refusal.
     async fn ensure(&self, asked: &Asked) -> Result<Result<SandboxRun, String>, Failure> {
-        let wanted = sandbox_run(&asked.request, asked.task, self.team.team_uid);
+        let wanted = sandbox_run(&asked.request, asked.task, self.team.team_uid, &self.golden_image);
         let api = self.runs();
         match bounded(api.create(&PostParams::default(), &wanted)).await? {
             Ok(run) => Ok(Ok(run)),

@@ -6,7 +6,7 @@ use golden_crds::sandbox_run::SandboxLimits;
 use k8s_openapi::api::core::v1::Container;
 
 /// Where the binary is in the pod.
-pub(super) const BINARY: &str = "/golden-bin/golden";
+pub(crate) const BINARY: &str = "/golden-bin/golden";
 
 /// The runner's arguments, with the command last.
 pub(super) fn runner(spec: &SandboxRunSpec, upload: bool) -> Vec<String> {

@@ -22,13 +22,16 @@ pub(super) fn prepare(spec: &SandboxRunSpec, context: &BuildContext) -> Containe
     if let Some(digest) = &spec.workspace {
         env.push(variable("GOLDEN_WORKSPACE", digest.clone()));
     }
+    if let Some(digest) = &spec.base {
+        env.push(variable("GOLDEN_BASE", digest.clone()));
+    }
     if let Some(url) = &context.sandbox_url {
         env.push(variable("GOLDEN_SANDBOX_URL", url.clone()));
     }
     Container {
         env: Some(env),
         command: Some(words(&["/usr/local/bin/golden", "runner", "prepare"])),
-        volume_mounts: Some(volumes::of_prepare(context)),
+        volume_mounts: Some(volumes::of_prepare(spec, context)),
         ..ours(PREPARE, context)
     }
 }
@@ -65,7 +68,7 @@ pub(super) fn run(spec: &SandboxRunSpec, context: &BuildContext) -> Container {
             ],
         )),
         security_context: Some(restricted()),
-        volume_mounts: Some(volumes::of_run()),
+        volume_mounts: Some(volumes::of_run(spec)),
         ..Container::default()
     }
 }

@@ -13,7 +13,9 @@ mod containers;
 mod tests;
 mod volumes;
 
+pub(crate) use args::BINARY;
 pub use args::{escape, output_paths};
+pub(crate) use volumes::{BASE, WORKSPACE};
 
 use crate::build::containers::{prepare, run, uploader};
 use golden_crds::agent_team::Placement;

@@ -93,6 +93,16 @@ fn the_command_never_sees_the_token_and_cannot_change_the_runner() {
 }
 
 #[test]
+fn a_command_that_compares_reads_the_base_and_cannot_change_it() {
+    let digest = format!("sha256:{}", "b".repeat(64));
+    let pod = pod(&a_run(SandboxRunSpec { base: Some(digest.clone()), ..spec() }), &context());
+    assert!(mounts(container(&pod, RUN)).contains(&("/golden-base", true)));
+    assert!(mounts(container(&pod, PREPARE)).contains(&("/golden-base", false)));
+    let env = container(&pod, PREPARE).env.clone().unwrap();
+    assert!(env.iter().any(|v| v.name == "GOLDEN_BASE" && v.value.as_ref() == Some(&digest)));
+}
+
+#[test]
 fn kubernetes_expands_nothing_in_what_the_user_wrote() {
     let mut spec = spec();
     spec.env = vec![EnvVar { name: "A".into(), value: "$(B) $C $$".into() }];

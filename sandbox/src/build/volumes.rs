@@ -1,4 +1,5 @@
-//! Volumes: the binary, the workspace, a `/tmp` each, and the token, which only Golden's own containers mount.
+//! Volumes: the binary, the workspace and what it was made from, a `/tmp` each, and the token, which only Golden's own
+//! containers mount.
 
 use super::BuildContext;
 use golden_crds::SandboxRunSpec;
@@ -9,7 +10,10 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 /// Where the command runs.
-pub(super) const WORKSPACE: &str = "/workspace";
+pub(crate) const WORKSPACE: &str = "/workspace";
+
+/// Where the tree is that the workspace was made from, for a command that compares.
+pub(crate) const BASE: &str = "/golden-base";
 
 const BIN: &str = "golden-bin";
 const TMP: &str = "tmp";
@@ -32,14 +36,20 @@ fn tmp_bytes(spec: &SandboxRunSpec) -> i64 {
 pub(super) fn all(spec: &SandboxRunSpec, context: &BuildContext) -> Vec<Volume> {
     let mut volumes =
         vec![empty(BIN, BIN_BYTES), empty("workspace", WORKSPACE_BYTES), empty(TMP, tmp_bytes(spec))];
+    if spec.base.is_some() {
+        volumes.push(empty("base", WORKSPACE_BYTES));
+    }
     if context.sandbox_url.is_some() {
         volumes.push(token());
     }
     volumes
 }
 
-pub(super) fn of_prepare(context: &BuildContext) -> Vec<VolumeMount> {
+pub(super) fn of_prepare(spec: &SandboxRunSpec, context: &BuildContext) -> Vec<VolumeMount> {
     let mut mounts = vec![mount(BIN, "/golden-bin", false), mount("workspace", WORKSPACE, false)];
+    if spec.base.is_some() {
+        mounts.push(mount("base", BASE, false));
+    }
     if context.sandbox_url.is_some() {
         mounts.push(mount(TOKEN, "/var/run/golden", true));
     }
@@ -50,8 +60,16 @@ pub(super) fn of_uploader() -> Vec<VolumeMount> {
     vec![mount(TOKEN, "/var/run/golden", true)]
 }
 
-pub(super) fn of_run() -> Vec<VolumeMount> {
-    vec![mount(BIN, "/golden-bin", true), mount("workspace", WORKSPACE, false), mount(TMP, "/tmp", false)]
+pub(super) fn of_run(spec: &SandboxRunSpec) -> Vec<VolumeMount> {
+    let mut mounts = vec![
+        mount(BIN, "/golden-bin", true),
+        mount("workspace", WORKSPACE, false),
+        mount(TMP, "/tmp", false),
+    ];
+    if spec.base.is_some() {
+        mounts.push(mount("base", BASE, true));
+    }
+    mounts
 }
 
 fn empty(name: &str, bytes: i64) -> Volume {

@@ -33,6 +33,12 @@ pub struct Args {
     /// Digest of the tree to lay out.
     #[arg(long, env = "GOLDEN_WORKSPACE")]
     pub tree: Option<String>,
+    /// Where the tree goes that the workspace was made from.
+    #[arg(long, default_value = "/golden-base")]
+    pub base_dir: PathBuf,
+    /// Digest of that tree.
+    #[arg(long, env = "GOLDEN_BASE")]
+    pub base: Option<String>,
     #[arg(long, env = "GOLDEN_SANDBOX_URL")]
     pub sandbox_url: Option<String>,
     #[arg(long, env = "GOLDEN_TOKEN_FILE", default_value = "/var/run/golden/token")]
@@ -57,22 +63,28 @@ fn fault(reason: &str, message: impl Into<String>) -> PrepareFault {
 
 fn lay_out(args: &Args) -> Result<(), PrepareFault> {
     install::copy_to(&args.bin).map_err(|e| fault(CONTAINER_START_FAILED, format!("{e:#}")))?;
-    if let Some(digest) = &args.tree {
-        // A second start of this container finds what the first one left.
-        empty(&args.workspace).map_err(|e| fault(CONTAINER_START_FAILED, e.to_string()))?;
-        let tar = fetch(args, digest)?;
-        tree::unpack(&tar, &args.workspace).map_err(|e| match e.class() {
-            Class::Invalid => fault(WORKSPACE_REFUSED, e.to_string()),
-            _ => fault(CONTAINER_START_FAILED, e.to_string()),
-        })?;
+    for (digest, dir) in [(&args.tree, &args.workspace), (&args.base, &args.base_dir)] {
+        if let Some(digest) = digest {
+            lay_tree(args, digest, dir)?;
+        }
     }
     let files = inline_files().map_err(|e| fault(WORKSPACE_UNAVAILABLE, e.to_string()))?;
     files.iter().try_for_each(|file| lay_file(&args.workspace, file))
 }
 
+fn lay_tree(args: &Args, digest: &str, dir: &Path) -> Result<(), PrepareFault> {
+    // A second start of this container finds what the first one left.
+    empty(dir).map_err(|e| fault(CONTAINER_START_FAILED, e.to_string()))?;
+    let tar = fetch(args, digest)?;
+    tree::unpack(&tar, dir).map_err(|e| match e.class() {
+        Class::Invalid => fault(WORKSPACE_REFUSED, e.to_string()),
+        _ => fault(CONTAINER_START_FAILED, e.to_string()),
+    })
+}
+
 fn fetch(args: &Args, digest: &str) -> Result<bytes::Bytes, PrepareFault> {
     let Some(url) = &args.sandbox_url else {
-        let why = "spec.workspace needs a team's broker, and this run has no label goldenarch.dev/team-uid";
+        let why = "spec.workspace and spec.base need a team's broker, and this run has no label goldenarch.dev/team-uid";
         return Err(fault(WORKSPACE_UNAVAILABLE, why));
     };
     let unavailable = |e: &dyn std::fmt::Display| fault(WORKSPACE_UNAVAILABLE, e.to_string());

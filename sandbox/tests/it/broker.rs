@@ -110,7 +110,7 @@ async fn a_run_that_was_not_made_or_was_taken_away_is_never_a_verdict() {
 
     // Refused by the apiserver: no such image name is possible.
     let (task, mut request) = (Uuid::new_v4(), world.request("other"));
-    request.guard.image = "a b".into();
+    request.guard.image = Some("a b".into());
     world.broker.handle(world.delivery(task, request)).await.unwrap();
     let refused = &world.facts(task).await[0].1;
     assert_eq!((refused.verdict.as_str(), refused.reason.as_str()), ("Inconclusive", "ChildRefused"));
@@ -118,7 +118,7 @@ async fn a_run_that_was_not_made_or_was_taken_away_is_never_a_verdict() {
 
     // The name is taken by another task's run.
     let (task, request) = (Uuid::new_v4(), world.request("third"));
-    let theirs = golden_sandbox::broker::sandbox_run(&request, Uuid::new_v4(), world.team);
+    let theirs = golden_sandbox::broker::sandbox_run(&request, Uuid::new_v4(), world.team, "golden:1");
     world.runs().create(&kube::api::PostParams::default(), &theirs).await.unwrap();
     world.end(&request.run_name, "Completed", Some(0), None).await;
     world.broker.handle(world.delivery(task, request)).await.unwrap();

@@ -32,7 +32,10 @@ impl Doors {
         let stored = world.broker.artifacts.put(&world.namespace, world.team, None, tar).await.unwrap();
         let mut request = world.request("unit");
         request.tree.clone_from(&stored.digest);
-        let mut run = sandbox_run(&request, Uuid::new_v4(), world.team);
+        let tar = Tree::from_files([("a.py", "print('was')\n")]).unwrap().to_tar().unwrap();
+        let base = world.broker.artifacts.put(&world.namespace, world.team, None, tar).await.unwrap();
+        request.base = Some(base.digest);
+        let mut run = sandbox_run(&request, Uuid::new_v4(), world.team, "golden");
         run.spec.outputs = vec!["out".into()];
         let run = world.runs().create(&PostParams::default(), &run).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -70,12 +73,14 @@ impl Doors {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_pod_reads_its_own_tree_and_nothing_else() {
+async fn a_run_pod_reads_the_trees_its_run_names_and_nothing_else() {
     let doors = Doors::new().await;
     let other =
         doors.world.broker.artifacts.put(&doors.world.namespace, doors.world.team, None, "x").await.unwrap();
     let token = doors.token(Some(&doors.pod));
     assert_eq!(doors.status(&token, &format!("/v1/artifacts/{}", doors.tree)).await, 200);
+    let base = doors.run.spec.base.as_ref().unwrap();
+    assert_eq!(doors.status(&token, &format!("/v1/artifacts/{base}")).await, 200);
     assert_eq!(doors.status(&token, &format!("/v1/artifacts/{}", other.digest)).await, 403);
     assert_eq!(doors.status("nonsense", &format!("/v1/artifacts/{}", doors.tree)).await, 401);
     let unbound = doors.token(None);
@@ -113,7 +118,7 @@ async fn a_run_is_prepared_run_and_uploaded_by_its_own_programs() {
 /// What the three containers of the pod do.
 fn programs(home: &Path, url: &str, token: &str, run: &SandboxRun) -> Report {
     let path = |name: &str| home.join(name).to_str().unwrap().to_owned();
-    for dir in ["bin", "workspace", "tmp"] {
+    for dir in ["bin", "workspace", "base", "tmp"] {
         std::fs::create_dir(home.join(dir)).unwrap();
     }
     std::fs::write(home.join("token"), token).unwrap();
@@ -125,10 +130,13 @@ fn programs(home: &Path, url: &str, token: &str, run: &SandboxRun) -> Report {
         format!("--bin={}", path("bin")),
         format!("--workspace={}", path("workspace")),
         format!("--tree={}", run.spec.workspace.as_deref().unwrap()),
+        format!("--base-dir={}", path("base")),
+        format!("--base={}", run.spec.base.as_deref().unwrap()),
         format!("--token-file={}", path("token")),
         format!("--termination-log={}", path("prepared")),
     ];
     assert!(start(&prepare).wait().unwrap().success());
+    assert_eq!(std::fs::read_to_string(home.join("base/a.py")).unwrap(), "print('was')\n");
     let port = crate::git_server::free_port();
     let upload = [
         "upload".to_owned(),

@@ -71,6 +71,7 @@ impl World {
             client: client().await,
             metrics: Metrics::new(&telemetry::Metrics::new("sandbox").unwrap()).unwrap(),
             team: TeamArgs { team_uid: team, team_name: "core".into(), team_namespace: namespace.clone() },
+            golden_image: "golden:1".into(),
         };
         Self { broker, js, namespace, team }
     }

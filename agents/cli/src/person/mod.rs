@@ -11,6 +11,7 @@ mod dlq;
 mod doctor;
 mod escalations;
 mod explain;
+mod guard;
 mod logs;
 mod output;
 mod policy;
@@ -62,6 +63,8 @@ pub(crate) enum PersonCommand {
     /// Decide ballots under a policy, without a cluster.
     #[command(subcommand)]
     Consensus(pure::ConsensusCommand),
+    /// Run a guard that comes with Golden on a folder, without a cluster; exit code 1 if it finds something.
+    Guard(guard::Args),
     /// Find SQL, script and shell commands in standard input, and print it without what would make them act.
     Sanitize(sanitize::Args),
 }
@@ -86,6 +89,7 @@ impl PersonCommand {
             Self::Record(command) => record::run(command).await,
             Self::Policy(command) => policy::run(command).await,
             Self::Consensus(command) => pure::consensus(command),
+            Self::Guard(args) => guard::run(&args),
             Self::Sanitize(args) => sanitize::run(args),
         }
     }

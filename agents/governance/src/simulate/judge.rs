@@ -184,6 +184,8 @@ fn imagined(role: &str, verdict: Verdict, verified: bool, digest: &str) -> Ballo
         evidence: vec![Evidence { verified, ..Evidence::default() }],
         rationale: String::new(),
         digest: digest.to_owned(),
+        round: 1,
+        cast_after_seconds: None,
     }
 }
 

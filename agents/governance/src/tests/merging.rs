@@ -1,5 +1,6 @@
 use super::support::{guard, merged, review, silent};
 use crate::{BUILT_IN, GuardOrigin, MergeFault, MergedPolicy};
+use golden_crds::agent_task::GuardSpec;
 use golden_crds::governance_policy::OnExceeds::{Admit, Wait};
 use golden_crds::governance_policy::Percentile::{P50, P90};
 use serde_json::{Value, json};
@@ -244,4 +245,22 @@ fn merged_policy_reads_back_from_the_run_it_is_stored_with() {
     assert_eq!(json["guards"][0]["image"], "img");
     assert_eq!(json["sandbox"]["maxTimeoutSeconds"], json!({"origin": "rich", "value": 5}));
     assert_eq!(serde_json::from_value::<MergedPolicy>(json).unwrap(), policy);
+}
+
+#[test]
+fn a_guard_whose_globs_mean_something_else_blocks_and_says_whose_it_is() {
+    let restoring: GuardSpec = serde_json::from_value(
+        json!({"name": "t", "image": "i", "command": ["c"], "restorePaths": ["tests/[a]*"]}),
+    )
+    .unwrap();
+    let builtin: GuardSpec = serde_json::from_value(
+        json!({"name": "f", "builtin": {"forbiddenFiles": {"paths": ["**/.env", "src/**.pem"]}}}),
+    )
+    .unwrap();
+    for guard in [&restoring, &builtin] {
+        let fault = merged(&[("a", json!({"guards": {"required": [guard]}}))], &[]).unwrap_err();
+        assert_eq!(fault.policies(), ["a"], "{fault}");
+        let fault = merged(&[], std::slice::from_ref(guard)).unwrap_err();
+        assert!(fault.policies().is_empty() && fault.to_string().contains("of the task"), "{fault}");
+    }
 }

@@ -96,6 +96,8 @@ impl Work<'_> {
     fn request_guard(&mut self, guard: &MergedGuard) {
         let (task, attempt, try_no) = (self.task, self.s.attempt, self.s.tries.made);
         let patience = after(self.now, guard.spec.timeout_seconds + PATIENCE_SECONDS);
+        let compared = guard.spec.builtin.is_some();
+        let base = self.s.base.as_ref().filter(|_| compared).map(|base| base.tree.clone());
         let Some(slot) = self.s.guards.get_mut(&guard.spec.name) else { return };
         slot.runs += 1;
         slot.retry_at = None;
@@ -109,6 +111,7 @@ impl Work<'_> {
             guard: guard.spec.clone(),
             required: true,
             tree: slot.tree.clone(),
+            base,
             runtime_class_name: task.runtime_class().to_owned(),
             max_timeout_seconds: sandbox.max_timeout_seconds.as_ref().map(|p| p.value),
             max_memory_bytes: sandbox.max_memory_bytes.as_ref().map(|p| p.value),

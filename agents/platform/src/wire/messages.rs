@@ -62,6 +62,10 @@ pub struct GuardRequest {
     pub required: bool,
     /// The tree to examine: restorePaths are already reset to the base.
     pub tree: String,
+    /// The tree the work started from, for a built-in guard: it compares. Absent of an older orchestrator, which knows
+    /// no built-in guards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     pub runtime_class_name: String,
     pub max_timeout_seconds: Option<i64>,
     pub max_memory_bytes: Option<i64>,

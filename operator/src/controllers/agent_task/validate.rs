@@ -151,8 +151,12 @@ fn policy_sources(inputs: &Inputs, merged: &MergedPolicy) -> Option<Vec<PolicySo
 fn merge_reason(fault: &MergeFault) -> &'static str {
     match fault {
         MergeFault::TaskRedefinesGuard { .. } => reason::GUARD_REDEFINED,
-        MergeFault::GuardTwice { .. } if fault.policies().is_empty() => reason::INVALID_SPEC,
-        MergeFault::Selector { .. } | MergeFault::Glob { .. } => reason::POLICY_NOT_READY,
+        MergeFault::GuardTwice { .. } | MergeFault::GuardGlob { .. } if fault.policies().is_empty() => {
+            reason::INVALID_SPEC
+        }
+        MergeFault::Selector { .. } | MergeFault::Glob { .. } | MergeFault::GuardGlob { .. } => {
+            reason::POLICY_NOT_READY
+        }
         _ => reason::POLICY_CONFLICT,
     }
 }

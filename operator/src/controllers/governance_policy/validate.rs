@@ -60,7 +60,9 @@ fn conflict(seen: &Seen) -> Option<Fault> {
 fn told(fault: &MergeFault) -> Fault {
     let reason = match fault {
         MergeFault::Selector { .. } => reason::SELECTOR_INVALID,
-        MergeFault::Glob { .. } | MergeFault::GuardTwice { .. } => reason::INVALID_SPEC,
+        MergeFault::Glob { .. } | MergeFault::GuardTwice { .. } | MergeFault::GuardGlob { .. } => {
+            reason::INVALID_SPEC
+        }
         _ => reason::POLICY_CONFLICT,
     };
     Fault { reason, message: fault.to_string() }

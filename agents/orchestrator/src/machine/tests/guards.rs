@@ -2,6 +2,7 @@ use super::support::{Run, Setup, digest};
 use crate::machine::{Event, OutcomeKind, Stage};
 use golden_crds::conditions::agent_task as reasons;
 use golden_platform::wire::{GuardRequest, Message};
+use serde_json::json;
 
 fn requests(run: &Run) -> Vec<GuardRequest> {
     let asked = run.messages().into_iter().filter_map(|m| match m {
@@ -25,6 +26,18 @@ fn every_guard_runs_at_once_on_the_tree_it_may_trust() {
         ]
     );
     assert!(asked.iter().all(|r| r.required && r.runtime_class_name == "gvisor"));
+}
+
+#[test]
+fn only_a_guard_that_compares_is_given_the_base() {
+    let builtin = json!({"required": [{"name": "secrets", "builtin": {"secrets": {}}}]});
+    let run = Run::guarding(&Setup::git().with("/policy/guards", builtin));
+    let base = run.state.base.as_ref().unwrap().tree.clone();
+    let asked = requests(&run);
+    let given: Vec<(&str, &str, Option<&str>)> =
+        asked.iter().map(|r| (r.guard.name.as_str(), r.tree.as_str(), r.base.as_deref())).collect();
+    let tree = digest(1);
+    assert_eq!(given, [("lint", tree.as_str(), None), ("secrets", tree.as_str(), Some(base.as_str()))]);
 }
 
 #[test]

@@ -1,0 +1,41 @@
+//! Python's requirements (PEP 508), and the files that list them by the line.
+
+use super::listing::{Listing, add};
+
+/// `requirements.txt`: one a line. Lines that begin with a dash are options, but for what is installed from a place.
+pub(super) fn requirements(text: &str) -> Listing {
+    let mut all = Listing::new();
+    for line in text.lines() {
+        // A comment begins a line or follows a space, since URLs hold the sign too.
+        let line = line.split(" #").next().unwrap_or_default().trim();
+        let line =
+            line.strip_prefix("-e ").or_else(|| line.strip_prefix("--editable ")).unwrap_or(line).trim();
+        if !line.is_empty() && !line.starts_with(['#', '-']) {
+            requirement(&mut all, line);
+        }
+    }
+    all
+}
+
+/// `name[extras] (==1.2) ; marker`, or `name @ URL`, or a bare place, which is its own name.
+pub(super) fn requirement(all: &mut Listing, line: &str) {
+    let line = line.trim();
+    let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c))).unwrap_or(line.len());
+    let (name, rest) = line.split_at(end);
+    if name.is_empty() || rest.starts_with([':', '/', '+']) {
+        return add(all, line, "from there", None, false);
+    }
+    let rest = rest.trim_start();
+    let rest = rest.strip_prefix('[').and_then(|r| r.split_once(']')).map_or(rest, |(_, after)| after);
+    let version = rest.split([';', '\\']).next().unwrap_or_default().trim();
+    let version = version.split("--hash").next().unwrap_or_default().trim();
+    let pinned =
+        version.strip_prefix("==").is_some_and(|v| !v.contains(['*', ','])) || version.contains("@ ");
+    add(all, &normal(name), version, None, pinned);
+}
+
+/// The name in its normal form (PEP 503).
+pub(super) fn normal(name: &str) -> String {
+    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("-").to_ascii_lowercase()
+}

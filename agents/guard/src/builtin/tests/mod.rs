@@ -1,0 +1,6 @@
+mod dependencies;
+mod files;
+mod licences;
+mod reports;
+mod secrets;
+mod support;
