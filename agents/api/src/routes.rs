@@ -32,6 +32,7 @@ pub(crate) fn router(sources: Sources) -> Router {
     Router::new()
         .route("/v1/namespaces/{namespace}/tasks", get(tasks))
         .route("/v1/namespaces/{namespace}/escalations", get(escalations))
+        .route("/v1/namespaces/{namespace}/ballots", get(words))
         .route("/v1/namespaces/{namespace}/budgets", get(standings))
         .route("/v1/namespaces/{namespace}/budgets/{name}/spend", get(spenders))
         .route("/v1/namespaces/{namespace}/breakers", get(breakers))
@@ -116,6 +117,15 @@ async fn escalations(
 ) -> Result<Json<Vec<queries::Escalation>>, Error> {
     let scope = may_read(&sources, &caller, &namespace)?;
     Ok(Json(queries::escalations(&sources.db, scope, None).await?))
+}
+
+async fn words(
+    State(sources): State<Sources>,
+    caller: Caller,
+    Path(namespace): Path<String>,
+) -> Result<Json<Vec<queries::Word>>, Error> {
+    let scope = may_read(&sources, &caller, &namespace)?;
+    Ok(Json(queries::words(&sources.db, scope).await?))
 }
 
 async fn dead_letters(

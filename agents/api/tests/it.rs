@@ -361,3 +361,69 @@ async fn a_namespaces_readers_see_how_the_gateway_fares_with_its_providers() {
     );
     assert_eq!(world.call("neighbours-reader", Method::GET, "breakers").await.0, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_see_each_voters_last_word_on_a_result_and_what_a_person_made_of_it() {
+    let world = World::new().await;
+    let task = Uuid::new_v4();
+    sqlx::query(
+        "INSERT INTO tasks (task_uid, team_uid, namespace, name, submitted_by, spec, policy, models, state, view, stage,
+                            version)
+         VALUES ($1, $2, 'checkout', 'fix', 'alice', '{}', '{}', '{}', '{}', '{}', 'Producing', 1)",
+    )
+    .bind(task)
+    .bind(world.team)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let ballots = [
+        (1, 1, "tester", "Reject"),
+        (1, 2, "tester", "Approve"),
+        (1, 1, "architect", "Abstain"),
+        (1, 1, "security", "Reject"),
+        (2, 1, "security", "Approve"),
+    ];
+    for (attempt, round, voter, verdict) in ballots {
+        sqlx::query(
+            "INSERT INTO ballots (task_uid, attempt, round, voter, digest, team_uid, model, ballot, raw, prompt_digest)
+             VALUES ($1, $2, $3, $4, 'sha256:d', $5, 'p/m', $6, '', '')",
+        )
+        .bind(task)
+        .bind(attempt)
+        .bind(round)
+        .bind(voter)
+        .bind(world.team)
+        .bind(json!({"role": voter, "verdict": verdict}))
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    }
+    sqlx::query(
+        "INSERT INTO escalations (escalation_id, team_uid, task_uid, attempt, reason, evidence, options, owner, digest,
+                                  deadline, default_option, state, chosen, resolved_by, resolved_at)
+         VALUES (gen_random_uuid(), $1, $2, 1, 'Vetoed', '{}', '[]', 'core', 'sha256:d', now(), 'Reject', 'Resolved',
+                 'Retry', 'bob', now())",
+    )
+    .bind(world.team)
+    .bind(task)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let (status, told) = world.call("reader", Method::GET, "ballots").await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    let words = told.as_array().unwrap().iter();
+    let mut words: Vec<(&str, &str, Option<&str>)> = words
+        .map(|w| {
+            let attempt = w["item"].as_str().unwrap().split('/').nth(1).unwrap();
+            assert_eq!((&w["task"], &w["model"]), (&json!("fix"), &json!("p/m")));
+            (attempt, w["verdict"].as_str().unwrap(), w["outcome"].as_str())
+        })
+        .collect();
+    words.sort_unstable();
+    assert_eq!(
+        words,
+        [("1", "Approve", Some("Reject")), ("1", "Reject", Some("Reject")), ("2", "Approve", None)],
+        "the tester's second word, and no abstention; a person wanted another attempt"
+    );
+    assert_eq!(world.call("neighbours-reader", Method::GET, "ballots").await.0, StatusCode::FORBIDDEN);
+}

@@ -17,6 +17,7 @@ mod output;
 mod policy;
 mod pure;
 mod record;
+mod reviewers;
 mod sanitize;
 mod submit;
 mod votes;
@@ -49,6 +50,8 @@ pub(crate) enum PersonCommand {
     Deny(approve::DenyArgs),
     /// List questions to people, open ones first.
     Escalations(escalations::Args),
+    /// Show how often each reviewer was right, and what its weight would be if weights followed that.
+    Reviewers(reviewers::Args),
     /// Look at messages that could not be processed; send them again or discard them.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
@@ -84,6 +87,7 @@ impl PersonCommand {
             Self::Approve(args) => approve::approve(args).await,
             Self::Deny(args) => approve::deny(args).await,
             Self::Escalations(args) => escalations::run(args).await,
+            Self::Reviewers(args) => reviewers::run(args).await,
             Self::Dlq(command) => dlq::run(command).await,
             Self::Doctor(args) => doctor::run(args).await,
             Self::Record(command) => record::run(command).await,
