@@ -178,7 +178,6 @@ fn reservation(
         cost_micro_usd: plan.bound.cost.0,
         tokens: plan.bound.tokens,
         dispatch,
-        place: None,
         least: Some(Bound { cost_micro_usd: cost.0, tokens }),
     }
 }

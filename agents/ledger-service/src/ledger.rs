@@ -103,9 +103,6 @@ fn check(request: &ReserveRequest) -> Result<(), Error> {
             return Err(Error::Invalid { field, why: "is longer than 253 bytes or has a NUL character" });
         }
     }
-    if request.place.as_ref().is_some_and(|place| place.len() > MAX_TEXT) {
-        return Err(Error::Invalid { field: "place", why: "is longer than 253 bytes" });
-    }
     if request.op_key.is_empty() || request.request_hash.is_empty() {
         return Err(Error::Invalid { field: "opKey and requestHash", why: "must not be empty" });
     }

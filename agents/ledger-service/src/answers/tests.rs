@@ -17,7 +17,6 @@ fn request(hash: &str) -> ReserveRequest {
         cost_micro_usd: 1,
         tokens: 1,
         dispatch: false,
-        place: None,
         least: None,
     }
 }

@@ -184,7 +184,7 @@ impl Batch {
             return Err(Error::StaleTry(pod));
         }
         let range = range(request);
-        let place = request.place.as_deref().unwrap_or(&request.op_key);
+        let place = &request.op_key;
         let Some(path) = self.paths.get(&request.task_uid).cloned() else {
             return Ok(ReserveAnswer::NoAccount);
         };

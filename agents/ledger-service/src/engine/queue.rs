@@ -1,6 +1,6 @@
 //! Who waits for money, in the order they came. Pure.
 //!
-//! A held call asks again and again; between two asks its place is kept here, under the name it gives it. First come,
+//! A held call asks again and again; between two asks its place is kept here, under its operation key. First come,
 //! first served: a call is not granted what an earlier one could have now. A smaller call may take what is too little
 //! for the earlier one, but only so often: then it waits too, until the money that is reserved by calls under way has
 //! come back and the large one had its turn. One that no waiting helps (the limit itself is too small) holds nobody up.

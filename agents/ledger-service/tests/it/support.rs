@@ -117,7 +117,6 @@ pub(crate) fn request(team: Uuid, task: Uuid, key: &str, cost: i64) -> ReserveRe
         cost_micro_usd: cost,
         tokens: cost,
         dispatch: false,
-        place: None,
         least: None,
     }
 }

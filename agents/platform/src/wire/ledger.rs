@@ -70,10 +70,6 @@ pub struct ReserveRequest {
     /// The call goes upstream at once: the grant is Dispatched, in one durable step instead of two.
     #[serde(default)]
     pub dispatch: bool,
-    /// Names the call in the line of those that wait for money, where that is not the operation key: a gateway of an older
-    /// version offers less of one call under another key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<String>,
     /// The least that the call can be made with: what is granted is then between this and the whole. All or nothing,
     /// where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -44,7 +44,6 @@ fn request(key: &str, cost: i64) -> ReserveRequest {
         cost_micro_usd: cost,
         tokens: 0,
         dispatch: false,
-        place: None,
         least: None,
     }
 }
