@@ -4,7 +4,7 @@ use golden_ledger_service::{Error, Leases, Ledger};
 use golden_platform::db;
 use golden_platform::ledger_accounts::mark_deleted;
 use golden_platform::telemetry::Metrics;
-use golden_platform::wire::ReserveAnswer;
+use golden_platform::wire::{Bound, ReserveAnswer, ReserveRequest};
 use uuid::Uuid;
 
 use crate::support::{World, granted, postgres, request, settlement};
@@ -106,6 +106,25 @@ async fn a_held_call_that_was_granted_from_memory_in_vain_keeps_its_turn() {
     spend(40).await;
     assert!(exhausted(&world.reserve(task, "held second", 50).await), "it is not next");
     assert_eq!(world.reserve(task, "held first", 50).await, granted("Reserved"));
+}
+
+#[tokio::test]
+async fn a_grant_of_nothing_rests_on_its_accounts_too() {
+    let counted = Counted::new().await;
+    let (root, task) = counted.begun(10).await;
+    let world = &counted.world;
+    let nothing = Bound { cost_micro_usd: 0, tokens: 0 };
+    let call = |key: &str| ReserveRequest { least: Some(nothing), ..request(world.team, task, key, 20) };
+    let granted = ReserveAnswer::Granted { state: "Reserved".into(), bound: Some(nothing) };
+    assert_eq!(
+        world.ledger.reserve(&call("a")).await.unwrap(),
+        granted,
+        "nothing is left, and it needs nothing"
+    );
+    world.budget(root, None, Some(5)).await;
+    let lower = world.ledger.reserve(&call("b")).await.unwrap();
+    assert!(exhausted(&lower), "more is committed than the limit is now: {lower:?}");
+    assert_eq!(world.money(root).await, (0, 10, 0));
 }
 
 #[tokio::test]
