@@ -42,7 +42,7 @@ impl Figures {
         let times = prometheus::exponential_buckets(0.000_5, 2.0, 15)?;
         let (batch, time) = ("golden_ledger_batch_requests", "golden_ledger_batch_seconds");
         let requests = HistogramOpts::new(batch, "Requests that were decided and written together.");
-        let seconds = HistogramOpts::new(time, "Time to decide and write a batch, its commit included.");
+        let seconds = HistogramOpts::new(time, "Time to decide and write a batch, until it is on the disk.");
         let figures = Self {
             batches: IntCounterVec::new(
                 Opts::new("golden_ledger_batches_total", "Batches, by how they were decided."),

@@ -62,7 +62,7 @@ impl AccountRow {
     }
 
     /// The row after the ledger's next change of it.
-    pub(crate) fn after(&self, account: &Account, begins: Option<Begins>) -> Self {
+    pub(crate) fn after(&self, account: &Account, begins: Option<Begins>, revision: i64) -> Self {
         Self {
             spent_cost: account.spent.cost.0,
             spent_tokens: account.spent.tokens,
@@ -77,7 +77,7 @@ impl AccountRow {
             denied: self.denied.clone().filter(|_| !begins.is_some_and(|b| b.rolls)),
             period_start_us: begins.map(|b| b.start_us).or(self.period_start_us),
             period_end_us: begins.map(|b| b.end_us).or(self.period_end_us),
-            revision: self.revision + 1,
+            revision,
             ..self.clone()
         }
     }

@@ -7,6 +7,8 @@
 mod answers;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/disk.rs"]
+mod disk;
 #[path = "it/grants.rs"]
 mod grants;
 #[path = "it/http.rs"]

@@ -81,9 +81,9 @@ impl Held {
         self.row.revision
     }
 
-    /// The row once the batch is written.
-    pub(super) fn written(&self) -> AccountRow {
-        if self.is_written() { self.row.after(&self.after, self.begins) } else { self.row.clone() }
+    /// The row once the batch is written, with the revision that it gives.
+    pub(super) fn written(&self, revision: i64) -> AccountRow {
+        if self.is_written() { self.row.after(&self.after, self.begins, revision) } else { self.row.clone() }
     }
 
     /// Whether something of that time was spent in an earlier period, so that its correction is none of this one.

@@ -21,7 +21,7 @@ const MOST: usize = 100_000;
 const DOUBT: Duration = Duration::from_millis(500);
 
 /// The memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Book {
     /// By task; a path never changes.
     paths: HashMap<Uuid, Path>,
@@ -88,8 +88,8 @@ impl Book {
         Some(())
     }
 
-    /// The batch is written, and this is how it left things.
-    pub(super) fn learn(&mut self, batch: &Batch) {
+    /// The batch is written, and this is how it left things; its accounts with this revision.
+    pub(super) fn learn(&mut self, batch: &Batch, revision: i64) {
         make_room(&mut self.calls);
         make_room(&mut self.accounts);
         for (key, kept) in &batch.reservations {
@@ -104,7 +104,7 @@ impl Book {
             if batch.busy.contains(uid) {
                 self.accounts.remove(uid);
             } else {
-                self.accounts.insert(*uid, held.written());
+                self.accounts.insert(*uid, held.written(revision));
             }
         }
     }
@@ -123,3 +123,6 @@ fn make_room<K, V>(entries: &mut HashMap<K, V>) {
         entries.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! Group commit: what callers ask for at the same time is decided together and written by one transaction.
 //!
 //! One writer takes everything that waits, decides each request in the order it came by the pure rules ([`batch`]), and
-//! writes reservations, accounts and notices in one statement. Nobody is answered before the commit. Batches form by
-//! themselves: while one is being written the next ones gather, so a lone caller waits for nobody and many share one
-//! flush of the disk.
+//! writes reservations, accounts and notices in one statement. Nobody is answered before that is on the disk; the next
+//! batch does not wait for the disk ([`line`]). Batches form by themselves: while one is being written the next ones gather,
+//! so a lone caller waits for nobody and many share one flush.
 //!
 //! It decides from what it remembers ([`book`]), and the statement holds only if that is still so. Otherwise, and for
 //! everything that is not simply granted or moved on, the accounts concerned are locked in one order and read first.
@@ -17,6 +17,7 @@
 mod batch;
 mod book;
 mod job;
+mod line;
 mod queue;
 mod save;
 mod store;

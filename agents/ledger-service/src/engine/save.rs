@@ -11,8 +11,15 @@ use crate::{Error, Leases};
 
 /// New reservations, moved ones, accounts and notices, in one statement. It does all of it, or nothing where something
 /// is not as it was when that was decided: an account's revision, its period, a reservation's state, a pod's try, or a
-/// key that is there already.
-pub(super) async fn save(conn: &mut PgConnection, batch: &Batch, leases: Leases) -> Result<(), Error> {
+/// key that is there already. The accounts it writes have this revision afterwards. `waits`: for the disk, where the
+/// connection does not anyway.
+pub(super) async fn save(
+    conn: &mut PgConnection,
+    batch: &Batch,
+    revision: i64,
+    waits: bool,
+    leases: Leases,
+) -> Result<(), Error> {
     let new = New::of(batch);
     let moved = Moved::of(batch);
     let accounts = Accounts::of(batch)?;
@@ -64,6 +71,8 @@ pub(super) async fn save(conn: &mut PgConnection, batch: &Batch, leases: Leases)
         .bind(&tasks)
         .bind(&pods)
         .bind(&accounts.rolls)
+        .bind(revision)
+        .bind(waits)
         .execute(conn)
         .await?;
     Ok(())
@@ -108,7 +117,7 @@ WITH added AS (
         denied = CASE WHEN d.rolls THEN NULL ELSE a.denied END,
         period_start = coalesce('epoch'::timestamptz + d.start_us * interval '1 microsecond', a.period_start),
         period_end = coalesce('epoch'::timestamptz + d.end_us * interval '1 microsecond', a.period_end),
-        revision = a.revision + 1
+        revision = $45
     FROM unnest($27::uuid[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[],
                 $33::bigint[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $44::boolean[])
          AS d(uid, reserved_cost, reserved_tokens, spent_cost, spent_tokens, overage_cost, overage_tokens,
@@ -125,7 +134,8 @@ SELECT ledger_holds(
                    JOIN desired mine ON mine.task_uid = asked.task AND mine.object_uid = asked.pod
                    JOIN desired newer ON newer.task_uid = mine.task_uid AND newer.kind = mine.kind
                                      AND (newer.attempt, newer.try) > (mine.attempt, mine.try))),
-       (SELECT count(pg_notify($34, account::text)) FROM unnest($35::uuid[]) AS account)";
+       (SELECT count(pg_notify($34, account::text)) FROM unnest($35::uuid[]) AS account),
+       CASE WHEN $46 THEN set_config('synchronous_commit', 'on', true) END";
 
 /// How a reservation stands after the batch, in columns.
 #[derive(Default)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use golden_platform::wire::ReserveAnswer;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use super::batch::{Batch, Held, Kept, Path};
 use super::book::Book;
 use super::job::{Ask, Said};
+use super::line::{Line, Lines, flush};
 use super::queue::Queue;
 use super::save::save;
 use crate::metrics::{Decided, Figures};
@@ -31,34 +33,15 @@ pub(super) enum Lane {
     Patient,
 }
 
-/// A connection that is made when it is needed.
-struct Line {
-    options: PgConnectOptions,
-    connection: Option<PgConnection>,
-}
-
-impl Line {
-    fn new(options: PgConnectOptions) -> Self {
-        Self { options, connection: None }
-    }
-
-    /// To be put back when all went well: one whose outcome is open is of no use.
-    async fn take(&mut self) -> Result<PgConnection, Error> {
-        match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => Ok(PgConnection::connect_with(&self.options).await?),
-        }
-    }
-}
-
 /// A writer's connections, and what it remembers.
 pub(super) struct Store {
     leases: Leases,
     lane: Lane,
-    /// For what is decided from memory: it gives up on a row that somebody else holds.
-    brief: Line,
-    /// For what is decided with everything locked.
-    thorough: Line,
+    options: PgConnectOptions,
+    /// For what is decided from memory: they give up on a row that somebody else holds.
+    brief: Lines,
+    /// For what is decided with everything locked; made when it is needed, and put back when all went well.
+    thorough: Option<PgConnection>,
     book: Book,
     /// Calls that wait for money, of both lanes.
     queue: Arc<Mutex<Queue>>,
@@ -67,6 +50,36 @@ pub(super) struct Store {
 
 /// `None`: it needs an account that is busy.
 pub(super) type Answer = Option<Result<Said, Error>>;
+
+/// What became of a batch's requests. Nobody may be told before it is flushed.
+pub(super) struct Written {
+    pub(super) answers: Vec<Answer>,
+    pub(super) unflushed: Option<Unflushed>,
+}
+
+/// A batch that is committed and perhaps not on the disk yet.
+pub(super) struct Unflushed {
+    line: Line,
+    requests: usize,
+    begun: Instant,
+    figures: Option<Figures>,
+}
+
+impl Unflushed {
+    /// An error means that nothing is known of the batch.
+    pub(super) async fn flush(mut self) -> Result<(), Error> {
+        flush(&mut self.line.connection).await?;
+        self.flushed();
+        Ok(())
+    }
+
+    fn flushed(self) {
+        self.line.give_back();
+        if let Some(figures) = &self.figures {
+            figures.batch(Decided::Remembered, self.requests, self.begun.elapsed());
+        }
+    }
+}
 
 impl Store {
     pub(super) fn new(
@@ -86,16 +99,8 @@ impl Store {
             ("plan_cache_mode", "force_generic_plan"),
             ("statement_timeout", STATEMENT_MS),
         ]);
-        let brief = Line::new(options.clone().options([("lock_timeout", LOCK_MS)]));
-        Self {
-            leases,
-            lane,
-            brief,
-            thorough: Line::new(options),
-            book: Book::default(),
-            queue,
-            figures: None,
-        }
+        let brief = Lines::new(options.clone().options([("lock_timeout", LOCK_MS)]));
+        Self { leases, lane, options, brief, thorough: None, book: Book::default(), queue, figures: None }
     }
 
     pub(super) fn measured(self, figures: Option<Figures>) -> Self {
@@ -104,15 +109,15 @@ impl Store {
 
     /// Drops the connections; the next batch makes new ones.
     pub(super) fn reconnect(&mut self) {
-        self.brief.connection = None;
-        self.thorough.connection = None;
+        self.brief.reconnect();
+        self.thorough = None;
     }
 
     /// Decides and writes. An error means that nothing is known of any of them.
-    pub(super) async fn write(&mut self, asks: &[Ask]) -> Result<Vec<Answer>, Error> {
-        let mut answers: BTreeMap<usize, Answer> = match self.lane {
+    pub(super) async fn write(&mut self, asks: &[Ask]) -> Result<Written, Error> {
+        let (mut answers, unflushed) = match self.lane {
             Lane::Quick => self.write_remembered(asks).await?,
-            Lane::Patient => BTreeMap::new(),
+            Lane::Patient => (BTreeMap::new(), None),
         };
         let rest: Vec<usize> = (0..asks.len()).filter(|n| !answers.contains_key(n)).collect();
         if !rest.is_empty() {
@@ -120,14 +125,17 @@ impl Store {
             let said = self.write_locked(&asks).await?;
             answers.extend(rest.into_iter().zip(said));
         }
-        Ok(answers.into_values().collect())
+        Ok(Written { answers: answers.into_values().collect(), unflushed })
     }
 
     /// Decides what can be decided from memory, and writes it if that holds. Only what is granted or moved on is: a
     /// refusal is looked up, and so is everything if memory was wrong.
-    async fn write_remembered(&mut self, asks: &[Ask]) -> Result<BTreeMap<usize, Answer>, Error> {
-        let now = Instant::now();
-        let (mut batch, enough) = self.book.open(asks, now);
+    async fn write_remembered(
+        &mut self,
+        asks: &[Ask],
+    ) -> Result<(BTreeMap<usize, Answer>, Option<Unflushed>), Error> {
+        let begun = Instant::now();
+        let (mut batch, enough) = self.book.open(asks, begun);
         let known: Vec<&Ask> = enough.iter().filter_map(|n| asks.get(*n)).collect();
         let said = self.decide(&mut batch, &known);
         let answers: BTreeMap<usize, Answer> = enough
@@ -137,25 +145,32 @@ impl Store {
             .map(|(n, (_, said))| (n, said))
             .collect();
         if answers.is_empty() {
-            return Ok(answers);
+            return Ok((answers, None));
         }
-        let mut connection = self.brief.take().await?;
-        match save(&mut connection, &batch, self.leases).await {
+        let (mut line, revision) = (self.brief.take().await?, new_revision());
+        // A lone caller is told after one round trip instead of two.
+        let waits = asks.len() == 1;
+        match save(&mut line.connection, &batch, revision, waits, self.leases).await {
             Ok(()) => {
-                self.brief.connection = Some(connection);
-                self.written(&batch, Decided::Remembered, answers.len(), now);
-                Ok(answers)
+                self.written(&batch, revision);
+                let (requests, figures) = (answers.len(), self.figures.clone());
+                let batch = Unflushed { line, requests, begun, figures };
+                if waits {
+                    batch.flushed();
+                    return Ok((answers, None));
+                }
+                Ok((answers, Some(batch)))
             }
             // The database says why when it is asked with the rows locked.
             Err(Error::Database(e)) if e.as_database_error().is_some() => {
                 tracing::debug!(error = %e, "decided from memory in vain");
-                self.brief.connection = Some(connection);
-                self.book.doubt(&batch.accounts, now);
+                line.give_back();
+                self.book.doubt(&batch.accounts, begun);
                 self.queue.lock().unwrap_or_else(PoisonError::into_inner).come_back(batch.left);
                 if let Some(figures) = &self.figures {
-                    figures.batch(Decided::Vain, answers.len(), now.elapsed());
+                    figures.batch(Decided::Vain, answers.len(), begun.elapsed());
                 }
-                Ok(BTreeMap::new())
+                Ok((BTreeMap::new(), None))
             }
             Err(error) => Err(error),
         }
@@ -164,25 +179,35 @@ impl Store {
     /// Decides with everything concerned read and locked.
     async fn write_locked(&mut self, asks: &[&Ask]) -> Result<Vec<Answer>, Error> {
         let begun = Instant::now();
-        let mut connection = self.thorough.take().await?;
+        let mut connection = match self.thorough.take() {
+            Some(connection) => connection,
+            None => PgConnection::connect_with(&self.options).await?,
+        };
         let mut tx = connection.begin().await?;
         let mut batch = self.read(&mut tx, asks).await?;
         let answers = self.decide(&mut batch, asks);
         if batch.is_worth_a_write() {
-            save(&mut tx, &batch, self.leases).await?;
+            let revision = new_revision();
+            save(&mut tx, &batch, revision, true, self.leases).await?;
             tx.commit().await?;
-            self.written(&batch, Decided::Locked, asks.len(), begun);
+            self.written(&batch, revision);
+            if let Some(figures) = &self.figures {
+                figures.batch(Decided::Locked, asks.len(), begun.elapsed());
+            }
         } else {
             tx.rollback().await?;
+            // What became of a call before was perhaps written a moment ago, here or by another ledger.
+            if answers.iter().any(tells_of_a_call) {
+                flush(&mut connection).await?;
+            }
         }
-        self.thorough.connection = Some(connection);
+        self.thorough = Some(connection);
         Ok(answers)
     }
 
-    fn written(&mut self, batch: &Batch, decided: Decided, requests: usize, begun: Instant) {
-        self.book.learn(batch);
+    fn written(&mut self, batch: &Batch, revision: i64) {
+        self.book.learn(batch, revision);
         if let Some(figures) = &self.figures {
-            figures.batch(decided, requests, begun.elapsed());
             figures.overage(batch.overage_micro_usd());
         }
     }
@@ -296,6 +321,18 @@ impl Store {
                 .await?;
         Ok(found.into_iter().map(|(key, path)| (key, Arc::from(path))).collect())
     }
+}
+
+/// Whether somebody would rest on it that a call is in the books.
+fn tells_of_a_call(answer: &Answer) -> bool {
+    matches!(answer, Some(Ok(Said::Moved(_) | Said::Reserve(ReserveAnswer::Granted { .. }))))
+}
+
+/// One that no account ever had, nor will have by counting: after a crash an account may have gone back to an earlier
+/// one, and what somebody does to it then must not lead to the one that is remembered. Positive, with room to count on.
+fn new_revision() -> i64 {
+    let (high, _) = Uuid::new_v4().as_u64_pair();
+    i64::try_from(high >> 2).unwrap_or(i64::MAX >> 1)
 }
 
 /// Pods whose task has a newer try: an evicted or superseded one must not go on spending.

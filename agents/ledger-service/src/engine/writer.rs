@@ -11,8 +11,8 @@ use golden_platform::{Class, Classify as _};
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::mpsc;
 
-use super::job::{Ask, Job, Said};
-use super::store::{Lane, Store};
+use super::job::{Ask, Job};
+use super::store::{Answer, Lane, Store, Unflushed, Written};
 use crate::metrics::Figures;
 use crate::{Error, Leases};
 
@@ -47,36 +47,71 @@ async fn lane(mut store: Store, mut waiting: mpsc::Receiver<Job>, later: Option<
         // Who has gone before its money was set aside wants none. Everything else must happen all the same.
         jobs.retain(|job| !(matches!(job.ask, Ask::Reserve(_)) && job.reply.is_closed()));
         let (asks, replies): (Vec<Ask>, Vec<_>) = jobs.drain(..).map(|job| (job.ask, job.reply)).unzip();
-        let answers = together_or_alone(&mut store, &asks).await;
-        for ((ask, reply), answer) in asks.into_iter().zip(replies).zip(answers) {
-            match (answer, &later) {
-                (Some(answer), _) => drop(reply.send(answer)),
-                (None, Some(later)) => {
-                    if let Err(full) = later.try_send(Job { ask, reply }) {
-                        drop(full.into_inner().reply.send(Err(Error::Busy)));
+        let Written { mut answers, unflushed } = together_or_alone(&mut store, &asks).await;
+        let jobs: Vec<Job> = asks.into_iter().zip(replies).map(|(ask, reply)| Job { ask, reply }).collect();
+        match unflushed {
+            None => answer(jobs, answers, later.as_ref()),
+            // The next batch does not wait for it.
+            Some(unflushed) => {
+                let later = later.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = flushed(Some(unflushed)).await {
+                        answers = failed(jobs.len(), &error);
                     }
-                }
-                (None, None) => drop(reply.send(Err(Error::Busy))),
+                    answer(jobs, answers, later.as_ref());
+                });
             }
         }
     }
 }
 
+/// Tells each caller, or passes on who needs a busy account.
+fn answer(jobs: Vec<Job>, answers: Vec<Answer>, later: Option<&mpsc::Sender<Job>>) {
+    for (job, answer) in jobs.into_iter().zip(answers) {
+        match (answer, later) {
+            (Some(answer), _) => drop(job.reply.send(answer)),
+            (None, Some(later)) => {
+                if let Err(full) = later.try_send(job) {
+                    drop(full.into_inner().reply.send(Err(Error::Busy)));
+                }
+            }
+            (None, None) => drop(job.reply.send(Err(Error::Busy))),
+        }
+    }
+}
+
 /// All in one transaction; if the database refuses it, each in its own, so that one bad request fails alone.
-async fn together_or_alone(store: &mut Store, asks: &[Ask]) -> Vec<Option<Result<Said, Error>>> {
+async fn together_or_alone(store: &mut Store, asks: &[Ask]) -> Written {
     match patiently(store, asks).await {
-        Ok(answers) => answers,
+        Ok(written) => written,
         Err(error) if asks.len() > 1 && is_refusal(&error) => {
             tracing::error!(%error, requests = asks.len(), "a batch was refused; its requests are tried one by one");
             let mut answers = Vec::with_capacity(asks.len());
             for ask in asks {
-                let one = patiently(store, std::slice::from_ref(ask)).await;
-                answers.push(one.map_or_else(|error| Some(Err(error)), |mut said| said.pop().flatten()));
+                let one = alone(store, ask).await;
+                answers.push(one.unwrap_or_else(|error| Some(Err(error))));
             }
-            answers
+            Written { answers, unflushed: None }
         }
-        Err(error) => asks.iter().map(|_| Some(Err(error.clone()))).collect(),
+        Err(error) => Written { answers: failed(asks.len(), &error), unflushed: None },
     }
+}
+
+async fn alone(store: &mut Store, ask: &Ask) -> Result<Answer, Error> {
+    let mut written = patiently(store, std::slice::from_ref(ask)).await?;
+    flushed(written.unflushed).await?;
+    Ok(written.answers.pop().flatten())
+}
+
+/// Of a batch of which nothing is known.
+fn failed(requests: usize, error: &Error) -> Vec<Answer> {
+    (0..requests).map(|_| Some(Err(error.clone()))).collect()
+}
+
+async fn flushed(batch: Option<Unflushed>) -> Result<(), Error> {
+    let Some(batch) = batch else { return Ok(()) };
+    let flushed = tokio::time::timeout(PATIENCE, batch.flush()).await;
+    flushed.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
 }
 
 /// Whether the words were about the content, so that another batch may pass.
@@ -84,13 +119,13 @@ fn is_refusal(error: &Error) -> bool {
     !matches!(error.class(), Class::Dependency | Class::Transient)
 }
 
-async fn patiently(store: &mut Store, asks: &[Ask]) -> Result<Vec<Option<Result<Said, Error>>>, Error> {
+async fn patiently(store: &mut Store, asks: &[Ask]) -> Result<Written, Error> {
     let mut tries = 0;
     loop {
         tries += 1;
         let written = tokio::time::timeout(PATIENCE, store.write(asks)).await;
         let error = match written {
-            Ok(Ok(answers)) => return Ok(answers),
+            Ok(Ok(written)) => return Ok(written),
             Ok(Err(error)) => error,
             Err(_) => Error::from(sqlx::Error::PoolTimedOut),
         };
