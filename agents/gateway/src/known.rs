@@ -48,13 +48,9 @@ impl Scope {
             .filter(|(name, _)| VARIANTS.iter().any(|variant| name.starts_with(variant)))
             .collect();
         variants.sort_unstable();
-        let mut hash = Sha256::new();
-        let pieces = [model.as_bytes(), url.as_bytes()];
-        for piece in pieces.into_iter().chain(variants.into_iter().flat_map(|(n, v)| [n.as_bytes(), v])) {
-            hash.update((piece.len() as u64).to_be_bytes());
-            hash.update(piece);
-        }
-        Self(hash.finalize().into())
+        let mut pieces = vec![model.as_bytes(), url.as_bytes()];
+        pieces.extend(variants.into_iter().flat_map(|(name, value)| [name.as_bytes(), value]));
+        Self(golden_ledger::digest(&pieces))
     }
 
     /// What names a prompt that is counted so.

@@ -17,7 +17,7 @@ mod share;
 pub use account::{Account, Limit, Refusal, Shortfall, reserve};
 pub use amount::{Amount, AmountError};
 pub use money::MicroUsd;
-pub use operation::{OPERATION_KEY_LENGTH, OtherRequest, bind_request, operation_key, request_hash};
+pub use operation::{OPERATION_KEY_LENGTH, OtherRequest, bind_request, digest, operation_key, request_hash};
 pub use period::{Period, Span, UnknownZone, span, time_zone};
 pub use price::{CacheWrites, PriceError, Prices, Usage, actual, affordable_output, bound};
 pub use reservation::{Effect, Event, IllegalTransition, Reservation, State, Step, transition};

@@ -14,12 +14,12 @@ pub struct OtherRequest;
 /// times out and sends again has the same key. So has one that asks the same again after an answer: the key names what
 /// is asked, and each upstream try of it is paid for under a key of its own.
 pub fn operation_key(try_uid: &str, request_digest: &str) -> String {
-    format!("op-{}", hash(&[try_uid.as_bytes(), request_digest.as_bytes()]))
+    format!("op-{}", hex::encode(digest(&[try_uid.as_bytes(), request_digest.as_bytes()])))
 }
 
 /// The digest of a request's bytes.
 pub fn request_hash(request: &[u8]) -> String {
-    format!("sha256:{}", hash(&[request]))
+    format!("sha256:{}", hex::encode(digest(&[request])))
 }
 
 /// Checks that a known key comes with the request it was made for.
@@ -27,8 +27,9 @@ pub fn bind_request(stored_hash: &str, request_hash: &str) -> Result<(), OtherRe
     if stored_hash == request_hash { Ok(()) } else { Err(OtherRequest) }
 }
 
-/// One part is hashed as it is; several are separated by their lengths, so that no part can reach into the next.
-fn hash(parts: &[&[u8]]) -> String {
+/// SHA-256 of one part as it is, or of several, each behind its length (64 bits, the most significant byte first), so
+/// that no part can reach into the next.
+pub fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in parts {
         if parts.len() > 1 {
@@ -36,5 +37,5 @@ fn hash(parts: &[&[u8]]) -> String {
         }
         hasher.update(part);
     }
-    hex::encode(hasher.finalize())
+    hasher.finalize().into()
 }
