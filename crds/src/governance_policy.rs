@@ -103,6 +103,11 @@ fn yes() -> bool {
         "voters",
         "self.voters.exists(v, v.weight > 0)",
         "must hold a weight above 0: with a total of 0 no quorum can ever be reached"
+    ),
+    validation = rules::invalid(
+        "rounds",
+        "!has(self.rounds) || self.rounds.max == 1 || size(self.voters) > 1",
+        "ask for another round, but with one voter there is nobody to hear: name another voter, or leave max at 1"
     )
 )]
 #[serde(rename_all = "camelCase")]
@@ -123,6 +128,12 @@ pub struct ReviewRules {
     /// What follows when approving and rejecting weight are equal.
     #[serde(default)]
     pub on_tie: OnUndecided,
+    /// How often a result is voted on; once when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<ReviewRounds>,
+    /// Whether a voter's model may be the author's; it may when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub independence: Option<Independence>,
     /// Seconds from the request of a round after which missing ballots are counted as absent, 10 to 86400.
     #[serde(default = "default_review_timeout")]
     #[schemars(range(min = 10, max = 86_400))]
@@ -130,6 +141,42 @@ pub struct ReviewRules {
     /// What follows when the timeout passes without a decision.
     #[serde(default)]
     pub on_timeout: OnUndecided,
+}
+
+impl ReviewRules {
+    /// Most rounds on one result, 1 where the policy says nothing.
+    pub fn max_rounds(&self) -> u32 {
+        self.rounds.unwrap_or_default().max
+    }
+}
+
+/// How often a result is voted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReviewRounds {
+    /// Most rounds, 1 to 3. The first is blind: no voter learns what others say. If it would end with an approval or a
+    /// tie although a voter rejected with verified evidence, those who did not reject see the objections, neither whose
+    /// they are nor how many, and vote again; a rejection stands.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 3))]
+    pub max: u32,
+}
+
+impl Default for ReviewRounds {
+    fn default() -> Self {
+        Self { max: one() }
+    }
+}
+
+/// Whether a voter's model may be the author's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Independence {
+    /// It may.
+    #[default]
+    None,
+    /// It may not: a task is not admitted while a voter's model, or one that its provider falls back to, is the
+    /// `developer` role's, whatever provider either is of.
+    DifferentModel,
 }
 
 fn fifty() -> u32 {

@@ -83,6 +83,7 @@ pub(crate) fn resolve(who: &str, wanted: &ModelRef, from: From<'_>) -> Result<Mo
         namespace: provider.namespace().unwrap_or_default(),
         provider: provider.name_any(),
         model: model.name.clone(),
+        context_window: u64::try_from(model.context_window).ok(),
     })
 }
 

@@ -134,7 +134,12 @@ mod tests {
     use golden_platform::wire::ModelBinding;
 
     fn identity(task_uid: Uuid) -> Arc<Identity> {
-        let binding = ModelBinding { namespace: "ns".into(), provider: "p".into(), model: "m".into() };
+        let binding = ModelBinding {
+            namespace: "ns".into(),
+            provider: "p".into(),
+            model: "m".into(),
+            context_window: None,
+        };
         let (namespace, role, scope) = ("ns".to_owned(), "developer".to_owned(), "pod".to_owned());
         let (team_uid, attempt, try_uid) = (Uuid::nil(), 1, None);
         Arc::new(Identity { team_uid, task_uid, namespace, attempt, try_uid, role, scope, binding })

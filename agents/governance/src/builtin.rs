@@ -41,6 +41,8 @@ pub(crate) fn built_in_review() -> ReviewRules {
         quorum_percent: 50,
         approve_percent: 50,
         on_tie: OnUndecided::Escalate,
+        rounds: None,
+        independence: None,
         timeout_seconds: 180,
         on_timeout: OnUndecided::Escalate,
     }

@@ -1,7 +1,7 @@
 //! Calls of the gateway on behalf of a voter.
 
 use crate::answer;
-use crate::prompt::Asked;
+use crate::question::Asked;
 use golden_platform::http::{CallError, ServiceClient};
 use http::Method;
 use std::time::Duration;

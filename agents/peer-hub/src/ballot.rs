@@ -2,10 +2,10 @@
 //! not fit the form is not guessed, and of two votes in one answer none counts.
 
 use golden_output::read;
-pub use golden_output::{Unreadable, Vote};
+pub(crate) use golden_output::{Unreadable, Vote};
 
 /// Reads an answer: a bare JSON object, one in a fenced block, or one with words around it.
-pub fn parse(answer: &str) -> Result<Vote, Unreadable> {
+pub(crate) fn parse(answer: &str) -> Result<Vote, Unreadable> {
     read(answer)
 }
 

@@ -1,5 +1,6 @@
 //! Whether evidence is true: the file is in the judged tree and the quote stands there. Pure.
 
+use crate::material::shown;
 use golden_consensus::Evidence;
 use golden_platform::tree::{self, Entry, Tree};
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 const MIN_QUOTE: usize = 3;
 
 /// The text files of a tree.
-pub type Files = BTreeMap<String, String>;
+pub(crate) type Files = BTreeMap<String, String>;
 
 /// Largest file that can be quoted, in bytes.
 const MAX_FILE: usize = 1024 * 1024;
@@ -27,7 +28,7 @@ pub(crate) fn files(tar: &[u8]) -> Result<Files, tree::Error> {
 
 /// Marks evidence as verified or not; never trusts what came. Voters count lines badly: a quote found
 /// elsewhere in the file is verified, and its place corrected.
-pub fn verify(files: &Files, evidence: Evidence) -> Evidence {
+pub(crate) fn verify(files: &Files, evidence: Evidence) -> Evidence {
     let unverified = Evidence { verified: false, ..evidence };
     let quote = fold(&unverified.quote);
     if quote.len() < MIN_QUOTE {
@@ -45,41 +46,23 @@ pub fn verify(files: &Files, evidence: Evidence) -> Evidence {
     }
 }
 
-/// The lines that hold the quote, those nearest to `wanted`.
+/// The lines that hold the quote, those that begin nearest to `wanted`. Linear: files may be large, and quotes many.
 fn place(text: &str, quote: &str, wanted: u32) -> Option<(u32, u32)> {
-    let lines: Vec<String> = text.lines().map(fold).collect();
-    let mut best: Option<(u32, u32)> = None;
-    for first in 0..lines.len() {
-        let mut held = String::new();
-        for (count, line) in lines.iter().skip(first).enumerate() {
-            held.push_str(line);
-            if held.contains(quote) {
-                let start = u32::try_from(first + 1).ok()?;
-                let found = (start, start + u32::try_from(count).ok()?);
-                // A shorter stretch of lines that begins later also holds a quote that begins later.
-                let tight = !lines
-                    .iter()
-                    .skip(first + 1)
-                    .take(count)
-                    .fold(String::new(), |a, l| a + l)
-                    .contains(quote);
-                let nearer = best.is_none_or(|(b, _)| start.abs_diff(wanted) < b.abs_diff(wanted));
-                if tight && nearer {
-                    best = Some(found);
-                }
-                break;
-            }
-            if held.len() > 2 * quote.len() + line.len() + 4096 {
-                break;
-            }
-        }
+    let (mut folded, mut starts) = (String::with_capacity(text.len()), vec![]);
+    for line in text.lines() {
+        starts.push(folded.len());
+        folded.push_str(&fold(line));
     }
-    best
+    // Lines without a letter begin where the next one does, and are not the quote's.
+    let line = |at: usize| u32::try_from(starts.partition_point(|start| *start <= at)).ok();
+    let found =
+        folded.match_indices(quote).filter_map(|(at, _)| Some((line(at)?, line(at + quote.len() - 1)?)));
+    found.min_by_key(|(start, _)| start.abs_diff(wanted))
 }
 
-/// Without white space: models re-wrap and re-indent.
+/// As it was shown, and without white space: models re-wrap and re-indent.
 fn fold(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace()).collect()
+    shown(text).chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 #[cfg(test)]
@@ -110,6 +93,31 @@ mod tests {
         assert_eq!(check("./shop/slug.py", 7, "def  slug( text ):"), (true, 7, 7));
         assert_eq!(check("shop/slug.py", 40, "def slug(text):"), (true, 7, 7), "the place is corrected");
         assert_eq!(check("shop/slug.py", 3, "TABLE = {\n\"ß\": \"ss\",\n}"), (true, 3, 5));
+    }
+
+    #[test]
+    fn hidden_characters_are_quoted_as_they_were_shown_or_as_they_are() {
+        let files: Files = [("a.py".to_owned(), "if admin\u{202e}: # \u{e0061}go\n".to_owned())].into();
+        for (quote, found) in [
+            ("if admin⟨U+202E⟩: # ⟨U+E0061⟩go", true),
+            ("if admin\u{202e}: # \u{e0061}go", true),
+            ("if admin: # go", false),
+        ] {
+            let evidence =
+                Evidence { file: "a.py".into(), start_line: 1, quote: quote.into(), ..Evidence::default() };
+            assert_eq!(verify(&files, evidence).verified, found, "{quote}");
+        }
+    }
+
+    #[test]
+    fn of_several_places_the_nearest_is_meant() {
+        let text: String = (0..30).map(|n| if n % 10 == 0 { "\n  return None\n" } else { "x\n" }).collect();
+        let files: Files = [("a.py".to_owned(), text)].into();
+        for (wanted, found) in [(1, 2), (12, 13), (19, 24), (90, 24)] {
+            let quote = "return None".to_owned();
+            let evidence = Evidence { file: "a.py".into(), start_line: wanted, quote, ..Evidence::default() };
+            assert_eq!(verify(&files, evidence).start_line, found, "{wanted}");
+        }
     }
 
     #[test]

@@ -4,9 +4,11 @@ use crate::ask::Gateway;
 use crate::decision::{Voter, outcome, policy, voters};
 use crate::evidence::Files;
 use crate::metrics::Metrics;
-use crate::review::Question;
-use crate::store::{self, Kept, Round, Standing};
+use crate::question::Subject;
+use crate::review::{Hearing, Question};
+use crate::store::{self, Round, Standing};
 use futures::future::join_all;
+use golden_consensus::{Ballot, Verdict};
 use golden_platform::artifacts;
 use golden_platform::consumer::{Delivery, Failure};
 use golden_platform::wire::{Message, ReviewRequest};
@@ -75,17 +77,25 @@ impl Hub {
             .closes_at
             .parse()
             .map_err(|e| Failure::Poison(format!("closesAt {:?}: {e}", request.closes_at)))?;
-        let voted = store::ballots(&self.pool, round).await?;
-        let missing: Vec<Voter> =
-            voters(&policy).into_iter().filter(|v| voted.iter().all(|b| b.voter != v.name)).collect();
         let left = self.left(round, closes_at).await?.0;
-        if left.is_zero() && voted.is_empty() {
+        if left.is_zero() && store::ballots(&self.pool, round).await?.is_empty() {
             // Nobody was asked in time: not the voters' silence but ours. The orchestrator asks again.
             tracing::warn!(task = %round.task, round = round.number, "the review closed before anybody was asked");
             return Ok(());
         }
+        if let Some(heard) = request.hears {
+            // Who rejects is not asked again: a round makes objections heard, it talks nobody out of one.
+            store::carry(&self.pool, round, heard, true).await?;
+        }
+        let voted = store::ballots(&self.pool, round).await?;
+        let missing: Vec<Voter> =
+            voters(&policy).into_iter().filter(|v| voted.iter().all(|b| b.voter != v.name)).collect();
         if !missing.is_empty() && !left.is_zero() {
             self.collect(round, request, &missing, closes_at).await?;
+        }
+        if let Some(heard) = request.hears {
+            // Who heard the objections and said nothing stands by what it said before.
+            store::carry(&self.pool, round, heard, false).await?;
         }
         let ballots = store::ballots(&self.pool, round).await?;
         let decision = outcome(&policy, &ballots, request, true);
@@ -107,14 +117,22 @@ impl Hub {
         missing: &[Voter],
         closes_at: Timestamp,
     ) -> Result<(), Failure> {
-        let files = self.files(request).await?;
-        let question = Question { gateway: &self.gateway, round, request, files: &files };
+        let (files, patch) = self.material(request).await?;
+        let nonce = store::nonce(&self.pool, round).await?;
+        let dissent = self.dissent(round, request).await?;
+        let subject = Subject { request, nonce, patch: &patch, files: &files, dissent: &dissent };
+        let question = Question { gateway: &self.gateway, metrics: &self.metrics, round, subject: &subject };
         let asking = missing.iter().map(|voter| self.one(&question, voter, closes_at));
         join_all(asking).await.into_iter().collect()
     }
 
     async fn one(&self, question: &Question<'_>, voter: &Voter, closes_at: Timestamp) -> Result<(), Failure> {
-        let why = match self.answer(question, voter, closes_at).await? {
+        let hearing = question.open(voter);
+        let said = match self.listen(question, &hearing, voter, closes_at).await? {
+            true => question.ballot(&hearing),
+            false => Err("the review is over".to_owned()),
+        };
+        let why = match said {
             Ok(kept) => {
                 if store::keep(&self.pool, question.round, &kept).await? {
                     let verdict = format!("{:?}", kept.ballot.verdict);
@@ -130,27 +148,28 @@ impl Hub {
         Ok(())
     }
 
-    /// Waits for an answer until the review closes. Its clock stands still while the task's calls wait for money:
-    /// a voter that cannot be paid has not been silent.
-    async fn answer(
+    /// Listens until the voter has answered or the review closes; false if nobody wants to know any more. The clock
+    /// stands still while the task's calls wait for money: a voter that cannot be paid has not been silent.
+    async fn listen(
         &self,
         question: &Question<'_>,
+        hearing: &Hearing,
         voter: &Voter,
         closes_at: Timestamp,
-    ) -> Result<Result<Kept, String>, Failure> {
-        let mut asking = std::pin::pin!(question.ask(voter));
+    ) -> Result<bool, Failure> {
+        let mut hear = std::pin::pin!(question.hear(hearing));
         loop {
             let (left, waits) = self.left(question.round, closes_at).await?;
             let wait = match (left.is_zero(), waits) {
-                (true, _) => return Ok(Err("no answer before the review closed".to_owned())),
+                (true, _) => return Ok(true),
                 (false, true) => MONEY.min(left),
                 (false, false) => left,
             };
-            if let Ok(answered) = tokio::time::timeout(wait, &mut asking).await {
-                return Ok(answered);
+            if tokio::time::timeout(wait, &mut hear).await.is_ok() {
+                return Ok(true);
             }
             if store::standing(&self.pool, question.round).await? != Standing::Open {
-                return Ok(Err("the review is over".to_owned()));
+                return Ok(false);
             }
             if waits {
                 tracing::info!(task = %question.round.task, voter = voter.name, "a voter's call waits");
@@ -166,10 +185,20 @@ impl Hub {
         Ok((left(closes_at, Timestamp::now()), pauses.open))
     }
 
-    /// The text files of the judged tree.
-    async fn files(&self, request: &ReviewRequest) -> Result<Files, Failure> {
-        let bytes = self.artifacts.get(&request.namespace, &request.digest).await?;
-        Ok(crate::evidence::files(&bytes)?)
+    /// What was objected in the round that this one hears.
+    async fn dissent(&self, round: &Round, request: &ReviewRequest) -> Result<Vec<Ballot>, Failure> {
+        let Some(number) = request.hears else { return Ok(vec![]) };
+        let ballots = store::ballots(&self.pool, &Round { number, ..round.clone() }).await?;
+        Ok(ballots.into_iter().filter(|ballot| ballot.verdict == Verdict::Reject).collect())
+    }
+
+    /// The text files of the judged tree, and the patch that made it.
+    async fn material(&self, request: &ReviewRequest) -> Result<(Files, String), Failure> {
+        let tree = self.artifacts.get(&request.namespace, &request.digest).await?;
+        let patch = self.artifacts.get(&request.namespace, &request.patch).await?;
+        let patch =
+            String::from_utf8(patch.to_vec()).map_err(|e| Failure::Poison(format!("the patch: {e}")))?;
+        Ok((crate::evidence::files(&tree)?, patch))
     }
 }
 

@@ -1,130 +1,213 @@
-//! One voter of one review: asked, read, mended once, checked.
+//! One voter of one review: asked about each part of the change, read, mended once, checked.
 
 use crate::ask::{Gateway, Voice};
 use crate::ballot::parse;
 use crate::decision::Voter;
-use crate::evidence::{Files, verify};
-use crate::prompt::{Asked, prompt};
+use crate::evidence::verify;
+use crate::metrics::Metrics;
+use crate::parts::{Fault, Heard, Said, combine};
+use crate::prompt::Seat;
+use crate::question::{Asked, Subject, digest, questions};
 use crate::store::{Kept, Round};
-use golden_consensus::{Ballot, Evidence, Severity, Verdict};
+use futures::StreamExt as _;
+use golden_consensus::{Ballot, Evidence};
 use golden_output::{Repair, Step, Vote};
-use golden_platform::wire::{ReviewRequest, VOTER_CALLS};
+use golden_platform::wire::{ModelBinding, VOTER_CALLS};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
-/// Longest answer kept as it came, in bytes.
+/// Longest answer kept as it came, in bytes; of several parts each has its share.
 const MAX_RAW: usize = 64 * 1024;
 
 /// How often a voter may mend a ballot that cannot be read. Each time is a paid call with an operation of its own.
 const MENDS: u32 = VOTER_CALLS - 1;
 
-/// What a voter said, or counts as having said.
-struct Said {
-    verdict: Verdict,
-    severity: Severity,
-    confidence: u8,
-    evidence: Vec<Evidence>,
-    rationale: String,
-}
-
-impl From<Vote> for Said {
-    fn from(vote: Vote) -> Self {
-        Self {
-            verdict: vote.verdict,
-            severity: vote.severity,
-            confidence: vote.confidence.percent(),
-            evidence: vote.evidence.into_iter().map(Evidence::from).collect(),
-            rationale: vote.rationale,
-        }
-    }
-}
+/// Parts that one voter is asked about at the same time.
+const AT_ONCE: usize = 4;
 
 /// What a voter's question needs.
 pub(crate) struct Question<'a> {
     pub(crate) gateway: &'a Gateway,
+    pub(crate) metrics: &'a Metrics,
     pub(crate) round: &'a Round,
-    pub(crate) request: &'a ReviewRequest,
-    pub(crate) files: &'a Files,
+    pub(crate) subject: &'a Subject<'a>,
+}
+
+/// What one voter is asked and has answered so far. It may be read at any time: a review that closes counts what was
+/// said until then.
+pub(crate) struct Hearing {
+    voter: Voter,
+    asked: Result<Vec<Asked>, Fault>,
+    answers: Mutex<BTreeMap<usize, Answer>>,
+}
+
+/// What came of one part.
+struct Answer {
+    raw: String,
+    heard: Heard,
 }
 
 impl Question<'_> {
-    /// The voter's ballot, or why there is none.
-    pub(crate) async fn ask(&self, voter: &Voter) -> Result<Kept, String> {
-        let mut asked = prompt(&voter.role, &voter.name, self.round.attempt, self.request);
+    pub(crate) fn open(&self, voter: &Voter) -> Hearing {
+        let seat = Seat {
+            role: &voter.role,
+            voter: &voter.name,
+            attempt: self.round.attempt,
+            round: self.round.number,
+            objections: !self.subject.dissent.is_empty(),
+        };
+        let window = self.model(voter).and_then(|m| m.context_window);
+        let asked = questions(self.subject, &seat, window);
+        Hearing { voter: voter.clone(), asked, answers: Mutex::default() }
+    }
+
+    /// Asks until every part is answered, or will not be.
+    pub(crate) async fn hear(&self, hearing: &Hearing) {
+        let asked = hearing.asked.as_deref().unwrap_or_default();
+        let parts = futures::stream::iter(asked.iter().enumerate());
+        parts
+            .for_each_concurrent(AT_ONCE, async |(part, asked)| {
+                let (raw, vote) = self.part(&hearing.voter, part, asked.clone()).await;
+                let vote = vote.inspect_err(|fault| self.note(hearing, fault));
+                let answer = Answer { raw, heard: Heard { about: asked.about.clone(), vote } };
+                hearing.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(part, answer);
+            })
+            .await;
+        if let Err(fault) = &hearing.asked {
+            self.note(hearing, fault);
+        }
+    }
+
+    fn note(&self, hearing: &Hearing, fault: &Fault) {
+        tracing::warn!(task = %self.round.task, voter = hearing.voter.name, fault = fault.name(), "{fault}");
+        self.metrics.faults.with_label_values(&[fault.name()]).inc();
+    }
+
+    /// What the voter answered about a part, and what it comes to.
+    async fn part(&self, voter: &Voter, part: usize, mut asked: Asked) -> (String, Result<Said, Fault>) {
         let (mut repair, mut step) = (Repair::new(MENDS), "");
         loop {
-            let raw = self.gateway.ask(&self.voice(voter, step), &asked).await?;
+            let raw = match self.gateway.ask(&self.voice(voter, part, step), &asked).await {
+                Ok(raw) => raw,
+                Err(why) => return (String::new(), Err(Fault::NotAnswered(why))),
+            };
+            if asked.words.leaked(&raw) {
+                return (raw, Err(Fault::CanaryLeaked));
+            }
             match repair.answered(parse(&raw)) {
-                Step::Accepted(vote) => return Ok(self.kept(voter, &asked, vote.into(), &raw)),
-                Step::GivenUp { reason } => return Ok(self.kept(voter, &asked, malformed(&reason), &raw)),
+                Step::Accepted(vote) => return (raw, Ok(self.checked(vote))),
+                Step::GivenUp { reason } => return (raw, Err(Fault::Malformed(reason))),
                 Step::AskAgain { message } => {
                     tracing::info!(
                         voter = voter.name,
                         fault = message,
                         "a ballot could not be read; the voter may mend it"
                     );
-                    asked = asked.repaired(clip(&raw), &message);
+                    asked = asked.repaired(&raw, &message);
                     step = "/repair";
                 }
             }
         }
     }
 
-    fn voice(&self, voter: &Voter, step: &str) -> Voice {
+    /// The first part has the operation that a whole patch has.
+    fn voice(&self, voter: &Voter, part: usize, step: &str) -> Voice {
+        let part = if part == 0 { String::new() } else { format!("/part-{}", part + 1) };
+        let (attempt, round) = (self.round.attempt, self.round.number);
         Voice {
             team: self.round.team,
             task: self.round.task,
-            attempt: self.round.attempt,
+            attempt,
             role: format!("voter:{}", voter.role),
-            operation: format!("review/{}/{}/{}{step}", self.round.attempt, self.round.number, voter.name),
+            operation: format!("review/{attempt}/{round}/{}{part}{step}", voter.name),
         }
     }
 
-    fn kept(&self, voter: &Voter, asked: &Asked, said: Said, raw: &str) -> Kept {
-        let said = if raw.contains(&asked.canary) { steered() } else { said };
-        let model = self.request.models.get(&format!("voter:{}", voter.role));
+    fn checked(&self, vote: Vote) -> Said {
+        let evidence = vote.evidence.into_iter().map(Evidence::from);
+        Said {
+            verdict: vote.verdict,
+            severity: vote.severity,
+            confidence: vote.confidence.percent(),
+            evidence: evidence.map(|e| verify(self.subject.files, e)).collect(),
+            rationale: vote.rationale,
+        }
+    }
+
+    fn model(&self, voter: &Voter) -> Option<&ModelBinding> {
+        self.subject.request.models.get(&format!("voter:{}", voter.role))
+    }
+
+    /// The voter's ballot from what was answered so far; or why it has none, if nothing was.
+    pub(crate) fn ballot(&self, hearing: &Hearing) -> Result<Kept, String> {
+        let answers = hearing.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (said, prompt_digest) = match &hearing.asked {
+            // Nothing was asked.
+            Err(fault) => (fault.abstention(), digest("")),
+            Ok(asked) => {
+                if let Some(why) = unanswered(&answers) {
+                    return Err(why);
+                }
+                let heard = answers.iter().map(|(part, answer)| (*part, answer.heard.clone())).collect();
+                (combine(&heard, asked.len()), prompts(asked))
+            }
+        };
+        let of = hearing.asked.as_ref().map_or(0, Vec::len);
+        let voter = &hearing.voter;
         let ballot = Ballot {
             voter: voter.name.clone(),
             role: voter.role.clone(),
-            model: model.map(|m| format!("{}/{}", m.provider, m.model)).unwrap_or_default(),
+            model: self.model(voter).map(|m| format!("{}/{}", m.provider, m.model)).unwrap_or_default(),
             verdict: said.verdict,
             severity: said.severity,
             confidence: said.confidence,
-            evidence: said.evidence.into_iter().map(|e| verify(self.files, e)).collect(),
+            evidence: said.evidence,
             rationale: said.rationale,
             digest: self.round.digest.clone(),
             round: 1,
             cast_after_seconds: None,
         };
-        Kept { ballot, raw: clip(raw).to_owned(), prompt_digest: asked.digest() }
+        Ok(Kept { ballot, raw: raw(&answers, of), prompt_digest })
     }
 }
 
-/// A voter that could not make itself understood has no opinion.
-fn malformed(fault: &str) -> Said {
-    Said {
-        verdict: Verdict::Abstain,
-        severity: Severity::Info,
-        confidence: 0,
-        evidence: vec![],
-        rationale: format!("Malformed twice, counted as an abstention: {fault}"),
+/// Why nothing at all was answered, if so: such a voter is absent, not undecided.
+fn unanswered(answers: &BTreeMap<usize, Answer>) -> Option<String> {
+    let mut why = "no answer before the review closed".to_owned();
+    for answer in answers.values() {
+        match &answer.heard.vote {
+            Err(Fault::NotAnswered(fault)) => why.clone_from(fault),
+            _ => return None,
+        }
+    }
+    Some(why)
+}
+
+/// Digest of the one prompt, or of the list of the parts'.
+fn prompts(asked: &[Asked]) -> String {
+    let digests: Vec<String> = asked.iter().map(Asked::digest).collect();
+    match digests.as_slice() {
+        [one] => one.clone(),
+        _ => digest(&digests.join("\n")),
     }
 }
 
-/// A voter that tells the canary follows the material. Its approval would be the attacker's; a rejection is
-/// the safe reading, and of a voter with a veto it goes to a person.
-fn steered() -> Said {
-    Said {
-        verdict: Verdict::Reject,
-        severity: Severity::Blocker,
-        confidence: 100,
-        evidence: vec![],
-        rationale: "The answer repeats a word that the voter was told to keep: the material steered it. \
-                    Counted as a rejection."
-            .to_owned(),
+/// The answer as it came; of several parts each under a line that names it.
+fn raw(answers: &BTreeMap<usize, Answer>, of: usize) -> String {
+    let each = MAX_RAW / of.max(1);
+    match (of, answers.values().next()) {
+        (1, Some(only)) => clip(&only.raw, each).to_owned(),
+        _ => {
+            let one = |(part, answer): (&usize, &Answer)| {
+                format!("== part {} of {of}\n{}\n", part + 1, clip(&answer.raw, each))
+            };
+            answers.iter().map(one).collect()
+        }
     }
 }
 
-fn clip(text: &str) -> &str {
-    let mut end = text.len().min(MAX_RAW);
+fn clip(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

@@ -58,6 +58,16 @@ pub(crate) async fn standing(pool: &PgPool, round: &Round) -> Result<Standing, s
     })
 }
 
+/// What the review's delimiters and canaries are made of.
+pub(crate) async fn nonce(pool: &PgPool, round: &Round) -> Result<Uuid, sqlx::Error> {
+    sqlx::query_scalar("SELECT nonce FROM reviews WHERE task_uid = $1 AND attempt = $2 AND round = $3")
+        .bind(round.task)
+        .bind(number(round.attempt))
+        .bind(number(round.number))
+        .fetch_one(pool)
+        .await
+}
+
 pub(crate) async fn ballots(pool: &PgPool, round: &Round) -> Result<Vec<Ballot>, sqlx::Error> {
     let rows: Vec<Json<Ballot>> = sqlx::query_scalar(
         "SELECT ballot FROM ballots WHERE task_uid = $1 AND attempt = $2 AND round = $3 AND digest = $4
@@ -151,6 +161,33 @@ pub(crate) async fn keep(pool: &PgPool, round: &Round, kept: &Kept) -> Result<bo
     .execute(pool)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Takes the ballots of an earlier round over into this one, where their voters have none in it yet: rejections alone,
+/// or all.
+pub(crate) async fn carry(
+    pool: &PgPool,
+    round: &Round,
+    from: u32,
+    rejections_alone: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO ballots (task_uid, attempt, round, voter, digest, team_uid, model, ballot, raw, prompt_digest)
+         SELECT task_uid, attempt, $4, voter, digest, team_uid, model, ballot, raw, prompt_digest
+         FROM ballots
+         WHERE task_uid = $1 AND attempt = $2 AND round = $3 AND digest = $5
+           AND (NOT $6 OR ballot->>'verdict' = 'Reject')
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(round.task)
+    .bind(number(round.attempt))
+    .bind(number(from))
+    .bind(number(round.number))
+    .bind(&round.digest)
+    .bind(rejections_alone)
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// Decides a review and tells the orchestrator, in one transaction, once. True if this call did.

@@ -3,7 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "it/hostile.rs"]
+mod hostile;
+#[path = "it/parts.rs"]
+mod parts;
 #[path = "it/reviews.rs"]
 mod reviews;
+#[path = "it/rounds.rs"]
+mod rounds;
+#[path = "it/watched.rs"]
+mod watched;
 #[path = "it/world.rs"]
 mod world;

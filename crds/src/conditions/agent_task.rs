@@ -30,6 +30,9 @@ reasons! {
     MODEL_NOT_FOUND = "ModelNotFound";
     /// A role's model has no price. Unpriced calls are refused, never free: write the price, also when it is 0.
     MODEL_UNPRICED = "ModelUnpriced";
+    /// The policy asks that reviewers judge with another model than the author's (`review.independence`), and a voter
+    /// has the author's. The message names both. Name another in the policy's `review.voters[].modelRef`, or for the role.
+    REVIEWER_NOT_INDEPENDENT = "ReviewerNotIndependent";
     /// Two matching GovernancePolicies cannot be merged: same priority with a review each, or rules that
     /// exclude each other. The message names both.
     POLICY_CONFLICT = "PolicyConflict";

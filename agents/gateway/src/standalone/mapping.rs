@@ -74,8 +74,12 @@ fn known(providers: &[Provider]) -> Vec<Target> {
         let (name, spec) = (provider.object.metadata.name.clone(), &provider.object.spec);
         let models = spec.models.iter().map(move |model| {
             let provider = name.clone().unwrap_or_default();
-            let binding =
-                ModelBinding { namespace: NAMESPACE.to_owned(), provider, model: model.name.clone() };
+            let binding = ModelBinding {
+                namespace: NAMESPACE.to_owned(),
+                provider,
+                model: model.name.clone(),
+                context_window: None,
+            };
             Target { binding, speaks: spec.protocol }
         });
         models.collect::<Vec<_>>()

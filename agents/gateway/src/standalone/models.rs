@@ -115,7 +115,15 @@ mod tests {
 
     fn target(model: &str, speaks: Protocol) -> Target {
         let provider = format!("{speaks:?}").to_lowercase();
-        Target { binding: ModelBinding { namespace: "local".into(), provider, model: model.into() }, speaks }
+        Target {
+            binding: ModelBinding {
+                namespace: "local".into(),
+                provider,
+                model: model.into(),
+                context_window: None,
+            },
+            speaks,
+        }
     }
 
     fn models(rules: &[(&str, &str, Protocol)]) -> Models {

@@ -8,21 +8,32 @@ use super::names::message_id;
 use super::reasons;
 use super::state::{Review, Stage, Why};
 use super::step::{Work, after};
-use golden_consensus::{DecisionRecord, Next, OutcomeKind};
+use golden_consensus::{Ballot, DecisionRecord, Next, OutcomeKind};
 use golden_crds::governance_policy::{OnUndecided, ReviewRules};
 use golden_platform::wire::{GuardOutcome, Message, ReviewRequest};
 use serde_json::{Value, json};
 
-/// Rounds that may go unanswered before the policy's `onTimeout` counts.
+/// Requests that may go unanswered before the policy's `onTimeout` counts.
 const MAX_UNANSWERED: u32 = 3;
+
+/// Which round is asked for, and what went before it; see [`Review`].
+#[derive(Clone, Copy)]
+struct Ask {
+    round: u32,
+    hears: Option<u32>,
+    decided: u32,
+    unanswered: u32,
+}
+
+const FIRST: Ask = Ask { round: 1, hears: None, decided: 0, unanswered: 0 };
 
 impl Work<'_> {
     pub(super) fn open_review(&mut self) {
         self.s.stage = Stage::Reviewing;
-        self.ask_peers(1);
+        self.ask_peers(FIRST);
     }
 
-    fn ask_peers(&mut self, round: u32) {
+    fn ask_peers(&mut self, Ask { round, hears, decided, unanswered }: Ask) {
         // Calls held so far are of the attempt's pod or of an earlier round: both are over.
         self.forget_holds();
         let (Some(produced), Some(base)) = (&self.s.produced, &self.s.base) else { return };
@@ -34,6 +45,7 @@ impl Work<'_> {
             namespace: task.namespace.clone(),
             task_name: task.name.clone(),
             round,
+            hears,
             goal: task.spec.goal.clone(),
             digest: produced.tree.clone(),
             base: base.tree.clone(),
@@ -51,6 +63,9 @@ impl Work<'_> {
         let digest = produced.tree.clone();
         self.s.review = Some(Review {
             round,
+            hears,
+            decided,
+            unanswered,
             digest: digest.clone(),
             closes_at,
             paused_at: None,
@@ -62,7 +77,7 @@ impl Work<'_> {
         self.record(
             "ReviewRequested",
             json!({
-                "attempt": self.s.attempt, "round": round, "digest": digest, "patch": request.patch,
+                "attempt": self.s.attempt, "round": round, "hears": hears, "digest": digest, "patch": request.patch,
                 "closesAt": request.closes_at, "rulesFrom": task.policy.review.origin,
             }),
         );
@@ -112,8 +127,13 @@ impl Work<'_> {
     }
 
     pub(super) fn review(&mut self) {
-        let Some(review) = self.s.review.as_mut() else { return self.ask_peers(1) };
+        let Some(review) = self.s.review.as_mut() else { return self.ask_peers(FIRST) };
         if let Some(decision) = review.decision.take() {
+            let decided = review.decided + 1;
+            if decided < self.task.policy.review.value.max_rounds() && is_to_be_heard(&decision) {
+                let (round, hears) = (review.round + 1, Some(review.round));
+                return self.ask_peers(Ask { round, hears, decided, unanswered: 0 });
+            }
             review.verdict = Some(decision.decision);
             review.tally = Some(decision.tally);
             review.reason.clone_from(&decision.reason);
@@ -123,14 +143,20 @@ impl Work<'_> {
         if review.paused_at.is_some() || self.now < after(review.closes_at, OVERDUE_SECONDS) {
             return;
         }
-        let round = review.round;
-        if round < MAX_UNANSWERED {
-            return self.ask_peers(round + 1);
+        let Review { round, hears, decided, .. } = *review;
+        let unanswered = review.unanswered + 1;
+        if unanswered < MAX_UNANSWERED {
+            return self.ask_peers(Ask { round: round + 1, hears, decided, unanswered });
         }
-        let why = Why::new(reasons::REVIEW_TIMED_OUT, format!("{round} rounds of review were not answered"));
+        let why = Why::new(
+            reasons::REVIEW_TIMED_OUT,
+            format!("{unanswered} requests for a review were not answered, the last one for round {round}"),
+        );
         let tree = review.digest.clone();
         match self.task.policy.review.value.on_timeout {
-            OnUndecided::Escalate => self.escalate(&why, &json!({"rounds": round}), "", true),
+            OnUndecided::Escalate => {
+                self.escalate(&why, &json!({"rounds": round, "unanswered": unanswered}), "", true)
+            }
             OnUndecided::Reject => self.next_attempt(why, "", Some(tree)),
         }
     }
@@ -184,6 +210,13 @@ impl Work<'_> {
             }
         }
     }
+}
+
+/// Whether others may change their mind over what was objected, and the outcome with it: where it is as good as a
+/// rejection already they cannot, and objections without a place that can be looked at persuade by their tone alone.
+fn is_to_be_heard(decision: &DecisionRecord) -> bool {
+    matches!(decision.decision, OutcomeKind::Approved | OutcomeKind::Tie)
+        && decision.dissent.iter().any(Ballot::has_verified_evidence)
 }
 
 /// Where an outcome leads under these rules. Not read from the message: the rules are the task's own.

@@ -167,7 +167,10 @@ fn consensus(s: &State) -> ViewCondition {
     };
     match review.verdict {
         None => {
-            let message = format!("round {} is open until {}", review.round, review.closes_at);
+            let hears = review.hears.map_or_else(String::new, |round| {
+                format!("; those who did not reject in round {round} hear what was objected")
+            });
+            let message = format!("round {} is open until {}{hears}", review.round, review.closes_at);
             say(CONSENSUS_REACHED, "Unknown", reasons::REVIEW_RUNNING, message)
         }
         Some(kind) => {

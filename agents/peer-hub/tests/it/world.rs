@@ -1,5 +1,6 @@
 //! A team's stores, the recorded model, and replicas of peer-hub at work.
 
+use crate::watched::{self, Calls};
 use golden_cluster::services::{Nats, Postgres};
 use golden_consensus::{Ballot, DecisionRecord};
 use golden_model::{Options, Server};
@@ -7,7 +8,7 @@ use golden_peer_hub::{Gateway, Hub, Metrics};
 use golden_platform::consumer::Consumer;
 use golden_platform::http::{ServiceClient, TokenFile, client};
 use golden_platform::tree::Tree;
-use golden_platform::wire::{Envelope, Message, ReviewRequest};
+use golden_platform::wire::{Envelope, Message, ModelBinding, ReviewRequest};
 use golden_platform::{CancellationToken, artifacts, db, nats, streams, subjects, telemetry};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -41,6 +42,8 @@ pub(crate) struct World {
     pub(crate) pool: PgPool,
     pub(crate) js: async_nats::jetstream::Context,
     pub(crate) model: Arc<Server>,
+    /// What the model was asked.
+    pub(crate) calls: Arc<Calls>,
     hub: Hub,
     artifacts: artifacts::Store,
     pub(crate) team: Uuid,
@@ -67,8 +70,9 @@ impl World {
         let model = Server::new(options).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let serving = Arc::clone(&model);
-        tokio::spawn(async move { golden_model::serve(listener, &serving).await });
+        let calls = Arc::new(Calls::default());
+        let router = watched::router(&model, &calls);
+        tokio::spawn(async move { axum::serve(listener, router).await });
         let token = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(token.path(), "t").unwrap();
         let artifacts = artifacts::Store::new(js.clone(), pool.clone());
@@ -84,6 +88,7 @@ impl World {
             pool,
             js,
             model,
+            calls,
             hub,
             artifacts,
             team,
@@ -113,17 +118,31 @@ impl World {
     }
 
     pub(crate) async fn request(&self, goal: &str, rules: Value, seconds: i64) -> Envelope {
-        let tree = Tree::from_files([("decision.md", DECISION)]).unwrap().to_tar().unwrap();
-        let stored = self.artifacts.put(NAMESPACE, self.team, self.task, tree).await.unwrap();
+        self.request_on(goal, rules, seconds, &[("decision.md", DECISION)]).await
+    }
+
+    /// A review of a change that adds these files.
+    pub(crate) async fn request_on(
+        &self,
+        goal: &str,
+        rules: Value,
+        seconds: i64,
+        files: &[(&str, &str)],
+    ) -> Envelope {
+        let tree = Tree::from_files(files.iter().map(|(p, t)| ((*p).to_owned(), (*t).to_owned()))).unwrap();
+        let base = self.put(Tree::default().to_tar().unwrap()).await;
+        let patch = self.put(Tree::default().diff(&tree).unwrap().into_bytes()).await;
+        let digest = self.put(tree.to_tar().unwrap()).await;
         let closes_at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
         let request = ReviewRequest {
             namespace: NAMESPACE.into(),
             task_name: "adr".into(),
             round: 1,
+            hears: None,
             goal: goal.into(),
-            digest: stored.digest.clone(),
-            base: stored.digest.clone(),
-            patch: "+decision".into(),
+            digest,
+            base,
+            patch,
             rules,
             guards: vec![],
             models: std::collections::BTreeMap::new(),
@@ -140,18 +159,23 @@ impl World {
         }
     }
 
+    async fn put(&self, bytes: Vec<u8>) -> String {
+        self.artifacts.put(NAMESPACE, self.team, self.task, bytes).await.unwrap().digest
+    }
+
     /// What the orchestrator does: the row first, then the message.
     pub(crate) async fn open(&self, envelope: &Envelope) {
         let Message::ReviewRequested(request) = &envelope.message else { panic!("no review") };
         sqlx::query(
             "INSERT INTO reviews (task_uid, attempt, round, team_uid, digest, request, closes_at)
-             VALUES ($1, 1, 1, $2, $3, $4, $5::timestamptz)",
+             VALUES ($1, 1, $6, $2, $3, $4, $5::timestamptz)",
         )
         .bind(self.task)
         .bind(self.team)
         .bind(&request.digest)
         .bind(Json(request))
         .bind(&request.closes_at)
+        .bind(i64::from(request.round))
         .execute(&self.pool)
         .await
         .unwrap();
@@ -162,20 +186,26 @@ impl World {
         nats::publish(&self.js, &envelope, &subjects::review(self.team)).await.unwrap();
     }
 
-    pub(crate) async fn decision(&self) -> Option<DecisionRecord> {
-        let found: Option<Json<DecisionRecord>> =
-            sqlx::query_scalar("SELECT decision FROM reviews WHERE decision IS NOT NULL AND task_uid = $1")
-                .bind(self.task)
-                .fetch_optional(&self.pool)
-                .await
-                .unwrap();
+    pub(crate) async fn decision(&self, round: u32) -> Option<DecisionRecord> {
+        let found: Option<Json<DecisionRecord>> = sqlx::query_scalar(
+            "SELECT decision FROM reviews WHERE decision IS NOT NULL AND task_uid = $1 AND round = $2",
+        )
+        .bind(self.task)
+        .bind(i64::from(round))
+        .fetch_optional(&self.pool)
+        .await
+        .unwrap();
         found.map(|d| d.0)
     }
 
     pub(crate) async fn decided(&self) -> DecisionRecord {
+        self.decided_in(1).await
+    }
+
+    pub(crate) async fn decided_in(&self, round: u32) -> DecisionRecord {
         let begun = Instant::now();
         loop {
-            if let Some(decision) = self.decision().await {
+            if let Some(decision) = self.decision(round).await {
                 return decision;
             }
             assert!(begun.elapsed() < Duration::from_secs(20), "not decided in time");
@@ -212,10 +242,16 @@ impl World {
     }
 
     pub(crate) async fn ballots(&self) -> Vec<Ballot> {
-        let rows: Vec<Json<Ballot>> = sqlx::query_scalar("SELECT ballot FROM ballots ORDER BY voter")
-            .fetch_all(&self.pool)
-            .await
-            .unwrap();
+        self.ballots_of(1).await
+    }
+
+    pub(crate) async fn ballots_of(&self, round: u32) -> Vec<Ballot> {
+        let rows: Vec<Json<Ballot>> =
+            sqlx::query_scalar("SELECT ballot FROM ballots WHERE round = $1 ORDER BY voter")
+                .bind(i64::from(round))
+                .fetch_all(&self.pool)
+                .await
+                .unwrap();
         rows.into_iter().map(|row| row.0).collect()
     }
 
@@ -224,5 +260,20 @@ impl World {
             .fetch_all(&self.pool)
             .await
             .unwrap()
+    }
+}
+
+pub(crate) fn request(envelope: &mut Envelope) -> &mut ReviewRequest {
+    let Message::ReviewRequested(request) = &mut envelope.message else { panic!("no review") };
+    request
+}
+
+/// A model with a window of so many tokens.
+pub(crate) fn binding(context_window: u64) -> ModelBinding {
+    ModelBinding {
+        namespace: "golden-system".into(),
+        provider: "p".into(),
+        model: "m".into(),
+        context_window: Some(context_window),
     }
 }

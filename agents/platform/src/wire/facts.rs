@@ -128,6 +128,9 @@ pub struct ModelBinding {
     pub namespace: String,
     pub provider: String,
     pub model: String,
+    /// Tokens of prompt and answer together. Tasks that an earlier version admitted have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_window: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

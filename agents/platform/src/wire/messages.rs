@@ -38,10 +38,14 @@ pub struct ReviewRequest {
     pub namespace: String,
     pub task_name: String,
     pub round: u32,
+    /// The round whose objections this one hears; absent in a blind one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hears: Option<u32>,
     pub goal: String,
     /// The judged tree.
     pub digest: String,
     pub base: String,
+    /// Digest of the unified diff from the base to the judged tree.
     pub patch: String,
     /// A serialized `golden_crds::governance_policy::ReviewRules`.
     pub rules: Value,

@@ -8,6 +8,7 @@ mod forecast;
 #[cfg(test)]
 mod forecast_tests;
 mod history;
+mod independence;
 mod inputs;
 mod observe;
 mod plan;

@@ -1,8 +1,8 @@
 //! The admission of a task: everything it needs from the cluster, found and fixed; or the first thing missing.
 //! Pure, in the order in which people mend things.
 
-use super::forecast;
 use super::inputs::Inputs;
+use super::{forecast, independence};
 use crate::budgets::{chain, selecting, shown};
 use crate::models::{Fault, From, resolve, resolve_voter};
 use golden_crds::agent_task::DesiredState;
@@ -69,6 +69,7 @@ pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
     let policy = policy(inputs)?;
     isolation(inputs, &policy)?;
     let models = models(inputs, team, &policy)?;
+    independence::check(&policy, &models, &inputs.providers)?;
     if let Some(secret) = &inputs.secret {
         return Err(secret.clone());
     }

@@ -46,6 +46,15 @@ impl GuardSlot {
 #[serde(rename_all = "camelCase")]
 pub struct Review {
     pub round: u32,
+    /// The round whose objections this one hears.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hears: Option<u32>,
+    /// Rounds on this result that were decided before this one.
+    #[serde(default)]
+    pub decided: u32,
+    /// Requests before this one that nobody answered, without an answer in between.
+    #[serde(default)]
+    pub unanswered: u32,
     pub digest: String,
     pub closes_at: Timestamp,
     /// Since when the clock stands still, since a voter's call waits for money or for its model.

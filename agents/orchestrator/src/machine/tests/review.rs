@@ -95,6 +95,64 @@ fn an_unanswered_review_is_asked_again_and_then_goes_to_a_person() {
     assert_eq!(run.view().escalation.unwrap().reason, reasons::REVIEW_TIMED_OUT);
 }
 
+fn rounds(max: u32) -> Setup {
+    let voters = json!([{"role": "reviewer"}, {"role": "architect"}]);
+    Setup::git().with("/policy/review", json!({"voters": voters, "rounds": {"max": max}}))
+}
+
+/// A decision with a dissent whose evidence was found, or not.
+fn decided(run: &Run, decision: &str, verified: bool) -> Event {
+    let Event::Reviewed { attempt, round, digest, mut decision, ballots } = run.review(decision) else {
+        unreachable!()
+    };
+    decision["dissent"][0]["evidence"] =
+        json!([{"file": "a", "startLine": 1, "endLine": 1, "quote": "x", "verified": verified}]);
+    Event::Reviewed { attempt, round, digest, decision, ballots }
+}
+
+#[test]
+fn a_verified_dissent_is_heard_before_an_approval_or_a_tie_counts() {
+    for (decision, stage) in [("Approved", Stage::Delivering), ("Tie", Stage::Escalated)] {
+        let mut run = Run::reviewing(&rounds(2));
+        run.feed(&decided(&run, decision, true));
+        assert_eq!(run.state.stage, Stage::Reviewing, "{decision}");
+        let Some(Message::ReviewRequested(sent)) = run.messages().last().copied() else {
+            panic!("no request was sent")
+        };
+        assert_eq!((sent.round, sent.hears, sent.digest.clone()), (2, Some(1), digest(1)));
+        assert!(run.condition("ConsensusReached").contains("ReviewRunning"));
+        run.feed(&decided(&run, decision, true));
+        assert_eq!(run.state.stage, stage, "{decision}: no more rounds than the policy has");
+    }
+}
+
+#[test]
+fn no_round_is_opened_where_hearing_could_change_nothing() {
+    for (max, decision, verified) in
+        [(1, "Approved", true), (3, "Approved", false), (3, "ChangesRequested", true), (3, "Vetoed", true)]
+    {
+        let mut run = Run::reviewing(&rounds(max));
+        run.feed(&decided(&run, decision, verified));
+        let asked = run.messages().into_iter().filter(|m| matches!(m, Message::ReviewRequested(_))).count();
+        assert_eq!(asked, 1, "{max} {decision} {verified}");
+        assert_ne!(run.state.stage, Stage::Reviewing);
+    }
+}
+
+#[test]
+fn a_round_that_hears_and_is_not_answered_is_asked_again_as_often_as_the_first() {
+    let mut run = Run::reviewing(&rounds(2));
+    run.later(180 + 60);
+    run.feed(&decided(&run, "Approved", true));
+    for round in 3..=5 {
+        let review = run.state.review.as_ref().unwrap();
+        assert_eq!((review.round, review.hears), (round, Some(2)));
+        run.later(180 + 60);
+    }
+    assert_eq!(run.state.stage, Stage::Escalated);
+    assert_eq!(run.view().escalation.unwrap().reason, reasons::REVIEW_TIMED_OUT);
+}
+
 #[test]
 fn a_rounds_clock_stands_still_while_a_voter_waits_for_money() {
     let mut run = Run::reviewing(&Setup::git());
