@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use http::StatusCode;
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -92,10 +93,8 @@ impl Metrics {
     }
 
     /// One answered request. Call it by hand for answers that stream.
-    pub fn http(&self, method: &str, route: &str, status: u16, took: Duration) {
-        self.http_seconds
-            .with_label_values(&[method, route, &status.to_string()])
-            .observe(took.as_secs_f64());
+    pub fn http(&self, method: &str, route: &str, status: StatusCode, took: Duration) {
+        self.http_seconds.with_label_values(&[method, route, status.as_str()]).observe(took.as_secs_f64());
     }
 
     /// All series in Prometheus' text format.

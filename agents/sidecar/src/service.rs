@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get, post};
-use golden_platform::http::{ServiceClient, TokenFile, client};
+use golden_platform::http::{ServiceClient, TokenFile, at_once, client};
 use golden_platform::{artifacts, shutdown, telemetry};
 use http::StatusCode;
 use std::net::SocketAddr;
@@ -51,8 +51,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     let stopping = stop.clone();
-    let serving =
-        axum::serve(listener, router).with_graceful_shutdown(async move { stopping.cancelled().await });
+    let serving = axum::serve(at_once(listener), router)
+        .with_graceful_shutdown(async move { stopping.cancelled().await });
     let folders = Folders { workspace: args.workspace, golden: args.golden };
     let work = async {
         layout::lay_out(&orchestrator, &folders).await?;

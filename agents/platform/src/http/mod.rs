@@ -6,4 +6,4 @@ mod serve;
 
 pub use client::{CallError, ServiceClient, TokenFile, client};
 pub use error::Error;
-pub use serve::{Health, app, serve, serve_on};
+pub use serve::{Health, app, at_once, serve, serve_on};

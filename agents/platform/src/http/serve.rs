@@ -10,6 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::ListenerExt as _;
 use futures::future::BoxFuture;
 use http::StatusCode;
 use sqlx::PgPool;
@@ -99,6 +100,7 @@ pub async fn serve_on(
 ) -> std::io::Result<()> {
     tracing::info!(listen = %listener.local_addr()?, "serving");
     let app = app(router, health);
+    let listener = at_once(listener);
     let stopped = stop.clone();
     let serving = axum::serve(listener, app).with_graceful_shutdown(async move { stopped.cancelled().await });
     let overdue = async {
@@ -112,6 +114,16 @@ pub async fn serve_on(
             Ok(())
         }
     }
+}
+
+/// What is written goes out at once. Otherwise the kernel keeps back the next piece of an answer until the one before is
+/// acknowledged, which the other side may put off for 40 ms (Nagle's algorithm and delayed acknowledgements, RFC 9293).
+pub fn at_once(listener: tokio::net::TcpListener) -> impl axum::serve::Listener<Addr = SocketAddr> {
+    listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection may be slow");
+        }
+    })
 }
 
 /// The service's routes, measured, with the health routes beside them.
@@ -162,10 +174,11 @@ async fn breakers(State(health): State<Health>) -> axum::Json<serde_json::Value>
 
 /// Routes are labelled by their pattern: paths hold names, which would make labels without bound.
 async fn measure(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
-    let method = request.method().as_str().to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
     let start = Instant::now();
     let response = next.run(request).await;
-    metrics.http(&method, &route, response.status().as_u16(), start.elapsed());
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    metrics.http(method.as_str(), route, response.status(), start.elapsed());
     response
 }
