@@ -15,6 +15,9 @@ pub(crate) struct Args {
     /// How long each arm, or each of its figures, is measured.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=600))]
     seconds: Option<u16>,
+    /// Of `gateway`: measure only these arms, such as `axum-proxy,golden`.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// Fail if a bar does not hold.
     #[arg(long)]
     strict: bool,
@@ -34,6 +37,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if matches!(args.name, Name::Reservations) && args.seconds.is_some() {
         bail!("`reservations` ends when its budgets do: leave out --seconds");
     }
+    if !matches!(args.name, Name::Gateway) && !args.only.is_empty() {
+        bail!("only `gateway` has arms to choose from: leave out --only");
+    }
     golden_cluster::packages::ensure()?;
     let mut bench = Command::new(build::program("golden-bench", &["--profile", "bench"])?);
     bench.arg(match args.name {
@@ -44,6 +50,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     bench.args(args.json.then_some("--json")).args(args.strict.then_some("--strict"));
     if let Some(seconds) = args.seconds {
         bench.args(["--seconds", &seconds.to_string()]);
+    }
+    if !args.only.is_empty() {
+        bench.args(["--only", &args.only.join(",")]);
     }
     let status = bench.status().context("cannot start the benchmark")?;
     if !status.success() {

@@ -11,32 +11,72 @@ use super::town::Town;
 use crate::ledger::ground::PLENTY;
 use crate::report::Arm;
 use anyhow::{Context as _, Result};
-use golden_cluster::services::Postgres;
+use golden_cluster::services::{Postgres, Redis};
 use std::sync::Arc;
 use uuid::Uuid;
 
 pub(crate) const DIRECT: &str = "direct";
 pub(crate) const PROXY: &str = "axum_proxy";
 pub(crate) const GOLDEN: &str = "golden";
+pub(crate) const GOLDEN_REDIS: &str = "golden_redis";
 pub(crate) const LITELLM: &str = "litellm";
 /// Tasks that call, all on one budget.
 const CALLING: usize = 16;
 
-pub(crate) async fn every(seconds: f64, progress: bool) -> Result<Vec<Arm>> {
+/// What of it is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    Direct,
+    AxumProxy,
+    Golden,
+    GoldenRedis,
+    Litellm,
+    Races,
+}
+
+/// The parts that are wanted; all of them, where none is named.
+pub(crate) async fn every(only: &[Part], seconds: f64, progress: bool) -> Result<Vec<Arm>> {
+    let wanted = |part| only.is_empty() || only.contains(&part);
     let mut arms = Arms { done: vec![], progress };
     let upstream = upstream(0).await?;
-    arms.add(DIRECT, direct(&upstream, seconds).await);
-    arms.add(PROXY, proxy(&upstream, seconds).await);
+    if wanted(Part::Direct) {
+        arms.add(DIRECT, direct(&upstream, seconds).await);
+    }
+    if wanted(Part::AxumProxy) {
+        arms.add(PROXY, proxy(&upstream, seconds).await);
+    }
     let server = tokio::task::spawn_blocking(Postgres::start_durable).await?.context("no Postgres");
     let server = server.map(Arc::new);
-    arms.add(GOLDEN, with(&server, async |server| golden(server, &upstream, seconds).await).await);
-    arms.add(LITELLM, litellm(&upstream, seconds).await);
+    if wanted(Part::Golden) {
+        let arm = Arm::new(GOLDEN);
+        arms.add(
+            GOLDEN,
+            with(&server, async |server| golden(arm, server, &upstream, None, seconds).await).await,
+        );
+    }
+    if wanted(Part::GoldenRedis) {
+        arms.add(
+            GOLDEN_REDIS,
+            with(&server, async |server| with_redis(server, &upstream, seconds).await).await,
+        );
+    }
+    if wanted(Part::Litellm) {
+        arms.add(LITELLM, litellm(&upstream, seconds).await);
+    }
     drop(upstream);
-    let slow = self::upstream(LATENCY_MS).await?;
-    let price = Price::of(&Target::new(&slow.url)).await?;
-    arms.races(GOLDEN, with(&server, async |server| golden_races(server, &slow, price).await).await);
-    arms.races(LITELLM, litellm_races(&slow, price).await);
+    if wanted(Part::Races) {
+        play(&mut arms, &server).await?;
+    }
     Ok(arms.done)
+}
+
+/// The races, on both sides.
+async fn play(arms: &mut Arms, server: &Result<Arc<Postgres>>) -> Result<()> {
+    let slow = upstream(LATENCY_MS).await?;
+    let price = Price::of(&Target::new(&slow.url)).await?;
+    arms.races(GOLDEN, with(server, async |server| golden_races(server, &slow, price).await).await);
+    arms.races(LITELLM, litellm_races(&slow, price).await);
+    Ok(())
 }
 
 /// An arm that needs Postgres says so if there is none.
@@ -77,20 +117,32 @@ async fn proxy(upstream: &Child, seconds: f64) -> Result<Arm> {
     Ok(arm)
 }
 
-async fn golden(server: &Arc<Postgres>, upstream: &Child, seconds: f64) -> Result<Arm> {
-    let mut town = Town::new(server, &upstream.url, CALLING).await?;
+async fn golden(
+    mut arm: Arm,
+    server: &Arc<Postgres>,
+    upstream: &Child,
+    redis: Option<&str>,
+    seconds: f64,
+) -> Result<Arm> {
+    let mut town = Town::new(server, &upstream.url, redis, CALLING).await?;
     let budget = town.budget(PLENTY).await?;
     let mut bearers = vec![];
     for _ in 0..CALLING {
         bearers.push(bearer(&town.task(budget).await?)?);
     }
     let load = Load::new(Arc::clone(&town.target), bearers);
-    let mut arm = Arm::new(GOLDEN);
     let watched = Watched { pid: Some(town.gateway.pid()), metrics: Some(&town.target) };
     measure::all(&mut arm, &load, watched, seconds).await?;
     town.audit(load.answered(), &mut arm).await?;
     town.stop().await?;
     Ok(arm)
+}
+
+/// The same with what Redis is for: limits of providers counted for all replicas together, answers of the ledger that
+/// are remembered.
+async fn with_redis(server: &Arc<Postgres>, upstream: &Child, seconds: f64) -> Result<Arm> {
+    let redis = tokio::task::spawn_blocking(Redis::start).await?.context("no Redis")?;
+    golden(Arm::new(GOLDEN_REDIS), server, upstream, Some(&redis.url()), seconds).await
 }
 
 async fn litellm(upstream: &Child, seconds: f64) -> Result<Arm> {
@@ -108,7 +160,7 @@ async fn golden_races(
     upstream: &Child,
     price: Price,
 ) -> Result<Vec<(Race, Result<Arm>)>> {
-    let mut town = Town::new(server, &upstream.url, TASKS).await?;
+    let mut town = Town::new(server, &upstream.url, None, TASKS).await?;
     let mut arms = vec![];
     for race in RACES {
         arms.push((race, races::golden(&mut town, race, price).await));

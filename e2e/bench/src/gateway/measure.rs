@@ -49,15 +49,16 @@ async fn peak(arm: &mut Arm, load: &Load, watched: Watched<'_>, seconds: f64) ->
     let mut best = 0.0;
     let mut most = Step::default();
     for callers in CALLERS {
-        let (begun, used) = (Instant::now(), watched.pid.map(cpu_s));
+        let (begun, effort) = (Instant::now(), Effort::of(load, watched));
         let step = load.closed(callers, seconds).await?;
         if step.answered() >= ENOUGH && step.reached_per_s > best {
             best = step.reached_per_s;
             arm.set("peak_per_s", best);
             arm.count("peak_callers", i64::try_from(callers)?);
             arm.count("peak_failed_calls", step.failed);
-            if let (Some(used), Some(pid)) = (used, watched.pid) {
-                arm.set("peak_cores", (cpu_s(pid) - used) / begun.elapsed().as_secs_f64());
+            if let Some(effort) = effort {
+                arm.set("peak_cores", effort.cpu_s() / begun.elapsed().as_secs_f64());
+                arm.set("peak_cpu_us_per_call", effort.us_per_call(load));
             }
         }
         if step.answered() >= most.answered() {
@@ -94,7 +95,9 @@ async fn streams(arm: &mut Arm, load: &Load, watched: Watched<'_>, seconds: f64)
 /// Whether the rate was borne.
 async fn at_rate(arm: &mut Arm, load: &Load, watched: Watched<'_>, rate: u32, seconds: f64) -> Result<bool> {
     let before = Waits::read(watched).await?;
+    let effort = Effort::of(load, watched);
     let mut step = load.open(rate, seconds, false).await?;
+    let cpu = effort.map(|effort| effort.us_per_call(load));
     let borne = step.is_borne();
     let mut set = |figure: &str, value: f64| arm.set(&format!("at_{rate}_{figure}"), value);
     set("reached_per_s", step.reached_per_s);
@@ -102,6 +105,9 @@ async fn at_rate(arm: &mut Arm, load: &Load, watched: Watched<'_>, rate: u32, se
     set("p99_ms", step.whole.percentile_ms(99));
     set("mean_ms", step.whole.mean_ms());
     set("load_late_p99_ms", step.late.percentile_ms(99));
+    if let Some(cpu) = cpu {
+        set("cpu_us_per_call", cpu);
+    }
     if let (Some(before), Some(after)) = (before, Waits::read(watched).await?) {
         let (reserves, settles) =
             (after.reserves.since(&before.reserves), after.settles.since(&before.settles));
@@ -116,6 +122,31 @@ async fn at_rate(arm: &mut Arm, load: &Load, watched: Watched<'_>, rate: u32, se
         arm.metrics.insert(format!("at_{rate}_first_failure"), said.into());
     }
     Ok(borne)
+}
+
+/// What a process did for its answers. Other work on the machine hardly moves it, as it moves times.
+struct Effort {
+    pid: u32,
+    cpu_s: f64,
+    answered: u64,
+}
+
+impl Effort {
+    /// From now on; of nothing where no process is watched.
+    fn of(load: &Load, watched: Watched<'_>) -> Option<Self> {
+        let pid = watched.pid?;
+        Some(Self { pid, cpu_s: cpu_s(pid), answered: load.answered() })
+    }
+
+    fn cpu_s(&self) -> f64 {
+        cpu_s(self.pid) - self.cpu_s
+    }
+
+    /// Microseconds of a core for each answer; of no answer, as if there had been one.
+    fn us_per_call(&self, load: &Load) -> f64 {
+        let answers = u32::try_from(load.answered() - self.answered).unwrap_or(u32::MAX).max(1);
+        self.cpu_s() * 1e6 / f64::from(answers)
+    }
 }
 
 /// How long the ledger kept calls waiting, so far.

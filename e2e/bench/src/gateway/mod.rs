@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// End with one JSON object instead of a table.
     #[arg(long)]
     json: bool,
+    /// Measure only these; bars of what is left out do not hold.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<arms::Part>,
     /// How long each figure of an arm is measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=600))]
     seconds: u16,
@@ -44,7 +47,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args) -> Result<()> {
     golden_platform::init_crypto();
     let host = Host::this();
-    let arms = arms::every(f64::from(args.seconds), !args.json).await?;
+    let arms = arms::every(&args.only, f64::from(args.seconds), !args.json).await?;
     let mut report = Report { bench: "gateway", host, arms, bars: vec![], notes: vec![] };
     report.bars = bars::of(&report);
     report.notes = bars::notes(&report);

@@ -5,7 +5,7 @@ use super::{proxy, services, upstream};
 use anyhow::Result;
 use axum::Router;
 use golden_platform::CancellationToken;
-use golden_platform::http::{Health, serve_on};
+use golden_platform::http::{Health, at_once, serve_on};
 use std::io::Read as _;
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -27,13 +27,13 @@ pub(crate) enum Role {
     },
     /// Golden's ledger
     Ledger {
-        #[arg(long)]
-        database_url: String,
+        #[command(flatten)]
+        stores: Stores,
     },
     /// Golden's gateway
     Gateway {
-        #[arg(long)]
-        database_url: String,
+        #[command(flatten)]
+        stores: Stores,
         #[arg(long)]
         ledger_url: String,
         #[arg(long)]
@@ -42,6 +42,15 @@ pub(crate) enum Role {
         #[arg(long = "pod")]
         pods: Vec<Uuid>,
     },
+}
+
+/// Where a service of Golden's keeps what it must not lose, and what it may.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Stores {
+    #[arg(long)]
+    pub(crate) database_url: String,
+    #[arg(long)]
+    pub(crate) redis_url: Option<String>,
 }
 
 pub(crate) async fn serve(role: Role) -> Result<()> {
@@ -56,9 +65,9 @@ pub(crate) async fn serve(role: Role) -> Result<()> {
         Role::Upstream { latency_ms } => alone(upstream::router(latency_ms).await?, stop).await,
         Role::Clients => alone(crate::reservations::upstream().await?, stop).await,
         Role::Proxy { upstream } => alone(proxy::router(&upstream)?, stop).await,
-        Role::Ledger { database_url } => services::ledger(&database_url, stop).await,
-        Role::Gateway { database_url, ledger_url, upstream, pods } => {
-            services::gateway(&database_url, &ledger_url, &upstream, &pods, stop).await
+        Role::Ledger { stores } => services::ledger(&stores, stop).await,
+        Role::Gateway { stores, ledger_url, upstream, pods } => {
+            services::gateway(&stores, &ledger_url, &upstream, &pods, stop).await
         }
     }
 }
@@ -72,7 +81,7 @@ async fn listener() -> Result<TcpListener> {
 
 /// Without what Golden's services have beside their routes.
 async fn alone(router: Router, stop: CancellationToken) -> Result<()> {
-    let serving = axum::serve(listener().await?, router);
+    let serving = axum::serve(at_once(listener().await?), router);
     tokio::select! {
         done = serving.into_future() => done?,
         () = stop.cancelled() => {}

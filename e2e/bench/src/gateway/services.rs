@@ -3,16 +3,17 @@
 
 use super::calls::{INPUT_PRICE, OUTPUT_PRICE, token};
 use super::scrape::fine;
-use super::serve::as_service;
+use super::serve::{Stores, as_service};
 use crate::reservations::{self, CLIENTS};
 use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
 use golden_crds::ModelProvider;
 use golden_crds::common::LocalRef;
 use golden_crds::model_provider::{ModelProviderSpec, ModelSpec, Protocol};
-use golden_gateway::{Gateway, Memory, Metrics, Providers, SecretData, Secrets};
+use golden_gateway::{Gateway, Memory, Metrics, Providers, SecretData, Secrets, SharedLimits};
 use golden_ledger_service::{CALLER, Leases, keep_expiring};
 use golden_platform::auth::{Authenticator, Caller, Fixed};
+use golden_platform::cache::Cache;
 use golden_platform::http::{Health, ServiceClient, TokenFile, client};
 use golden_platform::{CancellationToken, db, telemetry};
 use kube::runtime::{reflector, watcher};
@@ -34,12 +35,14 @@ pub(crate) fn provider(number: usize) -> String {
     format!("models-{}", number % PROVIDERS)
 }
 
-pub(crate) async fn ledger(database_url: &str, stop: CancellationToken) -> Result<()> {
+pub(crate) async fn ledger(stores: &Stores, stop: CancellationToken) -> Result<()> {
     telemetry::init("ledger");
-    let pool = db::connect(database_url, db::POOL_SIZE)?;
-    let ledger = golden_ledger_service::Ledger::new(pool.clone(), Leases::default());
-    let ending = tokio::spawn(keep_expiring(ledger.clone(), stop.clone()));
+    let pool = db::connect(&stores.database_url, db::POOL_SIZE)?;
     let metrics = telemetry::Metrics::new("ledger")?;
+    let cache = Cache::of_service(stores.redis_url.as_deref(), &metrics)?;
+    let ledger = golden_ledger_service::Ledger::new(pool.clone(), Leases::default());
+    let ledger = ledger.remembering(cache.as_ref(), &metrics)?;
+    let ending = tokio::spawn(keep_expiring(ledger.clone(), stop.clone()));
     let gateway = Caller::service(GOLDEN, CALLER);
     let known = [(token(Uuid::nil()), gateway)].into();
     let routes = golden_ledger_service::router(ledger, GOLDEN, Authenticator::new(Fixed(known)));
@@ -48,7 +51,7 @@ pub(crate) async fn ledger(database_url: &str, stop: CancellationToken) -> Resul
 }
 
 pub(crate) async fn gateway(
-    database_url: &str,
+    stores: &Stores,
     ledger_url: &str,
     upstream: &str,
     pods: &[Uuid],
@@ -72,7 +75,8 @@ pub(crate) async fn gateway(
     for seconds in [&metrics.reserve_seconds, &metrics.settle_seconds] {
         registry.registry().register(Box::new(seconds.clone()))?;
     }
-    let pool = db::connect(database_url, db::POOL_SIZE)?;
+    let pool = db::connect(&stores.database_url, db::POOL_SIZE)?;
+    let cache = Cache::of_service(stores.redis_url.as_deref(), &registry)?;
     let known: HashMap<String, Caller> = pods
         .iter()
         .map(|pod| (token(*pod), Caller::service(NAMESPACE, "golden-run").in_pod("pod", *pod)))
@@ -85,7 +89,8 @@ pub(crate) async fn gateway(
             TokenFile::new(own.path()),
         )),
         providers: Providers::new(providers, Box::new(Key(upstream.to_owned())), GOLDEN)
-            .with_breakers(registry.breakers()),
+            .with_breakers(registry.breakers())
+            .with_shared_limits(cache.map(SharedLimits::start)),
         authenticator: Authenticator::new(Fixed(known)),
         standalone: None,
         metrics,
@@ -96,7 +101,7 @@ pub(crate) async fn gateway(
         stop: stop.clone(),
         calls: tokio_util::task::TaskTracker::new(),
     });
-    let (url, money) = (database_url.to_owned(), gateway.money.clone());
+    let (url, money) = (stores.database_url.clone(), gateway.money.clone());
     tokio::spawn(async move { golden_gateway::hear(&url, money).await });
     let routes = golden_gateway::router(Arc::clone(&gateway));
     as_service(routes, Health::new(registry).postgres(pool), stop).await?;
@@ -132,6 +137,8 @@ fn provider_of(name: &str, protocol: Protocol, model: ModelSpec, upstream: &str)
     };
     let mut made = ModelProvider::new(name, spec);
     made.metadata.namespace = Some(GOLDEN.into());
+    // By which all replicas count its calls.
+    made.metadata.uid = Some(Uuid::new_v4().to_string());
     made
 }
 

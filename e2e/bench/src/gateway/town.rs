@@ -32,14 +32,21 @@ pub(crate) struct Town {
 }
 
 impl Town {
-    pub(crate) async fn new(server: &Arc<Postgres>, upstream: &str, pods: usize) -> Result<Self> {
+    /// `redis`: where there is one.
+    pub(crate) async fn new(
+        server: &Arc<Postgres>,
+        upstream: &str,
+        redis: Option<&str>,
+        pods: usize,
+    ) -> Result<Self> {
         let own = Arc::clone(server);
         let database_url = tokio::task::spawn_blocking(move || fresh(&own)).await??;
         db::migrate_with(&database_url, None).await?;
         let pods: Vec<Uuid> = (0..pods).map(|_| Uuid::new_v4()).collect();
-        let database = ["--database-url".to_owned(), database_url.clone()];
-        let ledger = Child::start(&[&["ledger".to_owned()], &database[..]].concat()).await?;
-        let mut args = [&["gateway".to_owned()], &database[..]].concat();
+        let mut stores = vec!["--database-url".to_owned(), database_url.clone()];
+        stores.extend(redis.into_iter().flat_map(|url| ["--redis-url".to_owned(), url.to_owned()]));
+        let ledger = Child::start(&[&["ledger".to_owned()], &stores[..]].concat()).await?;
+        let mut args = [&["gateway".to_owned()], &stores[..]].concat();
         args.extend([
             "--ledger-url".to_owned(),
             ledger.url.clone(),

@@ -51,7 +51,7 @@ async fn arms(progress: bool) -> Result<Vec<Arm>> {
     let server = tokio::task::spawn_blocking(Postgres::start_durable).await?.context("no Postgres")?;
     // It ends when it is dropped.
     let server = Arc::new(server);
-    let mut town = Town::new(&server, &upstream.url, CELLS.len() * CLIENTS.len()).await?;
+    let mut town = Town::new(&server, &upstream.url, None, CELLS.len() * CLIENTS.len()).await?;
     let mut arms = vec![];
     for cell in CELLS {
         let arm = cell::play(&mut town, cell).await;
