@@ -2,6 +2,7 @@
 
 use crate::error::CallError;
 use crate::protocol::Protocol;
+use crate::underway::Underway;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -98,28 +99,48 @@ impl Client {
 }
 
 impl Answer {
-    /// The response, as soon as its head is known. Dropping it, or its body, is hanging up.
-    pub(crate) async fn response(mut self) -> Response {
-        match self.queue.recv().await {
-            Some(Piece::Head(status, mut headers)) => {
-                headers.remove(header::CONTENT_LENGTH);
-                let body = stream::unfold(self.queue, |mut queue| async move {
-                    let piece = match queue.recv().await? {
-                        Piece::Data(bytes) => Ok(bytes),
-                        Piece::Broken(why) => {
-                            // What came before is written first: a body that fails takes with it what is not yet.
-                            tokio::task::yield_now().await;
-                            Err(std::io::Error::other(why))
-                        }
-                        Piece::Head(..) => Ok(Bytes::new()),
-                    };
-                    Some((piece, queue))
-                });
-                (status, headers, Body::from_stream(body)).into_response()
+    /// The response, as soon as its head is known. Dropping it, or its body, is hanging up. The call runs here until then,
+    /// and by itself from there on.
+    pub(crate) async fn response(mut self, mut call: Underway) -> Response {
+        let head = tokio::select! {
+            biased;
+            () = &mut call => self.queue.recv().await,
+            piece = self.queue.recv() => piece,
+        };
+        let Some(Piece::Head(status, mut headers)) = head else {
+            let why = "the call ended without an answer".to_owned();
+            return CallError::Unavailable(why).response(self.protocol);
+        };
+        headers.remove(header::CONTENT_LENGTH);
+        (status, headers, self.body()).into_response()
+    }
+
+    /// All that is there already goes out at once and with its length, where nothing follows; else as it comes.
+    fn body(mut self) -> Body {
+        match self.queue.try_recv().ok() {
+            Some(Piece::Data(whole)) if self.queue.is_closed() && self.queue.is_empty() => Body::from(whole),
+            first => Body::from_stream(stream::unfold((first, self.queue), async |(first, mut queue)| {
+                let piece = match first {
+                    Some(piece) => piece,
+                    None => queue.recv().await?,
+                };
+                Some((piece.read().await, (None, queue)))
+            })),
+        }
+    }
+}
+
+impl Piece {
+    /// As the body has it.
+    async fn read(self) -> std::io::Result<Bytes> {
+        match self {
+            Self::Data(bytes) => Ok(bytes),
+            Self::Broken(why) => {
+                // What came before is written first: a body that fails takes with it what is not yet.
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other(why))
             }
-            _ => {
-                CallError::Unavailable("the call ended without an answer".to_owned()).response(self.protocol)
-            }
+            Self::Head(..) => Ok(Bytes::new()),
         }
     }
 }

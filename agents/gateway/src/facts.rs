@@ -1,14 +1,25 @@
 //! What the orchestrator is told about calls that wait for money.
 
 use crate::identity::Identity;
+use futures::future::BoxFuture;
 use golden_platform::facts;
 use golden_platform::wire::{Fact, NewFact};
 use sqlx::PgPool;
 use std::time::Duration;
 
 /// Writes a fact about the task of a call, again and again while the database is away: a task whose call
-/// waits must be seen to wait. Bounded, since the money may come sooner than the database.
-pub(crate) async fn tell(pool: &PgPool, identity: &Identity, key: String, fact: Fact) {
+/// waits must be seen to wait. Bounded, since the money may come sooner than the database. Boxed, since it is rare and
+/// large: each call would have room for it.
+pub(crate) fn tell<'a>(
+    pool: &'a PgPool,
+    identity: &'a Identity,
+    key: String,
+    fact: Fact,
+) -> BoxFuture<'a, ()> {
+    Box::pin(telling(pool, identity, key, fact))
+}
+
+async fn telling(pool: &PgPool, identity: &Identity, key: String, fact: Fact) {
     let new = NewFact {
         team_uid: identity.team_uid,
         task_uid: identity.task_uid,

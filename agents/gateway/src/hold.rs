@@ -88,7 +88,8 @@ async fn granted(
             }
             Ok(exhausted @ ReserveAnswer::Exhausted { .. }) => {
                 pass = None;
-                hold.exhausted(gateway, identity, &keys.operation, plan, exhausted).await?;
+                // Rare and large, as the wait below: in memory of its own, or each call would have it.
+                Box::pin(hold.exhausted(gateway, identity, &keys.operation, plan, exhausted)).await?;
             }
             // A call that waits anyway goes on waiting while the ledger is away.
             Err(error) if hold.is_held() => tracing::warn!(%error, "ledger, while a call is held"),
@@ -98,7 +99,7 @@ async fn granted(
                 return Err(unavailable(&error));
             }
         }
-        if hold.wait(gateway, identity, plan, client).await?.is_gone() {
+        if Box::pin(hold.wait(gateway, identity, plan, client)).await?.is_gone() {
             return Ok(Funds::Gone);
         }
     }
@@ -172,7 +173,7 @@ fn reservation(
         try_uid: identity.try_uid,
         attempt: identity.attempt,
         role: identity.role.clone(),
-        provider: request.provider.clone(),
+        provider: request.provider.to_string(),
         model: plan.model.clone(),
         prompt_digest: plan.prompt_digest.clone(),
         cost_micro_usd: plan.bound.cost.0,

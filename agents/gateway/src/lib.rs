@@ -47,6 +47,7 @@ mod standing;
 mod stuck;
 mod target;
 mod tries;
+mod underway;
 mod undo;
 mod upstream;
 

@@ -14,6 +14,7 @@ use crate::protocol::{ChatCompletions, Embeddings, Fields, Messages, Protocol, R
 use crate::standalone;
 use crate::stuck;
 use crate::target::Target;
+use crate::underway::Underway;
 use axum::Router;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -73,8 +74,7 @@ async fn call(
     match begun {
         Ok(call) => {
             let (client, answer) = client::channel(protocol);
-            gateway.calls.spawn(call.run(client));
-            answer.response().await
+            answer.response(Underway::new(call.run(client), &gateway.calls)).await
         }
         Err(error) => error.response(protocol),
     }

@@ -61,7 +61,11 @@ pub(crate) fn of_refusal(error: &CallError) -> Option<Trouble> {
 /// Tells that the caller is stuck, unless that is known or the caller is not wanted any more.
 pub(crate) async fn begin(gateway: &Gateway, caller: &Known, trouble: Trouble) {
     let (identity, Troubles { told, ended }) = (&caller.identity, caller.troubles);
-    if told > ended || told >= MOST || is_current(&gateway.pool, identity).await.is_err() {
+    if told > ended || told >= MOST {
+        return;
+    }
+    // Rare and large: boxed, or each call would have room for it.
+    if Box::pin(is_current(&gateway.pool, identity)).await.is_err() {
         return;
     }
     let Trouble { reason, message } = trouble;
