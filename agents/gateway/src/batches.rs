@@ -31,11 +31,9 @@ struct Queue {
     requests: usize,
 }
 
-type Sender = oneshot::Sender<Result<LedgerAnswer, CallError>>;
-
 struct Waiting {
-    operation: LedgerOperation,
-    answer: Sender,
+    operation: Arc<LedgerOperation>,
+    answer: oneshot::Sender<Result<LedgerAnswer, CallError>>,
 }
 
 impl Batches {
@@ -44,8 +42,9 @@ impl Batches {
     }
 
     /// Asks. The operation goes on if nobody waits for its answer any more.
-    pub(crate) async fn ask(&self, operation: LedgerOperation) -> Result<LedgerAnswer, CallError> {
+    pub(crate) async fn ask(&self, operation: &Arc<LedgerOperation>) -> Result<LedgerAnswer, CallError> {
         let (answer, answered) = oneshot::channel();
+        let operation = Arc::clone(operation);
         if self.put(Waiting { operation, answer }) {
             let all = self.clone();
             tokio::spawn(async move {
@@ -78,17 +77,16 @@ impl Batches {
     }
 
     async fn send(&self, batch: Vec<Waiting>) {
-        let (operations, senders): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|w| (w.operation, w.answer)).unzip();
+        let operations = batch.iter().map(|waiting| &*waiting.operation).collect();
         let asked = self.0.service.post::<_, LedgerAnswers>(PATH, &LedgerOperations { operations }).await;
         match asked {
-            Ok(LedgerAnswers { answers }) if answers.len() == senders.len() => {
-                for (sender, answer) in senders.into_iter().zip(answers) {
-                    let _ = sender.send(Ok(answer));
+            Ok(LedgerAnswers { answers }) if answers.len() == batch.len() => {
+                for (waiting, answer) in batch.into_iter().zip(answers) {
+                    let _ = waiting.answer.send(Ok(answer));
                 }
             }
-            Ok(_) => fail(senders, &self.malformed("another number of answers than it was asked for")),
-            Err(error) => fail(senders, &outdated(error)),
+            Ok(_) => fail(batch, &self.malformed("another number of answers than it was asked for")),
+            Err(error) => fail(batch, &outdated(error)),
         }
     }
 
@@ -128,9 +126,9 @@ pub(crate) fn is_outdated(error: &CallError) -> bool {
     matches!(error, CallError::Refused { reason, .. } if reason == OUTDATED)
 }
 
-fn fail(senders: Vec<Sender>, error: &CallError) {
-    for sender in senders {
-        let _ = sender.send(Err(error.clone()));
+fn fail(batch: Vec<Waiting>, error: &CallError) {
+    for waiting in batch {
+        let _ = waiting.answer.send(Err(error.clone()));
     }
 }
 

@@ -7,6 +7,7 @@ use golden_platform::wire::{
     LedgerAnswer, LedgerOperation, OpRequest, Refusal, ReserveAnswer, ReserveRequest, SettleRequest,
 };
 use golden_platform::{Class, Classify};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long reserve and dispatch are repeated while the ledger is away, and how long a settlement is.
@@ -76,10 +77,10 @@ impl Ledger {
         patience: Duration,
         operation: LedgerOperation,
     ) -> Result<LedgerAnswer, CallError> {
-        let operation = &operation;
+        let operation = &Arc::new(operation);
         let ask = || async move {
             match &self.at {
-                At::Service(batches) => told("the ledger", batches.ask(operation.clone()).await?),
+                At::Service(batches) => told("the ledger", batches.ask(operation).await?),
                 At::Here(ledger) => told("the ledger in this process", ledger.operate(operation).await),
             }
         };

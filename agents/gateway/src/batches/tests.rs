@@ -51,8 +51,8 @@ async fn world(short: usize) -> World {
 impl World {
     fn ask(&self, key: usize) -> tokio::task::JoinHandle<Result<LedgerAnswer, CallError>> {
         let batches = self.batches.clone();
-        let operation = LedgerOperation::Dispatch(OpRequest { op_key: key.to_string() });
-        tokio::spawn(async move { batches.ask(operation).await })
+        let operation = Arc::new(LedgerOperation::Dispatch(OpRequest { op_key: key.to_string() }));
+        tokio::spawn(async move { batches.ask(&operation).await })
     }
 }
 
@@ -104,7 +104,8 @@ async fn an_operation_goes_on_without_its_caller_and_a_ledger_that_is_away_is_an
     assert!(next.await.unwrap().is_ok());
     let token = tempfile::NamedTempFile::new().unwrap();
     let nobody = ServiceClient::new(client().unwrap(), "http://127.0.0.1:9", TokenFile::new(token.path()));
-    let asked = Batches::new(nobody).ask(LedgerOperation::Dispatch(OpRequest { op_key: "a".into() })).await;
+    let operation = Arc::new(LedgerOperation::Dispatch(OpRequest { op_key: "a".into() }));
+    let asked = Batches::new(nobody).ask(&operation).await;
     assert!(matches!(asked, Err(CallError::Unreachable { .. })), "{asked:?}");
 }
 

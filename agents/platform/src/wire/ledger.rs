@@ -8,10 +8,10 @@ pub const MOST_OPERATIONS: usize = 128;
 
 /// Ledger: `POST /v1/operations`: what a gateway asks at one time, at most [`MOST_OPERATIONS`]. Each is decided and answered
 /// by itself; steps of one call do not belong into one request. What is late is refused with status 503: a reserve may
-/// not be done then, anything else is.
+/// not be done then, anything else is. Whoever asks may have the operations lent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerOperations {
-    pub operations: Vec<LedgerOperation>,
+pub struct LedgerOperations<O = LedgerOperation> {
+    pub operations: Vec<O>,
 }
 
 /// One of them.
