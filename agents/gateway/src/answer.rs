@@ -3,7 +3,7 @@
 use crate::call::{Call, Outcome};
 use crate::client::Client;
 use crate::headers;
-use crate::protocol::End;
+use crate::protocol::{End, stated};
 use crate::refusal::broken;
 use crate::relay::{Charge, Relay};
 use crate::tries::Try;
@@ -30,8 +30,8 @@ impl Call {
             () = client.gone() => Err("the client hung up".to_owned()),
         };
         target.endpoint.health.ended(body.is_ok() || client.is_gone());
-        let answer = body.as_ref().ok().and_then(|b| serde_json::from_slice(b).ok());
-        let charge = Charge::of(answer.as_ref().and_then(|a| target.request.protocol.usage(a)), plan);
+        let usage = body.as_ref().ok().and_then(|body| stated(target.request.protocol, body));
+        let charge = Charge::of(usage, plan);
         target.learn(charge);
         self.settle(tried, charge);
         match body {

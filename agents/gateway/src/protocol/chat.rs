@@ -73,8 +73,8 @@ impl ClientProtocol for ChatCompletions {
         Ok(Asked { stream, forward_usage, max_output, extent, outline, prompt, withheld })
     }
 
-    fn usage(&self, answer: &Value) -> Option<Usage> {
-        usage(answer)
+    fn usage(&self, stated: &Value) -> Option<Usage> {
+        usage(stated)
     }
 
     fn reader(&self, forward_usage: bool) -> Box<dyn Reader> {
@@ -94,9 +94,8 @@ impl ClientProtocol for ChatCompletions {
     }
 }
 
-/// The usage of an answer or of a chunk, if it states one.
-pub(crate) fn usage(answer: &Value) -> Option<Usage> {
-    let usage = answer.get("usage")?;
+/// The usage that an answer or a chunk states.
+fn usage(usage: &Value) -> Option<Usage> {
     let count = |field: &str| usage.get(field).and_then(Value::as_i64);
     openai_usage(count("prompt_tokens")?, usage.get("prompt_tokens_details"), count("completion_tokens")?)
 }
@@ -190,7 +189,7 @@ impl Reader for Chunks {
             return Seen::Passes;
         }
         let Ok(chunk) = serde_json::from_str::<Value>(data) else { return Seen::Passes };
-        let Some(found) = usage(&chunk) else { return Seen::Passes };
+        let Some(found) = chunk.get("usage").and_then(usage) else { return Seen::Passes };
         self.usage = Some(found);
         // The extra chunk with the usage alone is ours if the client did not ask for it.
         let alone = chunk.get("choices").and_then(Value::as_array).is_none_or(Vec::is_empty);

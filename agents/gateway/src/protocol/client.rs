@@ -6,6 +6,7 @@ use super::parts::Extent;
 use crate::error::CallError;
 use golden_crds::model_provider::Protocol as ProviderProtocol;
 use golden_ledger::{CacheWrites, Usage};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// One of the protocols.
@@ -88,8 +89,8 @@ pub(crate) trait ClientProtocol: std::fmt::Debug + Send + Sync {
         CacheWrites::Long
     }
 
-    /// The usage of an answer in one piece, if it states one.
-    fn usage(&self, answer: &Value) -> Option<Usage>;
+    /// What an answer's field `usage` states, if it makes sense.
+    fn usage(&self, stated: &Value) -> Option<Usage>;
 
     /// A reader for one stream.
     fn reader(&self, forward_usage: bool) -> Box<dyn Reader>;
@@ -102,4 +103,16 @@ pub(crate) trait ClientProtocol: std::fmt::Debug + Send + Sync {
 
     /// What keeps a stream alive whose client waits for money.
     fn ping(&self) -> &'static str;
+}
+
+/// The one field of an answer that is read.
+#[derive(Deserialize)]
+struct Answer {
+    usage: Value,
+}
+
+/// The usage of an answer in one piece, if it states one. Nothing else of it is kept: it may be long.
+pub(crate) fn stated(protocol: Protocol, answer: &[u8]) -> Option<Usage> {
+    let Answer { usage } = serde_json::from_slice(answer).ok()?;
+    protocol.usage(&usage)
 }

@@ -38,8 +38,8 @@ impl ClientProtocol for Embeddings {
         Ok(Asked { prompt, forward_usage: true, extent, ..Asked::default() })
     }
 
-    fn usage(&self, answer: &Value) -> Option<Usage> {
-        let input_tokens = answer.pointer("/usage/prompt_tokens").and_then(Value::as_i64)?;
+    fn usage(&self, stated: &Value) -> Option<Usage> {
+        let input_tokens = stated.get("prompt_tokens").and_then(Value::as_i64)?;
         Some(Usage { input_tokens, ..Usage::default() })
     }
 

@@ -85,7 +85,8 @@ impl<'a> Fields<'a> {
             if at > 0 {
                 out.push(b',');
             }
-            out.extend(Value::from(name.as_ref()).to_string().into_bytes());
+            // Into memory: it cannot fail.
+            let _ = serde_json::to_writer(&mut out, name);
             out.push(b':');
             out.extend_from_slice(value.get().as_bytes());
         }

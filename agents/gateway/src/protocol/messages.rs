@@ -77,8 +77,8 @@ impl ClientProtocol for Messages {
         cached::asked(request)
     }
 
-    fn usage(&self, answer: &Value) -> Option<Usage> {
-        Counts::of(answer.get("usage")?).usage()
+    fn usage(&self, stated: &Value) -> Option<Usage> {
+        Counts::of(stated).usage()
     }
 
     fn reader(&self, _: bool) -> Box<dyn Reader> {

@@ -93,8 +93,8 @@ impl ClientProtocol for Responses {
         Ok(Asked { stream, forward_usage: true, max_output, extent, outline, prompt, withheld })
     }
 
-    fn usage(&self, answer: &Value) -> Option<Usage> {
-        usage(answer)
+    fn usage(&self, stated: &Value) -> Option<Usage> {
+        usage(stated)
     }
 
     fn reader(&self, _: bool) -> Box<dyn Reader> {
@@ -148,8 +148,7 @@ fn is_clients(kind: &str) -> bool {
     )
 }
 
-fn usage(response: &Value) -> Option<Usage> {
-    let usage = response.get("usage")?;
+fn usage(usage: &Value) -> Option<Usage> {
     let count = |field: &str| usage.get(field).and_then(Value::as_i64);
     openai_usage(count("input_tokens")?, usage.get("input_tokens_details"), count("output_tokens")?)
 }
@@ -186,7 +185,7 @@ impl Reader for Events {
             _ => return Seen::Passes,
         };
         let whole: Option<Value> = serde_json::from_str(data).ok();
-        self.usage = whole.as_ref().and_then(|event| event.get("response")).and_then(usage);
+        self.usage = whole.as_ref().and_then(|event| event.pointer("/response/usage")).and_then(usage);
         Seen::Last(end)
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocol::{ChatCompletions, ClientProtocol, Messages, Responses};
+use crate::protocol::{ChatCompletions, ClientProtocol, Messages, Protocol, Responses, stated};
 
 /// What the client gets before the settlement, and the relay, for a stream cut into pieces.
 fn relay(protocol: &dyn ClientProtocol, forward: bool, stream: &str, piece: usize) -> (String, Relay) {
@@ -91,10 +91,8 @@ fn a_messages_usage_is_whole_only_when_its_answer_is() {
 
 #[test]
 fn a_whole_answer_states_its_usage_in_its_own_words() {
-    let of = |protocol: &dyn ClientProtocol, text: &str| {
-        protocol
-            .usage(&serde_json::from_str(text).unwrap())
-            .map(|u| (u.input_tokens, u.cached_input_tokens, u.output_tokens))
+    let of = |protocol: Protocol, text: &str| {
+        stated(protocol, text.as_bytes()).map(|u| (u.input_tokens, u.cached_input_tokens, u.output_tokens))
     };
     let input = r#"{"usage": {"input_tokens": 5, "output_tokens": 3}}"#;
     assert_eq!(of(&Responses, input), Some((5, 0, 3)));
@@ -103,7 +101,7 @@ fn a_whole_answer_states_its_usage_in_its_own_words() {
     assert_eq!(of(&Responses, r#"{"usage": null}"#), None);
     let written = r#"{"usage": {"input_tokens": 50, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 7,
         "cache_write_tokens": 30, "cache_write_tokens_details": {"ttl_12h_tokens": 10, "ttl_30m_tokens": 20}}}}"#;
-    let usage = Responses.usage(&serde_json::from_str(written).unwrap()).unwrap();
+    let usage = stated(&Responses, written.as_bytes()).unwrap();
     assert_eq!((usage.input_tokens, usage.cached_input_tokens), (50, 7));
     assert_eq!((usage.cache_write_tokens, usage.long_cache_write_tokens), (20, 10));
     let compacted = r#"{"usage": {"input_tokens": 5, "output_tokens": 3, "iterations": [
