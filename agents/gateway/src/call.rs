@@ -104,20 +104,23 @@ impl Call {
             Tried::Ended(outcome) => return Ok(Answered::Ended(outcome)),
             Tried::Unanswered(unanswered) => unanswered,
         };
-        let provider = self.first.endpoint.provider.clone();
+        let provider = Arc::clone(&self.first.endpoint.provider);
         if !first.is_outage() || !self.first.is_portable() {
             return Ok(Answered::Not { provider, unanswered: first });
         }
         for place in 1..=self.first.endpoint.fallbacks.len() {
-            let Some(target) = self.fallback(place).await else { continue };
-            let name = target.endpoint.provider.clone();
-            tracing::info!(provider, fallback = name, why = %first, "a fallback is asked");
-            match self.tried(&target, tries, client).await? {
+            // Rare and large, each step of it: boxed, or each call would have room for it.
+            let Some(target) = Box::pin(self.fallback(place)).await else { continue };
+            let name = Arc::clone(&target.endpoint.provider);
+            tracing::info!(provider = &*provider, fallback = &*name, why = %first, "a fallback is asked");
+            match Box::pin(self.tried(&target, tries, client)).await? {
                 Tried::Ended(outcome) => return Ok(Answered::Ended(outcome)),
                 Tried::Unanswered(unanswered) if unanswered.may_have_cost() => {
                     return Ok(Answered::Not { provider: name, unanswered });
                 }
-                Tried::Unanswered(why) => tracing::warn!(provider = name, %why, "a fallback did not answer"),
+                Tried::Unanswered(why) => {
+                    tracing::warn!(provider = &*name, %why, "a fallback did not answer");
+                }
             }
         }
         Ok(Answered::Not { provider, unanswered: first })
@@ -134,9 +137,9 @@ impl Call {
             let variant = (self.query.as_deref(), &self.headers);
             Target::new(endpoint, protocol, self.first.request.raw.clone(), variant, place)
         };
-        let provider = &self.first.endpoint.provider;
+        let provider = &*self.first.endpoint.provider;
         match made.await {
-            Ok(target) if target.endpoint.provider == *provider => None,
+            Ok(target) if *target.endpoint.provider == *provider => None,
             Ok(target) => Some(target),
             Err(error) => {
                 tracing::warn!(provider, %error, "a fallback cannot be used");
@@ -202,7 +205,7 @@ enum Answered {
     Ended(Outcome),
     /// None answered; whose words count.
     Not {
-        provider: String,
+        provider: Arc<str>,
         unanswered: Unanswered,
     },
 }

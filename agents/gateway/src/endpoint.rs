@@ -11,15 +11,14 @@ use http::StatusCode;
 use std::sync::Arc;
 
 /// A model, ready to be called.
-#[derive(Clone)]
 pub struct Endpoint {
     /// `namespace/name` of the provider.
-    pub provider: String,
+    pub provider: Arc<str>,
     pub protocol: Protocol,
     /// The provider's baseURL, without a slash at its end.
     pub base: String,
     pub key: Option<String>,
-    pub model: ModelSpec,
+    pub model: Arc<ModelSpec>,
     /// OpenAI's own servers want the newer field for the output cap; others know only the older one.
     pub modern_cap: bool,
     /// Of this provider: models that are asked where it cannot answer.
@@ -87,7 +86,7 @@ impl Endpoint {
             Protocol::OpenAI => ("OpenAI", "/v1/chat/completions or /v1/responses"),
             Protocol::Anthropic => ("Anthropic", "/v1/messages"),
         };
-        let (provider, role) = (self.provider.clone(), role.to_owned());
+        let (provider, role) = (self.provider.to_string(), role.to_owned());
         Err(CallError::OtherProtocol { provider, speaks, asked: asked.name(), instead, role })
     }
 }
@@ -108,7 +107,7 @@ mod tests {
             protocol,
             base: base.into(),
             key: None,
-            model: ModelSpec::default(),
+            model: Arc::default(),
             modern_cap: false,
             fallbacks: vec![],
             timeouts: ProviderTimeouts::default(),

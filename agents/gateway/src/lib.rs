@@ -13,6 +13,7 @@ mod callers;
 mod client;
 mod count;
 mod endpoint;
+mod endpoints;
 mod error;
 mod facts;
 mod fallback;

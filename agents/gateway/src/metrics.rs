@@ -96,7 +96,7 @@ impl Metrics {
     /// A call was answered there.
     pub(crate) fn answered(&self, target: &Target) {
         let place = if target.place == 0 { "bound" } else { "fallback" };
-        self.answers.with_label_values(&[&self.name(&target.endpoint.provider), place]).inc();
+        self.answers.with_label_values(&[self.name(&target.endpoint.provider), place]).inc();
     }
 
     /// A try of a provider failed.
@@ -105,13 +105,16 @@ impl Metrics {
     }
 
     /// Names come from people: beyond so many, `other`.
-    fn name(&self, provider: &str) -> String {
+    fn name<'a>(&self, provider: &'a str) -> &'a str {
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        if named.len() >= MAX_NAMES && !named.contains(provider) {
-            return "other".to_owned();
+        if named.contains(provider) {
+            return provider;
+        }
+        if named.len() >= MAX_NAMES {
+            return "other";
         }
         named.insert(provider.to_owned());
-        provider.to_owned()
+        provider
     }
 
     /// One try of a provider has ended.

@@ -30,8 +30,8 @@ pub(crate) struct Request {
     /// As the client sent it.
     pub raw: Bytes,
     /// `namespace/name` of the provider.
-    pub provider: String,
-    pub model: ModelSpec,
+    pub provider: Arc<str>,
+    pub model: Arc<ModelSpec>,
     /// The provider wants `max_completion_tokens` where a Chat Completions client names no cap.
     pub modern_cap: bool,
 }

@@ -1,6 +1,7 @@
 //! ModelProviders: where they are, whether a task may use them, and their keys.
 
 use crate::endpoint::Endpoint;
+use crate::endpoints::{Endpoints, Made};
 use crate::error::CallError;
 use crate::health::Health;
 use crate::secret::may_use;
@@ -60,6 +61,13 @@ impl Secrets for KubeSecrets {
     }
 }
 
+/// A provider's key.
+struct Key {
+    key: String,
+    /// When its Secret is read again.
+    until: Instant,
+}
+
 /// Namespace and name.
 pub(crate) type Names = (String, String);
 
@@ -72,6 +80,7 @@ pub struct Providers {
     breakers: Breakers,
     shared: Option<Arc<SharedLimits>>,
     keys: Mutex<HashMap<Names, (Instant, SecretData)>>,
+    endpoints: Endpoints,
 }
 
 impl Providers {
@@ -84,6 +93,7 @@ impl Providers {
             breakers: Breakers::default(),
             shared: None,
             keys: Mutex::default(),
+            endpoints: Endpoints::default(),
         }
     }
 
@@ -109,7 +119,7 @@ impl Providers {
         namespace: &str,
         voter: bool,
         named: Option<&str>,
-    ) -> Result<Endpoint, CallError> {
+    ) -> Result<Arc<Endpoint>, CallError> {
         let fault = |why: String| CallError::Provider {
             namespace: binding.namespace.clone(),
             name: binding.provider.clone(),
@@ -126,7 +136,7 @@ impl Providers {
 
     /// A fallback that a provider of namespace `home` names: one of that namespace, or Golden's own that is offered
     /// to it. Whom the first provider is offered to is its owner's business, and so is what stands in for it.
-    pub(crate) async fn fallback(&self, home: &str, wanted: &ModelRef) -> Result<Endpoint, CallError> {
+    pub(crate) async fn fallback(&self, home: &str, wanted: &ModelRef) -> Result<Arc<Endpoint>, CallError> {
         let golden = self.golden_namespace.as_str();
         let own = self.named(home, &wanted.provider).map(|provider| (home, provider));
         let shared = || {
@@ -148,11 +158,14 @@ impl Providers {
     /// A model of a provider with all that a call of it needs. `chosen`: the client chose the model itself.
     async fn made(
         &self,
-        provider: &ModelProvider,
+        provider: &Arc<ModelProvider>,
         namespace: &str,
         model: &str,
         chosen: bool,
-    ) -> Result<Endpoint, CallError> {
+    ) -> Result<Arc<Endpoint>, CallError> {
+        if let Some(known) = self.endpoints.get(provider, model, Instant::now()) {
+            return Ok(known);
+        }
         let name = provider.metadata.name.as_deref().unwrap_or_default();
         let fault =
             |why: String| CallError::Provider { namespace: namespace.to_owned(), name: name.to_owned(), why };
@@ -169,23 +182,30 @@ impl Providers {
             }
         })?;
         let health = self.health(namespace, name);
-        health.follow(provider.metadata.uid.as_deref(), &provider.spec);
         let base = provider.spec.base_url.trim_end_matches('/');
         let key = match &provider.spec.secret_ref {
-            Some(secret) => Some(self.key(namespace, &secret.name, base).await.map_err(fault)?),
-            None => None,
+            Some(secret) => self.key(namespace, &secret.name, base).await.map(Some),
+            None => Ok(None),
         };
-        Ok(Endpoint {
-            provider: full_name,
+        let key = key.map_err(|why| {
+            self.endpoints.follow(provider, &health, None);
+            fault(why)
+        })?;
+        let (key, until) = key.map(|Key { key, until }| (key, until)).unzip();
+        let endpoint = Arc::new(Endpoint {
+            provider: full_name.into(),
             protocol: provider.spec.protocol,
             base: base.to_owned(),
             key,
-            model,
+            model: Arc::new(model),
             modern_cap: base.starts_with("https://api.openai.com/"),
             fallbacks: provider.spec.fallbacks.clone(),
             timeouts: provider.spec.timeouts.clone().unwrap_or_default(),
-            health,
-        })
+            health: Arc::clone(&health),
+        });
+        let made = Made { endpoint: Arc::clone(&endpoint), until };
+        self.endpoints.follow(provider, &health, Some(made));
+        Ok(endpoint)
     }
 
     /// How all fare that were asked for, by namespace and name.
@@ -203,24 +223,25 @@ impl Providers {
         Arc::clone(health.entry((namespace.to_owned(), name.to_owned())).or_insert_with(made))
     }
 
-    async fn key(&self, namespace: &str, name: &str, base_url: &str) -> Result<String, String> {
-        let secret = self.secret(namespace, name).await?;
+    async fn key(&self, namespace: &str, name: &str, base_url: &str) -> Result<Key, String> {
+        let (read, secret) = self.secret(namespace, name).await?;
         may_use(name, &secret.annotations, base_url).map_err(|e| format!("cannot be called: {e}"))?;
         let key =
             secret.data.get(API_KEY).ok_or_else(|| format!("needs Secret {name} to have a key {API_KEY}"))?;
         let key = std::str::from_utf8(key)
             .map_err(|_| format!("has a Secret {name} whose {API_KEY} is not text"))?;
-        Ok(key.trim().to_owned())
+        Ok(Key { key: key.trim().to_owned(), until: read + KEEP_KEY })
     }
 
-    async fn secret(&self, namespace: &str, name: &str) -> Result<SecretData, String> {
+    /// A Secret, and when it was read.
+    async fn secret(&self, namespace: &str, name: &str) -> Result<(Instant, SecretData), String> {
         let names = (namespace.to_owned(), name.to_owned());
         let now = Instant::now();
         let kept = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&names).cloned();
         if let Some((at, secret)) = kept
             && now.saturating_duration_since(at) < KEEP_KEY
         {
-            return Ok(secret);
+            return Ok((at, secret));
         }
         let read = self.secrets.read(namespace, name).await;
         let secret = read
@@ -229,7 +250,7 @@ impl Providers {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.retain(|_, (at, _)| now.saturating_duration_since(*at) < KEEP_KEY);
         keys.insert(names, (now, secret.clone()));
-        Ok(secret)
+        Ok((now, secret))
     }
 }
 

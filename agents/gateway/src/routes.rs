@@ -115,7 +115,7 @@ async fn endpoint(
     identity: &Identity,
     protocol: Protocol,
     raw: &[u8],
-) -> Result<Endpoint, CallError> {
+) -> Result<Arc<Endpoint>, CallError> {
     let asked = || Fields::parse(raw)?.text("model");
     let voter = identity.role.starts_with("voter:");
     let (binding, named) = match &gateway.standalone {

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// Where a call goes.
 pub(crate) struct Target {
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) request: Request,
     /// With all the output that its model gives; what is paid for may have less.
     pub(crate) plan: Arc<Plan>,
@@ -26,7 +26,7 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn new(
-        endpoint: Endpoint,
+        endpoint: Arc<Endpoint>,
         protocol: Protocol,
         raw: Bytes,
         (query, headers): (Option<&str>, &HeaderMap),
@@ -35,8 +35,8 @@ impl Target {
         let request = Request {
             protocol,
             raw,
-            provider: endpoint.provider.clone(),
-            model: endpoint.model.clone(),
+            provider: Arc::clone(&endpoint.provider),
+            model: Arc::clone(&endpoint.model),
             modern_cap: endpoint.modern_cap,
         };
         let mut plan = plan(&request, None)?;

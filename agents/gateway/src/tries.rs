@@ -187,7 +187,7 @@ impl Call {
         };
         self.gateway.metrics.failed(failed.failure.cause());
         endpoint.health.failed(failed);
-        tracing::warn!(provider = endpoint.provider, why = failed.why, "a try of the provider failed");
+        tracing::warn!(provider = &*endpoint.provider, why = failed.why, "a try of the provider failed");
         self.settle(tried, charge);
     }
 }

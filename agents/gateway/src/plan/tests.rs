@@ -17,7 +17,13 @@ fn model() -> ModelSpec {
 
 fn request(protocol: Protocol, raw: &[u8], model: ModelSpec) -> Request {
     let raw = Bytes::copy_from_slice(raw);
-    Request { protocol, raw, provider: "golden-system/shared".into(), model, modern_cap: false }
+    Request {
+        protocol,
+        raw,
+        provider: "golden-system/shared".into(),
+        model: Arc::new(model),
+        modern_cap: false,
+    }
 }
 
 fn of(request: &Value) -> Result<Plan, CallError> {
