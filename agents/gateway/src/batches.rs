@@ -92,7 +92,7 @@ impl Batches {
 
     /// Whether the ledger answers, and this version's questions.
     pub(crate) async fn ping(&self) -> Result<(), CallError> {
-        let nothing = LedgerOperations { operations: Vec::new() };
+        let nothing: LedgerOperations = LedgerOperations { operations: Vec::new() };
         let asked = self.0.service.post::<_, LedgerAnswers>(PATH, &nothing).await;
         asked.map(drop).map_err(outdated)
     }

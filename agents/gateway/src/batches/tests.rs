@@ -117,7 +117,7 @@ async fn a_ledger_of_an_earlier_version_is_an_outage_that_says_what_to_do() {
     tokio::spawn(async move { axum::serve(listener, earlier).await });
     let token = tempfile::NamedTempFile::new().unwrap();
     let batches = Batches::new(ServiceClient::new(client().unwrap(), &url, TokenFile::new(token.path())));
-    let asked = batches.ask(LedgerOperation::Dispatch(OpRequest { op_key: "a".into() })).await;
+    let asked = batches.ask(&Arc::new(LedgerOperation::Dispatch(OpRequest { op_key: "a".into() }))).await;
     for error in [asked.unwrap_err(), batches.ping().await.unwrap_err()] {
         assert_eq!((is_outdated(&error), error.class()), (true, Class::Dependency), "it is asked again");
         assert!(error.to_string().contains("upgrade the ledger first"), "{error}");
