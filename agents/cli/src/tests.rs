@@ -11,7 +11,9 @@ fn every_command_the_pages_show_exists_with_its_flags() {
     for page in pages.iter().filter(|page| page.extension().is_some_and(|e| e == "md")) {
         for line in console(&std::fs::read_to_string(page).unwrap()) {
             count += 1;
-            if let Err(error) = Arguments::try_parse_from(words(&line)) {
+            let words =
+                shlex::split(&line).unwrap_or_else(|| panic!("{}: {line}: a quote is open", page.display()));
+            if let Err(error) = Arguments::try_parse_from(words) {
                 panic!("{}: {line}: {error}", page.display());
             }
         }
@@ -48,17 +50,4 @@ fn console(page: &str) -> Vec<String> {
         }
     }
     lines
-}
-
-/// As a shell splits them, as far as the pages need it: what stands in double quotes is one word.
-fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    for (at, part) in line.split('"').enumerate() {
-        if at % 2 == 1 {
-            words.push(part.to_owned());
-        } else {
-            words.extend(part.split_whitespace().map(str::to_owned));
-        }
-    }
-    words
 }
