@@ -3,6 +3,7 @@
 use crate::tools::{Tools, wait_for};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -88,28 +89,27 @@ pub fn charts(tools: &Tools, images: &Images, more: &[&str]) -> Result<()> {
     for set in sets.iter().map(String::as_str).chain(more.iter().copied()) {
         args.extend(["--set-string", set]);
     }
-    tools.helm(&args).map(drop).map_err(|error| match waiting(tools) {
+    tools.helm(&args).map(drop).map_err(|error| match troubles(tools) {
         Ok(why) if !why.is_empty() => {
-            error.context(format!("Golden's pods do not start:\n{}", why.join("\n")))
+            error.context(format!("Golden does not start; the cluster says:\n{}", why.join("\n")))
         }
         _ => error,
     })
 }
 
-/// Why containers in Golden's namespace wait, as the node says it: Helm only says that they do.
-fn waiting(tools: &Tools) -> Result<Vec<String>> {
-    let pods = tools.get(&["-n", NAMESPACE, "pods"])?;
-    let mut reasons = vec![];
-    for pod in pods["items"].as_array().into_iter().flatten() {
-        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-        for container in pod["status"]["containerStatuses"].as_array().into_iter().flatten() {
-            let state = &container["state"]["waiting"];
-            if let (Some(reason), Some(message)) = (state["reason"].as_str(), state["message"].as_str()) {
-                reasons.push(format!("  {name}: {reason}: {message}"));
-            }
+/// The cluster's last warning about each object in Golden's namespace: Helm only says what is not ready.
+fn troubles(tools: &Tools) -> Result<Vec<String>> {
+    let events = tools.get(&["-n", NAMESPACE, "events", "--field-selector", "type=Warning"])?;
+    let mut last: BTreeMap<String, (&str, String)> = BTreeMap::new();
+    for event in events["items"].as_array().into_iter().flatten() {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let said = format!("{}: {}", text("/reason"), text("/message"));
+        let entry = last.entry(text("/involvedObject/name").to_owned()).or_default();
+        if text("/lastTimestamp") >= entry.0 {
+            *entry = (text("/lastTimestamp"), said);
         }
     }
-    Ok(reasons)
+    Ok(last.into_iter().map(|(name, (_, said))| format!("  {name}: {said}")).collect())
 }
 
 /// The git server with its repository, and the recorded model.
