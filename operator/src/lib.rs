@@ -32,5 +32,5 @@ mod watch;
 mod whole;
 
 pub use error::Error;
-pub use run::{run, run_until};
+pub use run::{KINDS, run, run_until};
 pub use settings::Args;

@@ -154,7 +154,8 @@ async fn crds_exist(client: &Client, stop: &CancellationToken) -> anyhow::Result
     Ok(())
 }
 
-const KINDS: [&str; 8] = [
+/// The kinds every installation serves, by their plural names.
+pub const KINDS: [&str; 8] = [
     "agenttasks",
     "agentteams",
     "budgets",

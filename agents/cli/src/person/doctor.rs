@@ -4,6 +4,7 @@ use super::client::{Cluster, Connection};
 use super::output::{Format, Table, json};
 use golden_crds::ModelProvider;
 use golden_crds::conditions::{LIMITS_SHARED, READY, find};
+use golden_operator::KINDS;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::node::v1::RuntimeClass;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -11,18 +12,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 use serde::Serialize;
-
-/// The kinds every installation serves.
-const KINDS: [&str; 8] = [
-    "agenttasks",
-    "agentteams",
-    "budgets",
-    "decisions",
-    "governancepolicies",
-    "modelproviders",
-    "promptrevisions",
-    "sandboxruns",
-];
 
 /// Where to look.
 #[derive(Debug, clap::Args)]
