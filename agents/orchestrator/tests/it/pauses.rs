@@ -154,10 +154,10 @@ async fn after_a_grace_the_work_is_saved_its_pod_freed_and_another_goes_on_with_
     let (task, token) = Box::pin(world.holding()).await;
     let (engine, stop) = (world.engine(), CancellationToken::new());
     assert_eq!(world.wish(&token).await, Some(false));
-    world.later(599);
+    world.later(300);
     engine.settle(&stop).await.unwrap();
     assert_eq!(world.wish(&token).await, Some(false), "the grace is not over");
-    world.later(2);
+    world.later(301);
     engine.settle(&stop).await.unwrap();
     assert_eq!(world.wish(&token).await, Some(true));
     assert_eq!(world.wanted(task).await.len(), 1, "it is kept until its work is safe");
