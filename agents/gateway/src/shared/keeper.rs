@@ -4,18 +4,22 @@
 //! ends by itself.
 
 use super::keys;
-use golden_platform::cache::{Cache, Script};
-use std::collections::{HashMap, HashSet};
+use golden_platform::cache::{Cache, Missed, Script};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 /// A renewal may be lost twice before a lease ends.
 const RENEWALS: u32 = 3;
 /// Ends that are told, and leases that are renewed, in one go.
 const BATCH: usize = 128;
+/// How soon Redis is told again what it did not hear. Its breaker looks once a second.
+const AGAIN: Duration = Duration::from_millis(250);
+/// Ends that wait for that; of more, the places come back with their leases.
+const MOST: usize = 4096;
 
 /// A call that had, or may have had, a place.
 #[derive(Clone, Debug)]
@@ -58,6 +62,27 @@ impl Live {
     }
 }
 
+/// An end that is to be told, and when its lease ends by itself.
+type Due = (Instant, Ended);
+
+/// What Redis did not hear.
+#[derive(Debug, Default)]
+struct Untold(VecDeque<Due>);
+
+impl Untold {
+    fn put(&mut self, ends: impl IntoIterator<Item = Due>) {
+        self.0.extend(ends);
+        self.0.truncate(MOST);
+    }
+
+    /// The next ones to be told again.
+    fn take(&mut self, now: Instant) -> Vec<Due> {
+        self.0.retain(|(until, _)| now < *until);
+        let many = self.0.len().min(BATCH);
+        self.0.drain(..many).collect()
+    }
+}
+
 /// Until the last call that may have a place has ended.
 pub(super) async fn keep(
     cache: Cache,
@@ -68,15 +93,23 @@ pub(super) async fn keep(
     let (give, renew) = (Script::new(include_str!("give.lua")), Script::new(include_str!("renew.lua")));
     let mut ticks = tokio::time::interval(lease / RENEWALS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut again = tokio::time::interval(AGAIN);
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ends = Vec::with_capacity(BATCH);
+    let mut untold = Untold::default();
     loop {
         tokio::select! {
             heard = ended.recv_many(&mut ends, BATCH) => {
                 if heard == 0 {
                     return;
                 }
-                // One that is lost leaves a place that nobody renews.
-                futures::future::join_all(ends.drain(..).map(|end| give_back(&cache, &give, end))).await;
+                let until = Instant::now() + lease;
+                untold.put(give_all(&cache, &give, ends.drain(..).map(|end| (until, end))).await);
+            }
+            // A place that is not given back keeps others waiting until its lease ends.
+            _ = again.tick(), if !untold.0.is_empty() => {
+                let left = give_all(&cache, &give, untold.take(Instant::now())).await;
+                untold.put(left);
             }
             _ = ticks.tick() => {
                 for (provider, calls) in live.all() {
@@ -87,12 +120,33 @@ pub(super) async fn keep(
     }
 }
 
-async fn give_back(cache: &Cache, give: &Script, end: Ended) {
-    let Ended { provider, call, second, tokens, used } = end;
-    let unsent = u8::from(used.is_none());
-    let args =
-        [call, second.to_string(), unsent.to_string(), tokens.to_string(), used.unwrap_or(0).to_string()];
-    let _ = cache.run(give, &keys(provider), &args).await;
+/// Gives places back; those that Redis did not hear of are left.
+async fn give_all(cache: &Cache, give: &Script, ends: impl IntoIterator<Item = Due>) -> Vec<Due> {
+    let told =
+        ends.into_iter().map(|(until, end)| async move { Some((until, give_back(cache, give, end).await?)) });
+    futures::future::join_all(told).await.into_iter().flatten().collect()
+}
+
+async fn give_back(cache: &Cache, give: &Script, end: Ended) -> Option<Ended> {
+    let unsent = u8::from(end.used.is_none());
+    let args = [
+        end.call.clone(),
+        end.second.to_string(),
+        unsent.to_string(),
+        end.tokens.to_string(),
+        end.used.unwrap_or(0).to_string(),
+    ];
+    left(cache.run(give, &keys(end.provider), &args).await.map(drop), end)
+}
+
+/// What is to be told again.
+fn left(told: Result<(), Missed>, end: Ended) -> Option<Ended> {
+    match told {
+        Ok(()) => None,
+        Err(Missed::NotAsked) => Some(end),
+        // It may have been counted already, which must not be done twice: only its place is given back once more.
+        Err(Missed::Unanswered) => Some(Ended { used: Some(end.tokens), ..end }),
+    }
 }
 
 async fn renew_all(cache: &Cache, renew: &Script, lease: Duration, (provider, calls): (Uuid, &[String])) {
@@ -100,5 +154,37 @@ async fn renew_all(cache: &Cache, renew: &Script, lease: Duration, (provider, ca
         let lease = lease.as_millis().to_string();
         let args: Vec<String> = std::iter::once(lease).chain(some.iter().cloned()).collect();
         let _ = cache.run(renew, &keys(provider), &args).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(number: usize) -> Ended {
+        let (provider, call) = (Uuid::nil(), number.to_string());
+        Ended { provider, call, second: 1, tokens: 900, used: None }
+    }
+
+    #[test]
+    fn what_may_have_been_counted_is_not_counted_twice() {
+        assert!(left(Ok(()), end(0)).is_none());
+        assert_eq!(left(Err(Missed::NotAsked), end(0)).unwrap().used, None);
+        // Used all that it counted with, and sent: neither tokens nor a call are taken back.
+        assert_eq!(left(Err(Missed::Unanswered), end(0)).unwrap().used, Some(900));
+    }
+
+    #[test]
+    fn the_oldest_are_told_first_and_none_after_its_lease_or_without_bound() {
+        let now = Instant::now();
+        let until = now + Duration::from_secs(30);
+        let mut untold = Untold::default();
+        untold.put([(now, end(0))]);
+        untold.put((1..=MOST + 1).map(|number| (until, end(number))));
+        assert_eq!(untold.0.len(), MOST);
+        let first = untold.take(now);
+        assert_eq!((first.len(), first[0].1.call.as_str()), (BATCH, "1"));
+        assert!(untold.take(until).is_empty());
+        assert!(untold.0.is_empty());
     }
 }

@@ -170,6 +170,24 @@ async fn nobody_waits_for_a_redis_that_is_away_or_whose_keys_are_not_ours() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_came_free_while_redis_was_slow_is_given_back_before_its_lease_ends() {
+    let redis = Redis::start().unwrap();
+    let (one, two) = (replica(&redis, LEASE).await, replica(&redis, LEASE).await);
+    let limits = limits(1, None, None);
+    let held = place(&one, 1, &limits).await.unwrap();
+    redis.freeze();
+    until("it is not asked any more", async || {
+        let begun = Instant::now();
+        assert!(one.take(PROVIDER, 1, &limits).await.is_none());
+        begun.elapsed() < PATIENCE / 2
+    })
+    .await;
+    drop(held);
+    redis.thaw();
+    until("its place", async || matches!(two.take(PROVIDER, 1, &limits).await, Some(Ok(_)))).await;
+}
+
 #[test]
 fn only_an_answer_that_says_something_counts() {
     let soon = |wait| Understood::Busy(Busy::For(wait));
