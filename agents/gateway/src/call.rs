@@ -209,3 +209,21 @@ enum Answered {
         unanswered: Unanswered,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each call under way has room for its largest step. What is rare and large must be boxed where it is begun.
+    const MOST_BYTES: usize = 8 * 1024;
+
+    fn size<F>(_: impl Fn(Call, Client) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_call_takes_no_room_for_what_hardly_any_call_does() {
+        let bytes = size(Call::run);
+        assert!(bytes <= MOST_BYTES, "{bytes}");
+    }
+}
