@@ -1,23 +1,16 @@
 //! An account's columns against the rows it paid for, and against its last edit.
 
-use super::Rows;
+use super::{Account, Rows};
 use crate::amount::Part;
-use crate::history::{Books, History, Row, State};
+use crate::history::{Books, Row, State};
 
-pub(super) fn check(
-    history: &History,
-    rows: &Rows,
-    account: usize,
-    books: &Books,
-    paid: impl Fn(usize) -> bool,
-) -> Vec<String> {
-    let stories = history.stories.iter().filter(|story| paid(story.call.task));
-    let paid: Vec<&Row> = stories.filter_map(|story| rows.get(&story.call.key)).collect();
+pub(super) fn check(account: &Account, rows: &Rows) -> Vec<String> {
+    let paid: Vec<&Row> = account.stories.iter().filter_map(|story| rows.get(&story.call.key)).collect();
+    let (number, books) = (account.number, account.books);
     let mut problems: Vec<String> =
-        Part::ALL.into_iter().flat_map(|part| columns(account, books, &paid, part)).collect();
-    let last = history.edits.iter().rfind(|edit| edit.account == account);
-    if last.is_some_and(|edit| edit.limit != books.limit) {
-        problems.push(format!("account {account} has the limits {:?} after {last:?}", books.limit));
+        Part::ALL.into_iter().flat_map(|part| columns(number, books, &paid, part)).collect();
+    if let Some(last) = account.edits.last().filter(|edit| edit.limit != books.limit) {
+        problems.push(format!("account {number} has the limits {:?} after {last:?}", books.limit));
     }
     problems
 }

@@ -5,7 +5,7 @@ mod keys;
 mod money;
 mod overage;
 
-use crate::history::{Answer, Ask, Books, History, Moment, Row, Story};
+use crate::history::{Answer, Ask, Books, Edit, History, Moment, Row, Story};
 use crate::world::PATHS;
 use std::collections::BTreeMap;
 
@@ -36,13 +36,35 @@ pub fn check(history: &History, rows: &Rows, books: &[Books], leases: Leases) ->
     if known != rows.len() {
         problems.push(format!("{} reservations are of no call that was made", rows.len() - known));
     }
-    for (account, books) in books.iter().enumerate() {
-        let paid = |task: usize| PATHS.get(task).is_some_and(|path| path.contains(&account));
-        problems.extend(money::check(history, account, paid));
-        problems.extend(books::check(history, rows, account, books, paid));
-        problems.extend(overage::check(history, rows, account, books, paid));
+    for (number, books) in books.iter().enumerate() {
+        let account = Account::of(history, number, books);
+        problems.extend(money::check(&account));
+        problems.extend(books::check(&account, rows));
+        problems.extend(overage::check(&account, rows));
     }
     problems
+}
+
+/// What concerns one account.
+struct Account<'a> {
+    number: usize,
+    /// Of the calls that it pays for.
+    stories: Vec<&'a Story>,
+    edits: Vec<&'a Edit>,
+    /// As Postgres has it in the end.
+    books: &'a Books,
+}
+
+impl<'a> Account<'a> {
+    fn of(history: &'a History, number: usize, books: &'a Books) -> Self {
+        let pays = |task: usize| PATHS.get(task).is_some_and(|path| path.contains(&number));
+        Self {
+            number,
+            stories: history.stories.iter().filter(|story| pays(story.call.task)).collect(),
+            edits: history.edits.iter().filter(|edit| edit.account == number).collect(),
+            books,
+        }
+    }
 }
 
 /// When a call's grant was made: between the first question and the first answer that says so.

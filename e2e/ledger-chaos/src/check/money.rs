@@ -7,9 +7,9 @@
 //! limit that may have been in force in it. What is not certain counts for the ledger, so nothing found is a mistake
 //! of the check.
 
-use super::granted;
+use super::{Account, granted};
 use crate::amount::{Amount, Part};
-use crate::history::{Ask, Edit, History, Moment, NEVER, State, Story};
+use crate::history::{Ask, Edit, Moment, NEVER, State, Story};
 
 /// Sums by moment.
 struct Sums(Vec<(Moment, i64)>);
@@ -32,14 +32,13 @@ impl Sums {
     }
 }
 
-pub(super) fn check(history: &History, account: usize, paid: impl Fn(usize) -> bool) -> Vec<String> {
-    let stories: Vec<&Story> = history.stories.iter().filter(|s| paid(s.call.task)).collect();
-    let edits: Vec<&Edit> = history.edits.iter().filter(|e| e.account == account).collect();
-    Part::ALL.into_iter().flat_map(|part| overspent(&stories, &edits, account, part)).collect()
+pub(super) fn check(account: &Account) -> Vec<String> {
+    Part::ALL.into_iter().flat_map(|part| overspent(account, part)).collect()
 }
 
 /// The grants of an account that went above its limit of one part.
-fn overspent(stories: &[&Story], edits: &[&Edit], account: usize, part: Part) -> Vec<String> {
+fn overspent(account: &Account, part: Part) -> Vec<String> {
+    let Account { number, stories, edits, .. } = account;
     let gone = stories.iter().filter_map(|s| Some((dispatched(s)?, told(s).of(part))));
     let gone = Sums::new(gone.collect());
     let back = Sums::new(stories.iter().filter_map(|s| settled(s, part)).collect());
@@ -52,7 +51,7 @@ fn overspent(stories: &[&Story], edits: &[&Edit], account: usize, part: Part) ->
         let bound = told(story).of(part);
         if certain + bound > limit {
             problems.push(format!(
-                "overspend: account {account} granted {bound} {} to {} between {} and {} ms, with {certain} certainly \
+                "overspend: account {number} granted {bound} {} to {} between {} and {} ms, with {certain} certainly \
                  gone and a limit of at most {limit}",
                 part.unit(),
                 story.call.key,

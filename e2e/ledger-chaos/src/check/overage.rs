@@ -1,9 +1,9 @@
 //! What a call used beyond what it was granted is overage, not spending: whatever of the whole it had asked for. It
 //! stands until somebody edits the account's limits, and until then nothing is granted.
 
-use super::{Rows, granted};
+use super::{Account, Rows, granted};
 use crate::amount::{Amount, Part};
-use crate::history::{Ask, Books, Edit, History, Moment, NEVER, State, Story};
+use crate::history::{Ask, Edit, Moment, NEVER, State, Story};
 
 /// An overage that an account certainly has for a time.
 struct Overage {
@@ -14,23 +14,16 @@ struct Overage {
     beyond: Amount,
 }
 
-pub(super) fn check(
-    history: &History,
-    rows: &Rows,
-    account: usize,
-    books: &Books,
-    paid: impl Fn(usize) -> bool,
-) -> Vec<String> {
-    let edits: Vec<&Edit> = history.edits.iter().filter(|edit| edit.account == account).collect();
-    let stories: Vec<&Story> = history.stories.iter().filter(|story| paid(story.call.task)).collect();
+pub(super) fn check(account: &Account, rows: &Rows) -> Vec<String> {
+    let Account { number, stories, edits, books } = account;
     let overages: Vec<Overage> =
-        stories.iter().filter_map(|story| overage(story, rows.get(&story.call.key)?.bound, &edits)).collect();
+        stories.iter().filter_map(|story| overage(story, rows.get(&story.call.key)?.bound, edits)).collect();
     let mut problems = vec![];
     for (key, (from, to)) in stories.iter().filter_map(|story| Some((&story.call.key, granted(story)?))) {
         if let Some(blocks) = overages.iter().find(|overage| overage.from < from && to < overage.to) {
             let (from, since) = (from / 1_000_000, blocks.from / 1_000_000);
             problems.push(format!(
-                "account {account} granted {key} at {from} ms, with an overage since {since} ms that nobody had seen"
+                "account {number} granted {key} at {from} ms, with an overage since {since} ms that nobody had seen"
             ));
         }
     }
@@ -40,7 +33,7 @@ pub(super) fn check(
         let (overage, unit) = (books.overage.of(part), part.unit());
         if overage < least {
             problems.push(format!(
-                "account {account} has {overage} {unit} over for calls that went {least} beyond since its last edit"
+                "account {number} has {overage} {unit} over for calls that went {least} beyond since its last edit"
             ));
         }
     }
