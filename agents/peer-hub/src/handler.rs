@@ -128,9 +128,10 @@ impl Hub {
 
     async fn one(&self, question: &Question<'_>, voter: &Voter, closes_at: Timestamp) -> Result<(), Failure> {
         let hearing = question.open(voter);
-        let said = match self.listen(question, &hearing, voter, closes_at).await? {
-            true => question.ballot(&hearing),
-            false => Err("the review is over".to_owned()),
+        let said = if self.listen(question, &hearing, voter, closes_at).await? {
+            question.ballot(&hearing)
+        } else {
+            Err("the review is over".to_owned())
         };
         let why = match said {
             Ok(kept) => {

@@ -83,7 +83,7 @@ pub(crate) fn checks(guards: &[GuardOutcome]) -> String {
     let one = |g: &GuardOutcome| {
         let code = g.exit_code.map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"));
         let excerpt = clipped(shown(&g.excerpt).trim(), MAX_EXCERPT);
-        let excerpt: String = excerpt.lines().map(|line| format!("\n    {line}")).collect();
+        let excerpt = excerpt.lines().fold(String::new(), |text, line| text + "\n    " + line);
         format!("{}: {} ({}, {code}){excerpt}", shown(&g.guard), shown(&g.verdict), shown(&g.reason))
     };
     guards.iter().map(one).collect::<Vec<_>>().join("\n")

@@ -195,15 +195,13 @@ fn prompts(asked: &[Asked]) -> String {
 /// The answer as it came; of several parts each under a line that names it.
 fn raw(answers: &BTreeMap<usize, Answer>, of: usize) -> String {
     let each = MAX_RAW / of.max(1);
-    match (of, answers.values().next()) {
-        (1, Some(only)) => clip(&only.raw, each).to_owned(),
-        _ => {
-            let one = |(part, answer): (&usize, &Answer)| {
-                format!("== part {} of {of}\n{}\n", part + 1, clip(&answer.raw, each))
-            };
-            answers.iter().map(one).collect()
-        }
+    if let (1, Some(only)) = (of, answers.values().next()) {
+        return clip(&only.raw, each).to_owned();
     }
+    let one = |(part, answer): (&usize, &Answer)| {
+        format!("== part {} of {of}\n{}\n", part + 1, clip(&answer.raw, each))
+    };
+    answers.iter().map(one).collect()
 }
 
 fn clip(text: &str, most: usize) -> &str {

@@ -155,7 +155,7 @@ impl Work<'_> {
         let tree = review.digest.clone();
         match self.task.policy.review.value.on_timeout {
             OnUndecided::Escalate => {
-                self.escalate(&why, &json!({"rounds": round, "unanswered": unanswered}), "", true)
+                self.escalate(&why, &json!({"rounds": round, "unanswered": unanswered}), "", true);
             }
             OnUndecided::Reject => self.next_attempt(why, "", Some(tree)),
         }

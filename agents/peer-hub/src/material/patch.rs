@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn files_and_hunks_are_found_and_nothing_is_lost() {
-        let long: String = (1..=60).map(|n| format!("line {n}\n")).collect();
+        let long: String = (1..=60).fold(String::new(), |all, n| all + &format!("line {n}\n"));
         let changed = long.replace("line 5\n", "line five\n").replace("line 50\n", "");
         let patch =
             patch(&[("a b.txt", &long), ("gone", "x\n")], &[("a b.txt", &changed), ("new \"q\"", "y\nz\n")]);

@@ -118,13 +118,11 @@ async fn answers_that_are_no_ballot_are_abstentions_that_say_so() {
         ("oversized", BALLOT.replace("looks good", &"x".repeat(40_000))),
         ("twice-a-key", BALLOT.replace("{\"verdict\":", "{\"verdict\":\"Reject\",\"verdict\":")),
     ];
-    let conversations: String = cases
-        .iter()
-        .map(|(role, content)| {
-            let again = turn(Some("could not be read"), content);
-            format!("  - role: {role}\n    turns:\n{}{again}", turn(None, content))
-        })
-        .collect();
+    let conversation = |(role, content): &(&str, String)| {
+        let again = turn(Some("could not be read"), content);
+        format!("  - role: {role}\n    turns:\n{}{again}", turn(None, content))
+    };
+    let conversations: String = cases.iter().map(conversation).collect();
     let story = format!("name: mine\ncontains: [\"my own goal\"]\nconversations:\n{conversations}");
     let world = World::new(&story).await;
     let voters: Vec<Value> = cases.iter().map(|(role, _)| json!({"role": role, "veto": true})).collect();

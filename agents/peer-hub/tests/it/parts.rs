@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_change_is_judged_in_parts_whose_verdicts_become_one_ballot() {
-    let large = |name: &str| (0..2000).map(|n| format!("{name}_{n} = compute({n})\n")).collect::<String>();
+    let large =
+        |name: &str| (0..2000).fold(String::new(), |all, n| all + &format!("{name}_{n} = compute({n})\n"));
     let files = [("a.py", large("early")), ("b.py", large("late"))];
     let named: Vec<(&str, &str)> = files.iter().map(|(p, t)| (*p, t.as_str())).collect();
     let evidence =
