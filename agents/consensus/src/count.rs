@@ -60,19 +60,30 @@ pub(crate) struct Role<'a> {
     pub(crate) seats: u64,
 }
 
-/// The roles of a policy in the order of first mention.
-pub(crate) fn roles(policy: &Policy) -> Vec<Role<'_>> {
-    let mut roles: Vec<Role<'_>> = Vec::with_capacity(policy.voters.len());
-    let mut index: BTreeMap<&str, usize> = BTreeMap::new();
-    for voter in &policy.voters {
-        if let Some(role) = index.get(voter.role.as_str()).and_then(|at| roles.get_mut(*at)) {
-            role.seats += 1;
-        } else {
-            index.insert(&voter.role, roles.len());
-            roles.push(Role { rule: voter, seats: 1 });
+/// The roles of a policy.
+pub(crate) struct Roles<'a> {
+    /// In the order of first mention.
+    pub(crate) all: Vec<Role<'a>>,
+    by_name: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Roles<'a> {
+    pub(crate) fn of(policy: &'a Policy) -> Self {
+        let mut all: Vec<Role<'_>> = Vec::with_capacity(policy.voters.len());
+        let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
+        for voter in &policy.voters {
+            let at = *by_name.entry(&voter.role).or_insert(all.len());
+            match all.get_mut(at) {
+                Some(role) => role.seats += 1,
+                None => all.push(Role { rule: voter, seats: 1 }),
+            }
         }
+        Self { all, by_name }
     }
-    roles
+
+    fn named(&self, name: &str) -> Result<usize, IgnoredReason> {
+        self.by_name.get(name).copied().ok_or(IgnoredReason::UnknownRole)
+    }
 }
 
 /// A ballot that counts, with the index of its role.
@@ -92,34 +103,28 @@ impl Counted<'_> {
 /// Sorts ballots into those that count (by voter, so that their order of arrival changes nothing) and the rest.
 pub(crate) fn count<'a>(
     policy: &Policy,
-    roles: &[Role<'_>],
+    roles: &Roles<'_>,
     ballots: &'a [Ballot],
     subject: &Subject<'_>,
 ) -> (Vec<Counted<'a>>, Vec<Ignored>) {
-    let index: BTreeMap<&str, usize> =
-        roles.iter().enumerate().map(|(i, r)| (r.rule.role.as_str(), i)).collect();
     let (mut counted, mut ignored) = (Vec::with_capacity(ballots.len()), vec![]);
     for ballot in ballots {
-        match admitted(policy, ballot, subject).and_then(|()| role(&index, ballot)) {
+        match admitted(policy, ballot, subject).and_then(|()| roles.named(&ballot.role)) {
             Ok(role) => {
-                let veto = roles.get(role).is_some_and(|r| r.rule.veto);
+                let veto = roles.all.get(role).is_some_and(|r| r.rule.veto);
                 counted.push(Counted { ballot, role, veto });
             }
             Err(reason) => ignored.push(set_aside(ballot, reason)),
         }
     }
     one_each(&mut counted, &mut ignored);
-    fill_roles(roles, &mut counted, &mut ignored);
+    fill_roles(&roles.all, &mut counted, &mut ignored);
     ignored.sort_unstable();
     (counted, ignored)
 }
 
 fn set_aside(ballot: &Ballot, reason: IgnoredReason) -> Ignored {
     Ignored { voter: ballot.voter.clone(), role: ballot.role.clone(), reason }
-}
-
-fn role(index: &BTreeMap<&str, usize>, ballot: &Ballot) -> Result<usize, IgnoredReason> {
-    index.get(ballot.role.as_str()).copied().ok_or(IgnoredReason::UnknownRole)
 }
 
 fn admitted(policy: &Policy, ballot: &Ballot, subject: &Subject<'_>) -> Result<(), IgnoredReason> {

@@ -14,7 +14,7 @@
 //! 1 and 2 need not wait for others, since nothing that comes later can turn them into an approval.
 
 use crate::ballot::{Ballot, Verdict};
-use crate::count::{Counted, Ignored, Role, count, roles};
+use crate::count::{Counted, Ignored, Role, Roles, count};
 use crate::flip::{MinimalFlip, minimal_flip};
 use crate::guards::{GuardFact, GuardsBlocked, GuardsCleared, clear};
 use crate::impact::{Impact, impact};
@@ -22,7 +22,7 @@ use crate::outcome::{Next, Outcome, OutcomeKind};
 use crate::policy::Policy;
 use crate::reason::reason;
 use crate::subject::Subject;
-use crate::tally::{Shares, Tally, tally};
+use crate::tally::{Needs, Shares, Tally, tally};
 use serde::{Deserialize, Serialize};
 
 /// A decision with all that is needed to explain it.
@@ -84,17 +84,18 @@ pub fn decide<'a>(
     subject: impl Into<Subject<'a>>,
     closed: bool,
 ) -> Decision {
-    let roles = roles(policy);
+    let roles = Roles::of(policy);
     let subject = subject.into();
     let (counted, ignored) = count(policy, &roles, ballots, &subject);
     let guards = clear(&policy.required_guards, facts, subject.digest);
-    let case = Case { policy, roles: &roles, guards: &guards };
-    let votes: Vec<Vote> = counted.iter().map(|c| Vote::of(c, &roles)).collect();
-    let tally = case.tally(&votes);
-    let outcome = case.outcome(&votes, &tally, closed);
+    let case = Case { policy, roles: &roles.all, needs: Needs::of(policy), guards: &guards };
+    let votes: Vec<Vote> = counted.iter().map(|c| Vote::of(c, &roles.all)).collect();
+    let shares = case.shares(&votes);
+    let tally = case.tally(&votes, &shares);
+    let outcome = case.outcome(&votes, &shares, &tally, closed);
     let open = outcome == Outcome::Undecided;
-    let impact = if open { vec![] } else { impact(&case, &votes, &outcome) };
-    let minimal_flip = if open { None } else { minimal_flip(&case, &votes, &outcome) };
+    let impact = if open { vec![] } else { impact(&case, &votes, &shares, &outcome) };
+    let minimal_flip = if open { None } else { minimal_flip(&case, &votes, &shares, &outcome) };
     Decision {
         reason: reason(policy, &outcome, &tally),
         next: outcome.next(policy),
@@ -140,18 +141,23 @@ impl<'a> Vote<'a> {
 pub(crate) struct Case<'a> {
     policy: &'a Policy,
     roles: &'a [Role<'a>],
+    needs: Needs,
     guards: &'a Result<GuardsCleared, GuardsBlocked>,
 }
 
 impl Case<'_> {
-    pub(crate) fn tally(&self, votes: &[Vote<'_>]) -> Tally {
-        tally(self.roles, self.policy.quorum_percent, votes.iter().map(|v| (v.role, v.verdict)))
+    /// What voters weigh; verdicts do not matter for it.
+    pub(crate) fn shares(&self, votes: &[Vote<'_>]) -> Shares {
+        Shares::of(self.roles, votes.iter().map(|v| v.role))
     }
 
-    /// What each vote weighs, times the tally's scale.
-    pub(crate) fn weights(&self, votes: &[Vote<'_>]) -> Vec<u64> {
-        let shares = Shares::of(self.roles, votes.iter().map(|v| v.role));
-        votes.iter().map(|v| shares.one(v.role)).collect()
+    fn tally(&self, votes: &[Vote<'_>], shares: &Shares) -> Tally {
+        tally(self.needs, shares, votes.iter().map(|v| (v.role, v.verdict)))
+    }
+
+    /// What a closed review of these votes comes to.
+    pub(crate) fn kind(&self, votes: &[Vote<'_>], shares: &Shares) -> OutcomeKind {
+        self.outcome(votes, shares, &self.tally(votes, shares), true).kind()
     }
 
     /// The percentage that must approve, in force: a majority at least, unanimity at most.
@@ -160,7 +166,7 @@ impl Case<'_> {
     }
 
     /// The rule in the order of the module's documentation.
-    pub(crate) fn outcome(&self, votes: &[Vote<'_>], tally: &Tally, closed: bool) -> Outcome {
+    fn outcome(&self, votes: &[Vote<'_>], shares: &Shares, tally: &Tally, closed: bool) -> Outcome {
         let missing_guards = match self.guards {
             Ok(_) => &[][..],
             Err(blocked) if !blocked.failed.is_empty() => {
@@ -172,21 +178,27 @@ impl Case<'_> {
         if !vetoes.is_empty() {
             return Outcome::Vetoed { voters: vetoes };
         }
-        if !closed && (!missing_guards.is_empty() || !self.absent(votes, |_| true).is_empty()) {
+        if !closed && (!missing_guards.is_empty() || !self.absent(shares, |_| true).is_empty()) {
             return Outcome::Undecided;
         }
         let Ok(cleared) = self.guards else {
             return Outcome::GuardMissing { guards: missing_guards.to_vec() };
         };
-        self.by_votes(votes, tally, cleared)
+        self.by_votes(votes, shares, tally, cleared)
     }
 
-    fn by_votes(&self, votes: &[Vote<'_>], tally: &Tally, cleared: &GuardsCleared) -> Outcome {
+    fn by_votes(
+        &self,
+        votes: &[Vote<'_>],
+        shares: &Shares,
+        tally: &Tally,
+        cleared: &GuardsCleared,
+    ) -> Outcome {
         let unverified = vetoers(votes, false);
         if !unverified.is_empty() {
             return Outcome::VetoUnverified { voters: unverified };
         }
-        let absent = self.absent(votes, |role| role.rule.required);
+        let absent = self.absent(shares, |role| role.rule.required);
         if !absent.is_empty() {
             return Outcome::RequiredVoterMissing { roles: absent };
         }
@@ -202,14 +214,9 @@ impl Case<'_> {
     }
 
     /// Roles, among those asked for, with fewer voters than seats.
-    fn absent(&self, votes: &[Vote<'_>], asked: impl Fn(&Role<'_>) -> bool) -> Vec<String> {
-        let mut cast = vec![0u64; self.roles.len()];
-        for vote in votes {
-            if let Some(n) = cast.get_mut(vote.role) {
-                *n += 1;
-            }
-        }
-        let lacking = self.roles.iter().zip(cast).filter(|(role, n)| asked(role) && *n < role.seats);
+    fn absent(&self, shares: &Shares, asked: impl Fn(&Role<'_>) -> bool) -> Vec<String> {
+        let lacking =
+            self.roles.iter().zip(shares.voters()).filter(|(role, n)| asked(role) && *n < role.seats);
         lacking.map(|(role, _)| role.rule.role.clone()).collect()
     }
 }

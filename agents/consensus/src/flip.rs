@@ -3,6 +3,7 @@
 use crate::ballot::Verdict;
 use crate::decide::{Case, Vote};
 use crate::outcome::{Outcome, OutcomeKind};
+use crate::tally::Shares;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
@@ -26,14 +27,48 @@ pub struct MinimalFlip {
 /// threshold: of all sets of `k` ballots the `k` largest moves come furthest, so the first `k` that suffices is the
 /// smallest. A veto is not weighed. To approve, all vetoes must be given up, so they are in every set; to stop an
 /// approval, any one voter with a veto is a set of one. Cost: `O(n log n)` for `n` ballots.
-pub(crate) fn minimal_flip(case: &Case<'_>, votes: &[Vote<'_>], actual: &Outcome) -> Option<MinimalFlip> {
+pub(crate) fn minimal_flip(
+    case: &Case<'_>,
+    votes: &[Vote<'_>],
+    shares: &Shares,
+    actual: &Outcome,
+) -> Option<MinimalFlip> {
     let wanted = actual.kind() != OutcomeKind::Approved;
     let said = if wanted { Verdict::Approve } else { Verdict::Reject };
+    let order = by_move(case, votes, shares, wanted, said);
+    let after = |changed: usize| {
+        let mut others = votes.to_vec();
+        for i in order.iter().take(changed) {
+            others[*i].verdict = said;
+        }
+        case.kind(&others, shares)
+    };
+    let enough = |changed: usize| (after(changed) == OutcomeKind::Approved) == wanted;
+    if !enough(order.len()) {
+        return None;
+    }
+    // Once enough are changed, one more changes nothing: the first number is found by halving.
+    let (mut few, mut changed) = (0, order.len());
+    while changed - few > 1 {
+        let middle = few.midpoint(changed);
+        if enough(middle) {
+            changed = middle;
+        } else {
+            few = middle;
+        }
+    }
+    let mut who: Vec<String> = order.iter().take(changed).map(|i| votes[*i].voter.to_owned()).collect();
+    who.sort_unstable();
+    Some(MinimalFlip { voters: who, outcome: after(changed) })
+}
+
+/// Those who can say otherwise, the one that moves the sum furthest first.
+fn by_move(case: &Case<'_>, votes: &[Vote<'_>], shares: &Shares, wanted: bool, said: Verdict) -> Vec<usize> {
     let mut order: Vec<usize> = (0..votes.len()).filter(|i| votes[*i].verdict != said).collect();
-    let weights = case.weights(votes);
     let percent = u64::from(case.approve_percent());
     order.sort_by_key(|i| {
-        let (vote, weight) = (&votes[*i], u128::from(weights[*i]));
+        let vote = &votes[*i];
+        let weight = u128::from(shares.one(vote.role));
         let way = match (vote.verdict, wanted) {
             (Verdict::Abstain, true) => 100 - percent,
             (Verdict::Abstain, false) => percent,
@@ -43,18 +78,5 @@ pub(crate) fn minimal_flip(case: &Case<'_>, votes: &[Vote<'_>], actual: &Outcome
         let veto = vote.veto && (!wanted || vote.verdict == Verdict::Reject);
         Reverse((veto, weight * u128::from(way), weight))
     });
-    let after = |changed: usize| {
-        let mut others = votes.to_vec();
-        for i in order.iter().take(changed) {
-            others[*i].verdict = said;
-        }
-        case.outcome(&others, &case.tally(&others), true).kind()
-    };
-    let enough = |changed: &usize| (after(*changed) == OutcomeKind::Approved) == wanted;
-    // Once enough are changed, one more changes nothing: the first number is found by halving.
-    let numbers: Vec<usize> = (1..=order.len()).collect();
-    let changed = *numbers.get(numbers.partition_point(|n| !enough(n)))?;
-    let mut who: Vec<String> = order.iter().take(changed).map(|i| votes[*i].voter.to_owned()).collect();
-    who.sort_unstable();
-    Some(MinimalFlip { voters: who, outcome: after(changed) })
+    order
 }

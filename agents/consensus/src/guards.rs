@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What one guard found. A fact, not an opinion: it has no weight and cannot be outvoted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +32,9 @@ pub enum GuardVerdict {
 /// Proof that every required guard passed on the subject. Only [`clear`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardsCleared {
-    passed: Vec<String>,
-    subject: String,
+    // Shared, since every hypothetical approval holds one too.
+    passed: Arc<[String]>,
+    subject: Arc<str>,
 }
 
 impl GuardsCleared {
@@ -80,7 +82,7 @@ pub fn clear(
         }
     }
     if failed.is_empty() && missing.is_empty() {
-        Ok(GuardsCleared { passed, subject: subject.to_owned() })
+        Ok(GuardsCleared { passed: passed.into(), subject: subject.into() })
     } else {
         Err(GuardsBlocked { failed, missing })
     }

@@ -2,6 +2,7 @@
 
 use crate::decide::{Case, Vote};
 use crate::outcome::{Outcome, OutcomeKind};
+use crate::tally::Shares;
 use serde::{Deserialize, Serialize};
 
 /// One ballot's influence on the outcome.
@@ -17,21 +18,22 @@ pub struct Impact {
     pub pivotal: bool,
 }
 
-pub(crate) fn impact(case: &Case<'_>, votes: &[Vote<'_>], actual: &Outcome) -> Vec<Impact> {
-    let kind = |votes: &[Vote<'_>]| case.outcome(votes, &case.tally(votes), true).kind();
+pub(crate) fn impact(case: &Case<'_>, votes: &[Vote<'_>], shares: &Shares, actual: &Outcome) -> Vec<Impact> {
     let actual = actual.kind();
     let mut others = votes.to_vec();
     let mut impacts = Vec::with_capacity(votes.len());
     for (index, vote) in votes.iter().enumerate() {
-        let taken = others.remove(index);
-        let without = kind(&others);
         let opposite = vote.verdict.opposite().map_or(actual, |verdict| {
-            others.insert(index, Vote { verdict, ..taken });
-            let outcome = kind(&others);
-            others.remove(index);
+            others[index].verdict = verdict;
+            let outcome = case.kind(&others, shares);
+            others[index].verdict = vote.verdict;
             outcome
         });
-        others.insert(index, taken);
+        // The order of votes is no matter: the one in question goes to the end, which is left out.
+        let last = others.len() - 1;
+        others.swap(index, last);
+        let without = case.kind(&others[..last], &case.shares(&others[..last]));
+        others.swap(index, last);
         let pivotal = without != actual || opposite != actual;
         impacts.push(Impact { voter: vote.voter.to_owned(), without, opposite, pivotal });
     }

@@ -9,7 +9,7 @@
 //! A rejection goes back to its author with the same objections, and guards and vetoes are not talked away.
 
 use crate::ballot::{Ballot, Evidence, Severity, Verdict};
-use crate::count::{count, roles};
+use crate::count::{Roles, count};
 use crate::decide::decide;
 use crate::guards::GuardFact;
 use crate::outcome::OutcomeKind;
@@ -56,8 +56,8 @@ pub fn next_round<'a>(
     if objections.is_empty() {
         return None;
     }
-    let roles = roles(policy);
-    let matters = |role: usize| roles.get(role).is_some_and(|r| r.rule.weight > 0 || r.rule.veto);
+    let roles = Roles::of(policy);
+    let matters = |role: usize| roles.all.get(role).is_some_and(|r| r.rule.weight > 0 || r.rule.veto);
     let (counted, _) = count(policy, &roles, ballots, &subject);
     let asked = counted.iter().filter(|c| c.ballot.verdict != Verdict::Reject && matters(c.role));
     let voters = asked.map(|c| c.ballot.voter.clone()).collect();

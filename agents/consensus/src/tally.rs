@@ -6,6 +6,7 @@
 
 use crate::ballot::Verdict;
 use crate::count::Role;
+use crate::policy::Policy;
 use serde::{Deserialize, Serialize};
 
 /// Weights of one review, in weight units times `scale`.
@@ -61,28 +62,46 @@ pub(crate) type Cast = (usize, Verdict);
 /// The shares of roles' weights that their voters have.
 pub(crate) struct Shares {
     scale: u64,
-    /// Of one voter, by role, times `scale`.
-    each: Vec<u64>,
+    roles: Vec<RoleShare>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct RoleShare {
+    voters: u64,
+    /// Of one voter, times the scale.
+    weight: u64,
 }
 
 impl Shares {
     /// For voters given by their roles.
     pub(crate) fn of(roles: &[Role<'_>], voters: impl Iterator<Item = usize>) -> Self {
-        let mut numbers = vec![0u64; roles.len()];
+        let mut shares = vec![RoleShare::default(); roles.len()];
         for role in voters {
-            if let Some(n) = numbers.get_mut(role) {
-                *n += 1;
+            if let Some(share) = shares.get_mut(role) {
+                share.voters += 1;
             }
         }
-        let scale = roles.iter().zip(&numbers).fold(1, |scale, (role, n)| scale_for(role, *n, scale));
-        // Exact: either the seats are not shared, or the scale is a multiple of the sharers' number.
-        let share = |(role, n): (&Role<'_>, &u64)| weight(role).saturating_mul(scale) / role.seats.max(*n);
-        Self { scale, each: roles.iter().zip(&numbers).map(share).collect() }
+        let scale =
+            roles.iter().zip(&shares).fold(1, |scale, (role, share)| scale_for(role, share.voters, scale));
+        for (role, share) in roles.iter().zip(&mut shares) {
+            share.weight = if share.voters <= role.seats {
+                role.rule.weight.saturating_mul(scale)
+            } else {
+                // Exact: the scale is a multiple of the sharers' number.
+                weight(role).saturating_mul(scale) / share.voters
+            };
+        }
+        Self { scale, roles: shares }
     }
 
-    /// Of one voter of a role.
+    /// The weight of one voter of a role.
     pub(crate) fn one(&self, role: usize) -> u64 {
-        self.each.get(role).copied().unwrap_or(0)
+        self.roles.get(role).map_or(0, |share| share.weight)
+    }
+
+    /// How many voters each role has.
+    pub(crate) fn voters(&self) -> impl Iterator<Item = u64> {
+        self.roles.iter().map(|share| share.voters)
     }
 }
 
@@ -90,22 +109,28 @@ fn weight(role: &Role<'_>) -> u64 {
     role.rule.weight.saturating_mul(role.seats)
 }
 
+/// All weight and the quorum, in the policy's own units: sharing does not move them.
+#[derive(Clone, Copy)]
+pub(crate) struct Needs {
+    total: u64,
+    quorum: u64,
+}
+
+impl Needs {
+    pub(crate) fn of(policy: &Policy) -> Self {
+        Self { total: policy.total_weight(), quorum: policy.quorum_weight() }
+    }
+}
+
 /// Sums the weights. A validated policy's sums fit 64 bits (10^12 × lcm(1..=16)); others saturate.
-pub(crate) fn tally(
-    roles: &[Role<'_>],
-    quorum_percent: u32,
-    cast: impl Iterator<Item = Cast> + Clone,
-) -> Tally {
-    let shares = Shares::of(roles, cast.clone().map(|(role, _)| role));
+pub(crate) fn tally(needs: Needs, shares: &Shares, cast: impl Iterator<Item = Cast>) -> Tally {
     let scale = shares.scale;
-    let total: u64 = roles.iter().map(weight).fold(0, u64::saturating_add);
     let mut sums = Tally {
         cast_weight: 0,
         approve_weight: 0,
         reject_weight: 0,
-        total_weight: total.saturating_mul(scale),
-        // Rounded up in the policy's own units, so that sharing does not move it.
-        quorum: percent_of(total, quorum_percent).max(1).saturating_mul(scale),
+        total_weight: needs.total.saturating_mul(scale),
+        quorum: needs.quorum.saturating_mul(scale),
         scale,
     };
     for (role, verdict) in cast {
@@ -116,7 +141,10 @@ pub(crate) fn tally(
 
 /// `percent` of `total`, rounded up.
 pub(crate) fn percent_of(total: u64, percent: u32) -> u64 {
-    u64::try_from((u128::from(total) * u128::from(percent)).div_ceil(100)).unwrap_or(u64::MAX)
+    match total.checked_mul(percent.into()) {
+        Some(product) => product.div_ceil(100),
+        None => u64::try_from((u128::from(total) * u128::from(percent)).div_ceil(100)).unwrap_or(u64::MAX),
+    }
 }
 
 /// A role with more voters than seats divides seats × weight by its voters.
