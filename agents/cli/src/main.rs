@@ -57,7 +57,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Runner(RunnerCommand::Agent(args)) => {
             runtime()?.block_on(golden_sidecar::run_agent(args)).map(|()| ExitCode::SUCCESS)
         }
-        Command::Person(command) => runtime()?.block_on(command.run()).map(ExitCode::from),
+        Command::Person(command) => {
+            // `golden … | head` ends as other programs do, without a word.
+            sigpipe::reset();
+            runtime()?.block_on(command.run()).map(ExitCode::from)
+        }
         Command::Service(command) => runtime()?.block_on(command.run()).map(|()| ExitCode::SUCCESS),
     }
 }
