@@ -48,13 +48,14 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
          their key do not come from watches: that work and its memory are not in the figures."
     ));
     notes.extend(where_time_goes(report));
+    notes.extend(of_first_pieces(report));
     notes.extend(of_redis(report));
     notes.push(
         "A percentile of a difference is not the difference of percentiles: bars of p99 take the difference, as the \
          nearest one can say; the means add up."
             .to_owned(),
     );
-    notes.push(MODE.to_owned());
+    notes.extend(report.arm(LITELLM).map(|_| MODE.to_owned()));
     notes.extend(races(report));
     notes
 }
@@ -108,6 +109,22 @@ fn where_time_goes(report: &Report) -> Vec<String> {
     each.collect()
 }
 
+/// How much later a stream begins, with the reserve and without.
+fn of_first_pieces(report: &Report) -> Option<String> {
+    let later = |arm: &str| {
+        let first = |arm: &str| report.metric(arm, "stream_first_mean_ms");
+        Some(first(arm)? - first(DIRECT)?)
+    };
+    let (golden, reserve) = (later(GOLDEN)?, report.metric(GOLDEN, "stream_reserve_mean_ms")?);
+    let plain =
+        later(PROXY).map_or_else(String::new, |later| format!("; through the plain proxy {later:.2}"));
+    Some(format!(
+        "The first piece of a stream comes {golden:.2} ms later through golden in the mean: {reserve:.2} the reserve, {:.2} \
+         the rest, of which the bar speaks{plain}.",
+        golden - reserve
+    ))
+}
+
 /// What the shared count of limits costs a call.
 fn of_redis(report: &Report) -> Option<String> {
     let cpu = |arm: &str| report.metric(arm, "peak_cpu_us_per_call");
@@ -119,10 +136,16 @@ fn of_redis(report: &Report) -> Option<String> {
 }
 
 fn races(report: &Report) -> Vec<String> {
-    let told = RACES.iter().map(|race| {
-        let of = |side: &str| side_of(report, *race, side);
-        format!("{}: golden {}; litellm {}.", race.name(), of(GOLDEN), of(LITELLM))
-    });
+    let played = RACES.iter().filter(|race| report.arm(&race.arm(GOLDEN)).is_some());
+    let mut told = played
+        .map(|race| {
+            let of = |side: &str| side_of(report, *race, side);
+            format!("{}: golden {}; litellm {}.", race.name(), of(GOLDEN), of(LITELLM))
+        })
+        .peekable();
+    if told.peek().is_none() {
+        return vec![];
+    }
     let head = "The races are named by their issues of BerriAI/litellm. A refusal is wrong if the money for the call was \
                 there and nothing was under way that could need it; in the last race every one is."
         .to_owned();

@@ -124,7 +124,7 @@ async fn at_rate(arm: &mut Arm, load: &Load, watched: Watched<'_>, rate: u32, se
     Ok(borne)
 }
 
-/// What a process did for its answers. Other work on the machine hardly moves it, as it moves times.
+/// What a process did for its answers. Other work on the machine moves it less than it moves times.
 struct Effort {
     pid: u32,
     cpu_s: f64,
