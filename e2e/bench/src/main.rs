@@ -1,6 +1,7 @@
 //! Benchmarks: one command each, all arms in one run on one machine, so that their ratios mean something.
 //! Started by `cargo xtask bench`, which builds it with the profile `bench`.
 
+mod consensus;
 mod gateway;
 mod host;
 mod latency;
@@ -26,6 +27,8 @@ enum Bench {
     Gateway(gateway::Args),
     /// How much of a budget is spent before a call is held, over callers and budgets
     Reservations(reservations::Args),
+    /// Decisions, exact power, and reviewers' reliability beside crowd-kit's Dawid–Skene
+    Consensus(consensus::Args),
     /// One of the servers that a benchmark starts
     #[command(hide = true)]
     Serve {
@@ -40,6 +43,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Ledger(args) => ledger::run(&args).await,
         Bench::Gateway(args) => gateway::run(&args).await,
         Bench::Reservations(args) => reservations::run(&args).await,
+        Bench::Consensus(args) => consensus::run(&args),
         Bench::Serve { role } => gateway::serve(role).await,
     }
 }

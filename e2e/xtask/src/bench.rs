@@ -31,6 +31,8 @@ enum Name {
     Gateway,
     /// How much of a budget is spent before the first call is held, over callers and budgets
     Reservations,
+    /// Decisions, exact power, and reviewers' reliability beside crowd-kit's Dawid–Skene
+    Consensus,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -46,6 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Name::Ledger => "ledger",
         Name::Gateway => "gateway",
         Name::Reservations => "reservations",
+        Name::Consensus => "consensus",
     });
     bench.args(args.json.then_some("--json")).args(args.strict.then_some("--strict"));
     if let Some(seconds) = args.seconds {
