@@ -8,8 +8,8 @@ pub use guard::{
     SecretRules, SizeLimits,
 };
 pub use status::{
-    AgentTaskStatus, EscalationStatus, ForecastStatus, GuardStatus, RecordStatus, ResultStatus, ReviewStatus,
-    UsageStatus,
+    AgentTaskStatus, BestAttemptStatus, EscalationStatus, ForecastStatus, GuardStatus, RecordStatus,
+    ResultStatus, ReviewStatus, UsageStatus,
 };
 
 use crate::common::{InlineFile, LocalRef};

@@ -231,6 +231,13 @@ pub enum OnUndecided {
 
 /// Guards that apply to every selected task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    validation = rules::invalid(
+        "quarantined",
+        "!has(self.quarantined) || (has(self.required) && self.quarantined.all(q, self.required.exists(g, g.name == q.name)))",
+        "must name guards of this policy's own `required`: what another policy requires is not this one's to let pass"
+    )
+)]
 #[serde(rename_all = "camelCase")]
 pub struct GuardRules {
     /// Guards that must pass. No vote outweighs one that failed, and no task can redefine one.
@@ -238,6 +245,24 @@ pub struct GuardRules {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub required: Vec<GuardSpec>,
+    /// Guards of `required` that cannot be relied on for now: they run and are shown, and stop nothing. Where several
+    /// policies require a guard, all of them have to say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub quarantined: Vec<Quarantine>,
+}
+
+/// A guard that stops nothing for now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Quarantine {
+    /// The guard.
+    #[schemars(length(min = 1, max = 40), regex(pattern = DNS_LABEL))]
+    pub name: String,
+    /// Why, for people; shown with every task it concerns.
+    #[schemars(length(min = 1, max = 255), regex(pattern = LINE))]
+    pub reason: String,
 }
 
 /// An approval by people.

@@ -106,12 +106,15 @@ mod tests {
             (json!({"quarantine": true}), "spec.quarantine"),
             (json!({"guards": {"forbidden": ["x"]}}), "spec.guards.forbidden"),
             (
-                json!({"guards": {"required": [{"name": "g", "image": "i", "command": ["c"], "retries": 2}]}}),
-                "spec.guards.required[0].retries",
+                json!({"guards": {"required": [{"name": "g", "image": "i", "command": ["c"], "cache": 2}]}}),
+                "spec.guards.required[0].cache",
             ),
         ] {
             assert_eq!(policy(&spec).unwrap_err(), format!("{NOT_SERVED} {path}"));
         }
+        let zero =
+            json!({"guards": {"required": [{"name": "g", "image": "i", "command": ["c"], "retries": 0}]}});
+        assert!(policy(&zero).is_ok(), "a value that is said though it is the default: {:?}", policy(&zero));
         assert!(policy(&json!({"quarantine": null, "extras": {}})).is_ok(), "nothing is asked for");
     }
 

@@ -56,6 +56,15 @@ struct Which {
     uid: Option<Uuid>,
 }
 
+/// The same, and which of its attempts.
+#[derive(Deserialize)]
+struct WhichDiff {
+    uid: Option<Uuid>,
+    /// The best one of a failed task, and not its result, which is the newest.
+    #[serde(default)]
+    best: bool,
+}
+
 fn may_read<'a>(sources: &Sources, caller: &Caller, namespace: &'a str) -> Result<Scope<'a>, Error> {
     if opens(caller, namespace, &sources.golden_namespace) {
         return Ok(Scope { namespace, past: caller.service_account == AUDITOR });
@@ -259,11 +268,13 @@ async fn diff(
     State(sources): State<Sources>,
     caller: Caller,
     Path((namespace, name)): Path<(String, String)>,
-    Query(which): Query<Which>,
+    Query(WhichDiff { uid, best }): Query<WhichDiff>,
 ) -> Result<Response, Error> {
-    let task = find(&sources, &caller, &namespace, &name, &which).await?;
-    let digest = task.view.pointer("/result/patch").and_then(Value::as_str).ok_or_else(|| {
-        Error::not_found(format!("{namespace}/{name} has produced nothing yet (stage {})", task.stage))
+    let task = find(&sources, &caller, &namespace, &name, &Which { uid }).await?;
+    let at = if best { "/bestAttempt/patch" } else { "/result/patch" };
+    let digest = task.view.pointer(at).and_then(Value::as_str).ok_or_else(|| {
+        let what = if best { "is no failed task with a judged attempt" } else { "has produced nothing yet" };
+        Error::not_found(format!("{namespace}/{name} {what} (stage {})", task.stage))
     })?;
     Ok(sources.artifacts.get(&namespace, digest).await?.into_response())
 }

@@ -3,7 +3,7 @@
 //! - `review` is taken whole from the matching policy of highest priority that carries one; two of that
 //!   priority block admission;
 //! - guards, approvals and protected paths unite; one guard name with two meanings blocks admission, and a
-//!   task cannot take the name of a policy's guard;
+//!   task cannot take the name of a policy's guard; a guard is in quarantine if all that require it say so;
 //! - limits take the minimum, `forecast` the strictest whole, `pause` the shortest, `requireBudget` is off only if every matching policy says so;
 //! - `runtimeClassName`: gVisor wins; two other classes block admission, since neither is known to be stronger;
 //! - what no matching policy says is taken from the built-in policy.
@@ -18,7 +18,7 @@ use crate::selector::{SelectorFault, selects};
 use golden_crds::GovernancePolicySpec;
 use golden_crds::agent_task::{BuiltinGuard, GuardSpec};
 use golden_crds::governance_policy::{
-    EscalationRules, ForecastRules, OnDeadline, PauseRules, ReviewRules, SandboxRules,
+    EscalationRules, ForecastRules, OnDeadline, PauseRules, Quarantine, ReviewRules, SandboxRules,
 };
 use std::collections::BTreeMap;
 
@@ -147,13 +147,21 @@ fn review(matching: &[NamedPolicy<'_>]) -> Result<Part<ReviewRules>, MergeFault>
 fn guards(matching: &[NamedPolicy<'_>], task_guards: &[GuardSpec]) -> Result<Vec<MergedGuard>, MergeFault> {
     let mut merged: BTreeMap<&str, MergedGuard> = BTreeMap::new();
     for policy in matching {
-        for guard in policy.spec.guards.iter().flat_map(|g| &g.required) {
-            add_policy_guard(&mut merged, policy.name, guard)?;
+        if let Some(rules) = &policy.spec.guards {
+            for guard in &rules.required {
+                let quarantine = rules.quarantined.iter().find(|q| q.name == guard.name);
+                add_policy_guard(&mut merged, policy.name, guard, quarantine)?;
+            }
         }
     }
     for guard in task_guards {
         check_globs(THE_TASK, guard)?;
-        let own = MergedGuard { origin: GuardOrigin::Task, policies: vec![], spec: guard.clone() };
+        let own = MergedGuard {
+            origin: GuardOrigin::Task,
+            policies: vec![],
+            spec: guard.clone(),
+            quarantine: None,
+        };
         match merged.insert(&guard.name, own) {
             None => {}
             Some(taken) => {
@@ -172,12 +180,16 @@ fn add_policy_guard<'a>(
     merged: &mut BTreeMap<&'a str, MergedGuard>,
     policy: &str,
     guard: &'a GuardSpec,
+    quarantine: Option<&Quarantine>,
 ) -> Result<(), MergeFault> {
     check_globs(policy, guard)?;
     let Some(present) = merged.get_mut(guard.name.as_str()) else {
         let policies = vec![policy.to_owned()];
-        merged
-            .insert(&guard.name, MergedGuard { origin: GuardOrigin::Policy, policies, spec: guard.clone() });
+        let quarantine = quarantine.map(|q| Part { origin: policy.to_owned(), value: q.reason.clone() });
+        merged.insert(
+            &guard.name,
+            MergedGuard { origin: GuardOrigin::Policy, policies, spec: guard.clone(), quarantine },
+        );
         return Ok(());
     };
     if present.policies.iter().any(|p| p == policy) {
@@ -191,6 +203,10 @@ fn add_policy_guard<'a>(
         });
     }
     present.policies.push(policy.to_owned());
+    // One policy that still relies on the guard is enough for it to stop a result.
+    if quarantine.is_none() {
+        present.quarantine = None;
+    }
     Ok(())
 }
 

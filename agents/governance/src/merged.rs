@@ -55,9 +55,12 @@ pub struct MergedGuard {
     pub policies: Vec<String>,
     #[serde(flatten)]
     pub spec: GuardSpec,
+    /// Why it stops nothing for now, and the first of the policies that say so. Never of a task's own guard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Part<String>>,
 }
 
-/// Who asks for a guard. All of them are required.
+/// Who asks for a guard. All of them are required, but for those in quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GuardOrigin {
     Policy,
@@ -103,7 +106,12 @@ pub struct MergedEscalation {
 impl MergedPolicy {
     /// Names of the guards without which nothing is approved.
     pub fn required_guards(&self) -> impl Iterator<Item = &str> {
-        self.guards.iter().map(|g| g.spec.name.as_str())
+        self.guards.iter().filter(|g| g.quarantine.is_none()).map(|g| g.spec.name.as_str())
+    }
+
+    /// The guard of that name.
+    pub fn guard(&self, name: &str) -> Option<&MergedGuard> {
+        self.guards.iter().find(|g| g.spec.name == name)
     }
 
     /// Seconds a run may take: what it asks for, under the ceiling.

@@ -8,11 +8,13 @@ mod brief;
 pub mod builtin;
 mod excerpt;
 mod fact;
+mod flake;
 mod outcome;
 
 pub use brief::{MAX_BRIEF_BYTES, brief};
 pub use excerpt::{MAX_EXCERPT_BYTES, excerpt};
 pub use fact::{GuardFact, Judged, RunOutcome, judge};
+pub use flake::{Followed, follow};
 pub use outcome::{Class, GuardVerdict, Inconclusive, classify};
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ pub(crate) struct Voter {
     pub(crate) role: String,
 }
 
-/// The rules, with every guard of the task as a required one: the task's own count like the policy's.
+/// The rules, with every guard of the task as a required one: the task's own count like the policy's. One in quarantine
+/// is shown to the voters and stops nothing.
 pub(crate) fn policy(request: &ReviewRequest) -> Result<Policy, PolicyError> {
     let mut policy = parse_policy(&request.rules.to_string())?;
-    for guard in &request.guards {
+    for guard in request.guards.iter().filter(|g| g.quarantine.is_none()) {
         if !policy.required_guards.contains(&guard.guard) {
             policy.required_guards.push(guard.guard.clone());
         }
@@ -51,5 +52,48 @@ fn fact(outcome: &GuardOutcome) -> Option<GuardFact> {
         "Failed" => GuardVerdict::Failed,
         _ => return None,
     };
-    Some(GuardFact { guard: outcome.guard.clone(), verdict, required: true, digest: None })
+    Some(GuardFact {
+        guard: outcome.guard.clone(),
+        verdict,
+        required: outcome.quarantine.is_none(),
+        digest: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golden_consensus::OutcomeKind;
+    use serde_json::json;
+
+    fn request(quarantine: Option<&str>) -> ReviewRequest {
+        let mut guard = json!({
+            "attempt": 1, "guard": "unit", "verdict": "Failed", "tree": "t", "sandboxRun": "r",
+            "runUid": "00000000-0000-0000-0000-000000000009", "exitCode": 1, "reason": "NonZeroExit", "excerpt": "",
+            "outputDigest": null, "imageId": null, "isolation": "gvisor",
+        });
+        if let Some(why) = quarantine {
+            guard["quarantine"] = json!(why);
+        }
+        serde_json::from_value(json!({
+            "namespace": "checkout", "taskName": "fix", "round": 1, "goal": "g", "digest": "d", "base": "b", "patch": "p",
+            "rules": {"voters": [{"role": "reviewer"}]}, "guards": [guard], "models": {}, "closesAt": "",
+        }))
+        .unwrap()
+    }
+
+    fn decided(request: &ReviewRequest) -> OutcomeKind {
+        let ballot = serde_json::from_value(json!({
+            "voter": "reviewer", "role": "reviewer", "model": "m", "verdict": "Approve", "severity": "Minor",
+            "confidence": 90, "rationale": "good", "digest": "d", "evidence": [],
+        }))
+        .unwrap();
+        outcome(&policy(request).unwrap(), &[ballot], request, true).decision
+    }
+
+    #[test]
+    fn a_failed_guard_stops_the_result_unless_it_is_in_quarantine() {
+        assert_eq!(decided(&request(None)), OutcomeKind::GuardFailed);
+        assert_eq!(decided(&request(Some("broken"))), OutcomeKind::Approved);
+    }
 }

@@ -84,7 +84,9 @@ pub(crate) fn checks(guards: &[GuardOutcome]) -> String {
         let code = g.exit_code.map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"));
         let excerpt = clipped(shown(&g.excerpt).trim(), MAX_EXCERPT);
         let excerpt = excerpt.lines().fold(String::new(), |text, line| text + "\n    " + line);
-        format!("{}: {} ({}, {code}){excerpt}", shown(&g.guard), shown(&g.verdict), shown(&g.reason))
+        let aside =
+            g.quarantine.as_ref().map(|why| format!(", in quarantine: {}", shown(why))).unwrap_or_default();
+        format!("{}: {} ({}, {code}){aside}{excerpt}", shown(&g.guard), shown(&g.verdict), shown(&g.reason))
     };
     guards.iter().map(one).collect::<Vec<_>>().join("\n")
 }

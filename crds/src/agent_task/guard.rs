@@ -1,5 +1,11 @@
 //! Guards: what examines a produced tree.
 
+// On the module, since the derived copy of `SizeLimits` has no attributes of its own.
+#![expect(
+    clippy::struct_field_names,
+    reason = "each field of `SizeLimits` is a maximum, and a manifest has to say so"
+)]
+
 use crate::rules;
 use crate::schema::{DNS_LABEL, IMAGE, LINE};
 use kube::KubeSchema;
@@ -27,6 +33,11 @@ const DEPENDENCY: &str = "^(cargo|npm|pypi|go):[^\\s]+$";
     validation = rules::optional_program("command"),
     validation = rules::paths_inside("restorePaths"),
     validation = rules::invalid(
+        "retries",
+        "!has(self.retries) || self.retries == 0 || has(self.command)",
+        "are of a command: a built-in guard says the same of the same trees"
+    ),
+    validation = rules::invalid(
         "restorePaths",
         "!has(self.restorePaths) || has(self.command)",
         "are of a command: a built-in guard examines the whole change, from outside of it"
@@ -52,6 +63,11 @@ pub struct GuardSpec {
     #[serde(default = "default_guard_timeout")]
     #[schemars(range(min = 1, max = 3600))]
     pub timeout_seconds: i64,
+    /// How often a command that failed is run again on the same tree, 0 to 3. If it passes then it counts as passed, and
+    /// is shown as flaky.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 3))]
+    pub retries: u32,
     /// Paths (globs) reset to the base before the command runs, so that its subject cannot edit its examiner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 255), regex(pattern = LINE)))]

@@ -51,6 +51,9 @@ pub struct AgentTaskStatus {
     /// What was produced and where it went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<ResultStatus>,
+    /// Of a failed task: the best of its attempts, by guards that passed, then votes, then fewer guards that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_attempt: Option<BestAttemptStatus>,
     /// The head of the task's hash-chained record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<RecordStatus>,
@@ -70,6 +73,14 @@ pub struct GuardStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub sandbox_run: Option<String>,
+    /// Runs on the same result that failed before one passed: the guard is flaky.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3), inner(length(max = 253)))]
+    pub failed_runs: Vec<String>,
+    /// Why the guard stops nothing for now, as the policy says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub quarantine: Option<String>,
 }
 
 /// The tally of the current review.
@@ -173,6 +184,27 @@ pub struct ResultStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub commit: Option<String>,
+}
+
+/// The best attempt of a task that failed. `golden diff --best` prints its patch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BestAttemptStatus {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// Digest of the tree it produced.
+    #[schemars(length(max = 80))]
+    pub digest: String,
+    /// Digest of its patch in the artifact store.
+    #[schemars(length(max = 80))]
+    pub patch: String,
+    /// Required guards that did not pass on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 63)))]
+    pub failed_guards: Vec<String>,
+    /// Weight of the ballots for it.
+    #[schemars(range(min = 0))]
+    pub approve_weight: i64,
 }
 
 /// The head of the task's hash-chained record.

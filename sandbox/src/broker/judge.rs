@@ -71,6 +71,7 @@ pub fn guard_outcome(
         output_digest: evidence.output_digest.clone(),
         image_id: status.image_id.clone(),
         isolation: status.isolation.clone().unwrap_or_else(|| request.runtime_class_name.clone()),
+        quarantine: None,
     }
 }
 
@@ -95,6 +96,7 @@ pub(super) fn not_run(
         output_digest: None,
         image_id: None,
         isolation: request.runtime_class_name.clone(),
+        quarantine: None,
     }
 }
 

@@ -101,6 +101,7 @@ pub(super) mod tests {
                 command: vec!["pytest".into()],
                 builtin: None,
                 timeout_seconds: 300,
+                retries: 0,
                 restore_paths: vec!["tests/**".into()],
             },
             required: true,

@@ -3,6 +3,7 @@
 use super::client::{Cluster, Connection};
 use anyhow::bail;
 use futures::{StreamExt as _, pin_mut};
+use golden_crds::agent_task::GuardStatus;
 use golden_crds::{AgentTask, conditions};
 use kube::runtime::{WatchStreamExt as _, watcher};
 
@@ -65,6 +66,17 @@ fn ended(task: &AgentTask) -> Option<u8> {
     is_true(conditions::FAILED).then_some(1)
 }
 
+/// A guard with its verdict, and what that is worth.
+fn guard(guard: &GuardStatus) -> String {
+    let flaky = guard.verdict == "Passed" && !guard.failed_runs.is_empty();
+    let aside = match &guard.quarantine {
+        Some(_) => " (in quarantine)",
+        None if flaky => " (flaky)",
+        None => "",
+    };
+    format!("{} {}{aside}", guard.name, guard.verdict)
+}
+
 /// One line: stage, attempt, guards, review, cost, and what holds the task up, if anything does.
 fn describe(task: &AgentTask) -> String {
     let Some(status) = &task.status else { return "waiting to be seen".into() };
@@ -72,7 +84,7 @@ fn describe(task: &AgentTask) -> String {
     if let Some(attempt) = status.attempt.filter(|a| *a > 0) {
         parts.push(format!("attempt {attempt}"));
     }
-    parts.extend(status.guards.iter().map(|g| format!("{} {}", g.name, g.verdict)));
+    parts.extend(status.guards.iter().map(guard));
     if let Some(review) = &status.review {
         parts.push(format!(
             "review {} ({} for, {} against)",

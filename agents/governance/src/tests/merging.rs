@@ -264,3 +264,23 @@ fn a_guard_whose_globs_mean_something_else_blocks_and_says_whose_it_is() {
         assert!(fault.policies().is_empty() && fault.to_string().contains("of the task"), "{fault}");
     }
 }
+
+#[test]
+fn a_guard_is_in_quarantine_only_if_every_policy_that_requires_it_says_so() {
+    let asks = |aside: bool| {
+        let quarantined = if aside { json!([{"name": "lint", "reason": "broken"}]) } else { json!([]) };
+        json!({"guards": {"required": [guard("lint", "i")], "quarantined": quarantined}})
+    };
+    let reason = |policies: &[(&str, Value)]| {
+        let policy = merged(policies, &[guard("own", "i")]).unwrap();
+        let why = policy.guard("lint").unwrap().quarantine.clone().map(|q| (q.origin, q.value));
+        assert_eq!(policy.required_guards().any(|g| g == "lint"), why.is_none());
+        assert!(policy.required_guards().any(|g| g == "own"));
+        why
+    };
+    let broken = Some(("a".to_owned(), "broken".to_owned()));
+    assert_eq!(reason(&[("a", asks(true))]), broken);
+    assert_eq!(reason(&[("a", asks(true)), ("b", asks(true))]), broken);
+    assert_eq!(reason(&[("a", asks(true)), ("b", asks(false))]), None);
+    assert_eq!(reason(&[("a", asks(false)), ("b", asks(true))]), None);
+}

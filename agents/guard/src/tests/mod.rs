@@ -2,4 +2,5 @@
 
 mod briefs;
 mod excerpts;
+mod flakes;
 mod verdicts;

@@ -3,7 +3,7 @@
 use super::event::AttemptEnded;
 use super::feedback;
 use super::reasons::{self, bounded, documented};
-use super::state::{Ended, Finish, Produced, Stage, Why};
+use super::state::{BestAttempt, Ended, Finish, Produced, Stage, Why};
 use super::step::Work;
 use golden_governance::needed_approvals;
 use golden_platform::wire::{DesiredKind, JobResult};
@@ -169,6 +169,7 @@ impl Work<'_> {
     /// end if there were enough.
     pub(super) fn next_attempt(&mut self, why: Why, feedback: &str, tree: Option<String>) {
         let attempt = self.s.attempt;
+        self.keep_best();
         self.record(
             "AttemptRejected",
             json!({"attempt": attempt, "reason": why.reason, "message": why.message, "tree": tree}),
@@ -176,7 +177,10 @@ impl Work<'_> {
         if attempt >= self.task.max_attempts() {
             let judged =
                 if attempt == 1 { "1 attempt was".to_owned() } else { format!("{attempt} attempts were") };
-            let message = format!("{judged} judged and none was accepted; the last: {}", why.message);
+            let best = self.s.best.as_ref().filter(|best| best.attempt != attempt);
+            let best =
+                best.map(|best| format!("; the best was attempt {}", best.attempt)).unwrap_or_default();
+            let message = format!("{judged} judged and none was accepted; the last: {}{best}", why.message);
             self.s.last_failure = Some(why);
             return self.fail(reasons::ATTEMPTS_EXHAUSTED, &message);
         }
@@ -191,6 +195,23 @@ impl Work<'_> {
         self.s.approval = None;
         self.forget_holds();
         self.s.stage = Stage::Producing;
+    }
+
+    /// Keeps the present result if none before was better: what guards and peers said of it is forgotten with it.
+    pub(super) fn keep_best(&mut self) {
+        let Some(produced) = &self.s.produced else { return };
+        let failed_guards = match self.cleared() {
+            Ok(_) => vec![],
+            Err(blocked) => blocked.failed.into_iter().chain(blocked.missing).collect(),
+        };
+        let now = BestAttempt {
+            attempt: self.s.attempt,
+            tree: produced.tree.clone(),
+            patch: produced.patch.clone(),
+            failed_guards,
+            approve_weight: self.s.review.as_ref().and_then(|r| r.tally).map_or(0, |t| t.approve_weight),
+        };
+        self.s.best = Some(BestAttempt::of(self.s.best.take(), now));
     }
 }
 

@@ -108,6 +108,7 @@ impl Work<'_> {
     }
 
     pub(super) fn fail(&mut self, reason: &str, message: &str) {
+        self.keep_best();
         self.end(OutcomeKind::Failed, reason, message);
     }
 
@@ -124,6 +125,7 @@ impl Work<'_> {
             json!({
                 "outcome": kind, "reason": reason, "message": message, "attempt": self.s.attempt,
                 "digest": digest, "delivered": delivered, "usage": self.s.usage,
+                "bestAttempt": self.s.best.as_ref().filter(|_| kind == OutcomeKind::Failed),
             }),
         );
         self.s.outcome = Some(Outcome { kind, reason: reason.to_owned(), message, at: self.now });

@@ -10,6 +10,7 @@ use super::state::{GuardSlot, Stage, Why};
 use super::step::{Work, after};
 use golden_consensus::{GuardFact, GuardVerdict, GuardsBlocked, GuardsCleared, clear};
 use golden_governance::MergedGuard;
+use golden_guard::{Followed, GuardVerdict as RunVerdict, follow};
 use golden_platform::wire::{Envelope, GuardOutcome, GuardRequest, Message};
 use serde_json::json;
 
@@ -33,6 +34,7 @@ impl Work<'_> {
                 patience: None,
                 retry_at: None,
                 trouble: None,
+                failed_runs: vec![],
                 outcome: None,
             };
             (guard.spec.name.clone(), slot)
@@ -52,12 +54,8 @@ impl Work<'_> {
         }
         let mut kept = outcome.clone();
         kept.excerpt = bounded(&outcome.excerpt, MAX_EXCERPT_BYTES);
-        if matches!(outcome.verdict.as_str(), "Passed" | "Failed") {
-            slot.outcome = Some(kept.clone());
-            slot.retry_at = None;
-            slot.trouble = None;
-            self.record("GuardJudged", json!(kept));
-            return;
+        if let Some(verdict) = verdict_of(&kept) {
+            return self.judged(kept, verdict);
         }
         if outcome.sandbox_run != slot.run_name || slot.retry_at.is_some() {
             return self.ignore("that run was given up");
@@ -69,12 +67,45 @@ impl Work<'_> {
         self.record("GuardNotJudged", json!(kept));
     }
 
+    /// Takes in a verdict: the last word, or the reason to run the guard again on the same tree.
+    fn judged(&mut self, kept: GuardOutcome, verdict: RunVerdict) {
+        let (now, retries) = (self.now, self.task.policy.guard(&kept.guard).map_or(0, |g| g.spec.retries));
+        let Some(slot) = self.s.guards.get_mut(&kept.guard) else { return };
+        if slot.failed_runs.contains(&kept.sandbox_run) {
+            return self.ignore("that run has been taken in");
+        }
+        let failures = u32::try_from(slot.failed_runs.len()).unwrap_or(u32::MAX);
+        let followed = follow(verdict, failures, retries);
+        let mut entry = json!(kept);
+        slot.trouble = None;
+        if followed == Followed::Again {
+            slot.failed_runs.push(kept.sandbox_run);
+            slot.retry_at = Some(now);
+            entry["runAgain"] = json!(true);
+        } else {
+            slot.outcome = Some(kept);
+            slot.retry_at = None;
+        }
+        if followed == Followed::Flaky {
+            entry["flaky"] = json!(true);
+        }
+        self.record("GuardJudged", entry);
+    }
+
+    /// Whether a failure of the guard stops the result.
+    fn is_required(&self, guard: &str) -> bool {
+        self.task.policy.guard(guard).is_none_or(|g| g.quarantine.is_none())
+    }
+
     /// Asks for the runs that are due, and judges the result once every guard has spoken.
     pub(super) fn guard(&mut self) {
         let open = |g: &GuardSlot| g.outcome.is_none();
-        let any_failed = self.s.guards.values().any(GuardSlot::failed);
-        // One failure decides. Runs under way are waited for, since their evidence helps; broken ones are not.
-        let settled = self.s.guards.values().all(|g| !open(g) || (any_failed && g.trouble.is_some()));
+        let any_failed = self.s.guards.iter().any(|(name, g)| g.failed() && self.is_required(name));
+        // One failure decides. Runs under way are waited for, since their evidence helps; broken ones are not, nor
+        // those of a guard in quarantine.
+        let let_go =
+            |name: &str, g: &GuardSlot| g.trouble.is_some() && (any_failed || !self.is_required(name));
+        let settled = self.s.guards.iter().all(|(name, g)| !open(g) || let_go(name, g));
         if settled {
             return self.judge_guards();
         }
@@ -109,7 +140,7 @@ impl Work<'_> {
             task_name: task.name.clone(),
             run_name: slot.run_name.clone(),
             guard: guard.spec.clone(),
-            required: true,
+            required: guard.quarantine.is_none(),
             tree: slot.tree.clone(),
             base,
             runtime_class_name: task.runtime_class().to_owned(),
@@ -155,11 +186,12 @@ impl Work<'_> {
         let produced = self.s.produced.as_ref()?;
         let outcome = slot.outcome.as_ref()?;
         let verdict = if outcome.verdict == "Passed" { GuardVerdict::Passed } else { GuardVerdict::Failed };
+        let required = self.is_required(name);
         let expected = produced.guard_trees.get(name).unwrap_or(&produced.tree);
         (outcome.tree == *expected).then(|| GuardFact {
             guard: name.to_owned(),
             verdict,
-            required: true,
+            required,
             digest: Some(subject.to_owned()),
         })
     }
@@ -177,8 +209,9 @@ impl Work<'_> {
         let names = if blocked.failed.is_empty() { &blocked.missing } else { &blocked.failed }.join(", ");
         let why =
             Why::new(reasons::GUARD_FAILED, format!("guard {names} failed on attempt {}", self.s.attempt));
+        let stops = |(name, g): &(&String, &GuardSlot)| g.failed() && self.is_required(name);
         let failed: Vec<&GuardOutcome> =
-            self.s.guards.values().filter(|g| g.failed()).filter_map(|g| g.outcome.as_ref()).collect();
+            self.s.guards.iter().filter(stops).filter_map(|(_, g)| g.outcome.as_ref()).collect();
         let text = feedback::guards(&failed);
         let seen_before = !self.s.failed_trees.insert(tree.clone());
         if seen_before && self.s.attempt < self.task.max_attempts() {
@@ -188,5 +221,14 @@ impl Work<'_> {
             return self.escalate(&Why::new(&why.reason, message), &evidence, &text, false);
         }
         self.next_attempt(why, &text, Some(tree));
+    }
+}
+
+/// The verdict of a run that reached one.
+fn verdict_of(outcome: &GuardOutcome) -> Option<RunVerdict> {
+    match outcome.verdict.as_str() {
+        "Passed" => Some(RunVerdict::Passed),
+        "Failed" => Some(RunVerdict::Failed),
+        _ => None,
     }
 }

@@ -33,8 +33,8 @@ pub use names::{guard_run_name, message_id, pod_name};
 pub use pause::needs_money;
 pub use purse::{Purse, ask_again};
 pub use state::{
-    Approval, Base, Choice, Delivered, Delivery, Ended, Escalation, Finish, GuardSlot, Held, Outcome,
-    OutcomeKind, PodSlot, Produced, RecordHead, Review, Saved, Stage, State, Tries, Usage, Why,
+    Approval, Base, BestAttempt, Choice, Delivered, Delivery, Ended, Escalation, Finish, GuardSlot, Held,
+    Outcome, OutcomeKind, PodSlot, Produced, RecordHead, Review, Saved, Stage, State, Tries, Usage, Why,
 };
 pub use step::{admit, step};
 pub use task::{PRODUCER, Task};

@@ -29,8 +29,26 @@ const FIRST: Ask = Ask { round: 1, hears: None, decided: 0, unanswered: 0 };
 
 impl Work<'_> {
     pub(super) fn open_review(&mut self) {
+        let tree = self.s.produced.as_ref().map(|p| p.tree.clone());
+        if let Some(before) = tree.and_then(|tree| self.s.rejected_trees.get(&tree).copied()) {
+            return self.rejected_before(before);
+        }
         self.s.stage = Stage::Reviewing;
         self.ask_peers(FIRST);
+    }
+
+    /// Peers sent this very result back before. Asking them until one nods proves nothing: a person decides.
+    fn rejected_before(&mut self, before: u32) {
+        let message = format!(
+            "peers asked for changes to the same result on attempt {before}: the agents go in circles"
+        );
+        let why = Why::new(reasons::CHANGES_REQUESTED, message);
+        let feedback = self.s.feedback.clone();
+        if self.s.attempt < self.task.max_attempts() {
+            return self.escalate(&why, &json!({"rejectedOnAttempt": before}), &feedback, true);
+        }
+        let tree = self.s.produced.as_ref().map(|p| p.tree.clone());
+        self.next_attempt(why, &feedback, tree);
     }
 
     fn ask_peers(&mut self, Ask { round, hears, decided, unanswered }: Ask) {
@@ -40,7 +58,13 @@ impl Work<'_> {
         let task = self.task;
         let rules = &task.policy.review.value;
         let closes_at = after(self.now, rules.timeout_seconds);
-        let guards: Vec<GuardOutcome> = self.s.guards.values().filter_map(|g| g.outcome.clone()).collect();
+        let quarantine = |outcome: &GuardOutcome| {
+            task.policy.guard(&outcome.guard)?.quarantine.as_ref().map(|why| why.value.clone())
+        };
+        let told =
+            |outcome: &GuardOutcome| GuardOutcome { quarantine: quarantine(outcome), ..outcome.clone() };
+        let guards: Vec<GuardOutcome> =
+            self.s.guards.values().filter_map(|g| g.outcome.as_ref()).map(told).collect();
         let request = ReviewRequest {
             namespace: task.namespace.clone(),
             task_name: task.name.clone(),
@@ -194,6 +218,9 @@ impl Work<'_> {
             },
             Next::Revise => {
                 let tree = self.s.produced.as_ref().map(|p| p.tree.clone());
+                if let Some(tree) = &tree {
+                    self.s.rejected_trees.insert(tree.clone(), self.s.attempt);
+                }
                 self.next_attempt(why, &feedback::dissent(decision), tree);
             }
             Next::Repair => match self.cleared() {

@@ -35,6 +35,8 @@ pub fn admit(task: &Task, admission: &Admission, install: Uuid, now: Timestamp) 
         feedback: String::new(),
         last_failure: None,
         failed_trees: std::collections::BTreeSet::new(),
+        rejected_trees: std::collections::BTreeMap::new(),
+        best: None,
         tries: Tries::none(DesiredKind::FetchPod, 0),
         pod: None,
         freed: None,

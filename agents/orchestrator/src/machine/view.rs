@@ -7,7 +7,9 @@ use super::review::reason_of;
 use super::state::{GuardSlot, OutcomeKind, Stage, State, Why};
 use super::task::Task;
 use golden_consensus::OutcomeKind as ReviewOutcome;
-use golden_crds::agent_task::{EscalationStatus, GuardStatus, RecordStatus, ResultStatus, ReviewStatus};
+use golden_crds::agent_task::{
+    BestAttemptStatus, EscalationStatus, GuardStatus, RecordStatus, ResultStatus, ReviewStatus,
+};
 use golden_crds::conditions::{
     ADMITTED, APPROVED, BUDGET_AVAILABLE, COMPLETE, CONSENSUS_REACHED, FAILED, GUARDS_PASSED, RECONCILING,
     STALLED,
@@ -17,16 +19,18 @@ use golden_platform::wire::{PodPhase, TaskView, ViewCondition};
 
 /// The view of a task.
 pub fn view(task: &Task, s: &State) -> TaskView {
-    let mut conditions = vec![admitted(s), budget(s), guards_passed(s), consensus(s), approved(task, s)];
+    let mut conditions =
+        vec![admitted(s), budget(s), guards_passed(task, s), consensus(s), approved(task, s)];
     conditions.extend(run_state(task, s));
     TaskView {
         stage: s.stage_name().to_owned(),
         attempt: s.attempt,
         conditions,
-        guards: s.guards.iter().map(|(name, slot)| guard(name, slot)).collect(),
+        guards: s.guards.iter().map(|(name, slot)| guard(task, name, slot)).collect(),
         review: review(s),
         escalation: escalation(s),
         result: result(task, s),
+        best_attempt: best_attempt(s),
         record: Some(RecordStatus {
             head: s.record.head.clone(),
             entries: i64::try_from(s.record.entries).unwrap_or(i64::MAX),
@@ -89,21 +93,29 @@ fn budget(s: &State) -> ViewCondition {
     }
 }
 
-fn guard(name: &str, slot: &GuardSlot) -> GuardStatus {
+/// Why a guard stops nothing for now.
+fn quarantine<'a>(task: &'a Task, name: &str) -> Option<&'a str> {
+    task.policy.guard(name)?.quarantine.as_ref().map(|why| why.value.as_str())
+}
+
+fn guard(task: &Task, name: &str, slot: &GuardSlot) -> GuardStatus {
     GuardStatus {
         name: name.to_owned(),
         verdict: slot.outcome.as_ref().map_or_else(|| "Pending".to_owned(), |o| o.verdict.clone()),
         sandbox_run: Some(slot.outcome.as_ref().map_or(&slot.run_name, |o| &o.sandbox_run).clone())
             .filter(|run| !run.is_empty()),
+        failed_runs: slot.failed_runs.clone(),
+        quarantine: quarantine(task, name).map(str::to_owned),
     }
 }
 
-fn guards_passed(s: &State) -> ViewCondition {
+fn guards_passed(task: &Task, s: &State) -> ViewCondition {
     if s.produced.is_none() {
         return say(GUARDS_PASSED, "Unknown", reasons::NO_RESULT_YET, no_result(s));
     }
+    let required = || s.guards.iter().filter(|(name, _)| quarantine(task, name).is_none());
     let names = |pick: fn(&GuardSlot) -> bool| {
-        let picked: Vec<&str> = s.guards.iter().filter(|(_, g)| pick(g)).map(|(n, _)| n.as_str()).collect();
+        let picked: Vec<&str> = required().filter(|(_, g)| pick(g)).map(|(n, _)| n.as_str()).collect();
         picked.join(", ")
     };
     let failed = names(GuardSlot::failed);
@@ -113,14 +125,30 @@ fn guards_passed(s: &State) -> ViewCondition {
     let open = names(|g| !g.passed());
     if open.is_empty() {
         let passed = names(GuardSlot::passed);
-        let message =
+        let mut message =
             if passed.is_empty() { "no guard is required".into() } else { format!("passed: {passed}") };
+        message.push_str(&unsteady(task, s));
         return say(GUARDS_PASSED, "True", reasons::ALL_GUARDS_PASSED, message);
     }
     match guard_trouble(s) {
         Some(why) => condition(GUARDS_PASSED, "Unknown", &why),
         None => say(GUARDS_PASSED, "Unknown", reasons::GUARDS_RUNNING, format!("running: {open}")),
     }
+}
+
+/// What should be known of guards that passed or were let pass: which are flaky, and which failed in quarantine.
+fn unsteady(task: &Task, s: &State) -> String {
+    let mut text = String::new();
+    for (name, _) in s.guards.iter().filter(|(_, g)| g.is_flaky()) {
+        text.push_str(&format!("; {name} is flaky: it failed on this very result before it passed"));
+    }
+    for (name, slot) in s.guards.iter().filter(|(_, g)| !g.passed()) {
+        if let Some(why) = quarantine(task, name) {
+            let how = if slot.failed() { "failed" } else { "did not run" };
+            text.push_str(&format!("; {name} {how} and stops nothing, being in quarantine: {why}"));
+        }
+    }
+    text
 }
 
 /// Why a guard cannot be run, once it was tried often enough not to be a passing trouble.
@@ -267,6 +295,19 @@ fn escalation(s: &State) -> Option<EscalationStatus> {
         deadline: open.deadline.to_string(),
         default_option: open.default_option.clone(),
         digest: open.digest.clone(),
+    })
+}
+
+/// Shown once nothing better can come.
+fn best_attempt(s: &State) -> Option<BestAttemptStatus> {
+    let best =
+        s.best.as_ref().filter(|_| s.outcome.as_ref().is_some_and(|o| o.kind == OutcomeKind::Failed))?;
+    Some(BestAttemptStatus {
+        attempt: best.attempt,
+        digest: best.tree.clone(),
+        patch: best.patch.clone(),
+        failed_guards: best.failed_guards.clone(),
+        approve_weight: i64::try_from(best.approve_weight).unwrap_or(i64::MAX),
     })
 }
 

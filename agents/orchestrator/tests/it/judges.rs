@@ -28,6 +28,7 @@ impl World {
             output_digest: None,
             image_id: None,
             isolation: "gvisor".into(),
+            quarantine: None,
         };
         let key = format!("guard/{attempt}/{}", request.guard.name);
         self.tell(task, run_uid, &key, Fact::Guard(outcome)).await;

@@ -37,6 +37,7 @@ fn files() -> Vec<(String, String)> {
 
 fn guard(tree: &str) -> GuardOutcome {
     GuardOutcome {
+        quarantine: None,
         attempt: 1,
         guard: "unit-tests".into(),
         verdict: "Passed".into(),

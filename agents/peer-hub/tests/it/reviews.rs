@@ -211,6 +211,7 @@ async fn a_failed_guard_cannot_be_outvoted() {
         output_digest: None,
         image_id: None,
         isolation: "gvisor".into(),
+        quarantine: None,
     });
     world.open(&envelope).await;
     let _replica = world.replica();

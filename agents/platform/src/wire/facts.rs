@@ -265,4 +265,7 @@ pub struct GuardOutcome {
     pub output_digest: Option<String>,
     pub image_id: Option<String>,
     pub isolation: String,
+    /// Why the guard stops nothing for now; told to peers, never by the sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<String>,
 }

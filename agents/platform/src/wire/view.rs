@@ -13,6 +13,9 @@ pub struct TaskView {
     pub review: Option<golden_crds::agent_task::ReviewStatus>,
     pub escalation: Option<golden_crds::agent_task::EscalationStatus>,
     pub result: Option<golden_crds::agent_task::ResultStatus>,
+    /// Absent of an older orchestrator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_attempt: Option<golden_crds::agent_task::BestAttemptStatus>,
     pub record: Option<golden_crds::agent_task::RecordStatus>,
     pub isolation: Option<String>,
     /// The newest `spec/<generation>` taken in.

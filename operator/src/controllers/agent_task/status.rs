@@ -116,6 +116,7 @@ fn from_view(status: &mut AgentTaskStatus, view: &TaskView, generation: Option<i
     status.review.clone_from(&view.review);
     status.escalation.clone_from(&view.escalation);
     status.result.clone_from(&view.result);
+    status.best_attempt.clone_from(&view.best_attempt);
     status.record.clone_from(&view.record);
     status.isolation.clone_from(&view.isolation);
     for c in &view.conditions {

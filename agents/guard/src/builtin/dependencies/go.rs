@@ -25,7 +25,7 @@ pub(super) fn manifest(text: &str) -> Listing {
             ("require", [name, version]) => add(&mut all, name, version, None, true),
             // What is compiled in its place is another thing under the same name.
             ("replace", [name, rest @ ..]) if !rest.is_empty() => {
-                add(&mut all, name, &rest.join(" "), None, true)
+                add(&mut all, name, &rest.join(" "), None, true);
             }
             _ => {}
         }

@@ -53,8 +53,8 @@ fn one(
     let place = |name: &str| change.new.as_ref().and_then(Node::bytes).and_then(|bytes| line_of(bytes, name));
     for (name, package) in difference.added.iter().chain(&difference.changed) {
         if matches_any(&rules.denied, ecosystem, name) {
-            let message =
-                format!("{ecosystem} dependency {name} {} is denied; do without it", package.version);
+            let version = &package.version;
+            let message = format!("{ecosystem} dependency {name} ({version}) is denied; do without it");
             report.find(Some(path), place(name), "dependency-denied", &message);
         }
     }
@@ -112,7 +112,10 @@ fn matches_any(patterns: &[String], ecosystem: Ecosystem, name: &str) -> bool {
 }
 
 fn told(report: &mut Report, source: Source, path: &str, difference: &Difference) {
-    let with = |sign: char, (name, package): &(String, Package)| format!("{sign}{name} {}", package.version);
+    // A workspace's member names no version.
+    let with = |sign: char, (name, package): &(String, Package)| {
+        format!("{sign}{name} {}", package.version).trim_end().to_owned()
+    };
     let added = difference.added.iter().map(|p| with('+', p));
     let changed = difference.changed.iter().map(|p| with('~', p));
     let lost = difference.removed.iter().map(|name| format!("-{name}"));

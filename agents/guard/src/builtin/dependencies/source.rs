@@ -84,9 +84,7 @@ impl Source {
             "uv.lock" | "poetry.lock" | "pdm.lock" => (Pypi, Lock, Toml, &[]),
             "go.mod" => (Go, Manifest, GoMod, &["go.sum"]),
             "go.sum" => (Go, Lock, GoSum, &[]),
-            _ if name.starts_with("requirements") && name.ends_with(".txt") => {
-                (Pypi, Manifest, Requirements, &[])
-            }
+            _ if is_requirements(name) => (Pypi, Manifest, Requirements, &[]),
             _ => return None,
         };
         Some(Self { ecosystem, kind, format, locks })
@@ -112,6 +110,11 @@ impl Source {
             _ => Err("it is neither JSON nor TOML".into()),
         }
     }
+}
+
+/// `requirements.txt`, `requirements-dev.txt` and their like.
+fn is_requirements(name: &str) -> bool {
+    name.strip_suffix(".txt").is_some_and(|stem| stem.starts_with("requirements"))
 }
 
 fn text(bytes: &[u8]) -> Result<&str, String> {

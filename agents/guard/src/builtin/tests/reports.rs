@@ -9,7 +9,7 @@ fn a_report_reads_like_a_compilers_and_ends_with_its_sum() {
     assert_eq!(
         report.to_string(),
         "note: package.json (npm): +left-pad 1\n\
-         package.json:2: dependency-denied: npm dependency left-pad 1 is denied; do without it\n\
+         package.json:2: dependency-denied: npm dependency left-pad (1) is denied; do without it\n\
          package.json: lock-file-missing: it gained dependencies, but no package-lock.json or npm-shrinkwrap.json or \
          yarn.lock or pnpm-lock.yaml or bun.lock or bun.lockb is there; make one\n\
          dependencies: failed, 2 findings in 1 changed file\n"

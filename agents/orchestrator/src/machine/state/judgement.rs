@@ -26,6 +26,9 @@ pub struct GuardSlot {
     /// Why the last run could not be judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Why>,
+    /// Runs that failed on this tree, of a guard that was run again after each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_runs: Vec<String>,
     /// The fact, with verdict `Passed` or `Failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<GuardOutcome>,
@@ -38,6 +41,11 @@ impl GuardSlot {
 
     pub fn failed(&self) -> bool {
         self.outcome.as_ref().is_some_and(|o| o.verdict == "Failed")
+    }
+
+    /// Whether it passed on a tree on which it had failed.
+    pub fn is_flaky(&self) -> bool {
+        self.passed() && !self.failed_runs.is_empty()
     }
 }
 

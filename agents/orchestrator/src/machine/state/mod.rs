@@ -2,6 +2,7 @@
 //!
 //! Small on purpose, since it is rewritten with every step: texts are bounded, bytes are in the artifact store.
 
+mod best;
 mod judgement;
 mod work;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
+pub use best::BestAttempt;
 pub use judgement::{Approval, Choice, Delivered, Delivery, Escalation, GuardSlot, Review};
 pub use work::{Base, Ended, Finish, PodSlot, Produced, Saved, Tries};
 
@@ -66,6 +68,12 @@ pub struct State {
     /// Trees that failed a guard, so that going in circles is seen.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub failed_trees: BTreeSet<String>,
+    /// Results that peers sent back, and on which attempt.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rejected_trees: BTreeMap<String, u32>,
+    /// The best attempt so far that was judged and not accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<BestAttempt>,
 
     pub tries: Tries,
     /// The one pod that is wanted.

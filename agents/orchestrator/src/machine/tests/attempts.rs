@@ -200,3 +200,36 @@ fn what_a_person_can_mend_is_looked_at_again() {
         assert_eq!(run.wanted(), ["fix-slugify-00000000-fetch-t2"]);
     }
 }
+
+#[test]
+fn the_best_attempt_is_kept_though_a_later_one_was_worse() {
+    let mut run = Run::guarding(&Setup::git());
+    run.feed(&run.guard("unit", "Failed"));
+    run.feed(&run.guard("lint", "Failed"));
+    run.feed(&run.result(&digest(2), 0));
+    run.pass_guards();
+    run.feed(&run.review("ChangesRequested"));
+    run.feed(&run.result(&digest(3), 0));
+    assert!(run.view().best_attempt.is_none(), "something better may still come");
+    run.feed(&run.guard("unit", "Passed"));
+    run.feed(&run.guard("lint", "Failed"));
+    assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::ATTEMPTS_EXHAUSTED)));
+    assert!(run.message("Failed").ends_with("; the best was attempt 2"), "{}", run.message("Failed"));
+    let best = run.view().best_attempt.unwrap();
+    assert_eq!((best.attempt, best.digest.as_str(), best.failed_guards.len()), (2, digest(2).as_str(), 0));
+    assert_eq!(best.approve_weight, 2);
+    assert_eq!(run.record.last().unwrap().body["bestAttempt"]["attempt"], json!(2));
+}
+
+#[test]
+fn a_complete_task_has_no_best_attempt_beside_its_result() {
+    let mut run = Run::guarding(&Setup::git());
+    run.feed(&run.guard("unit", "Failed"));
+    run.feed(&run.guard("lint", "Passed"));
+    run.feed(&run.result(&digest(2), 0));
+    run.pass_guards();
+    run.feed(&run.review("Approved"));
+    run.feed(&run.delivered());
+    assert_eq!(run.outcome(), Some((OutcomeKind::Complete, reasons::DELIVERED)));
+    assert!(run.view().best_attempt.is_none());
+}

@@ -163,3 +163,101 @@ fn the_same_failing_result_twice_goes_to_a_person() {
     assert_eq!(run.state.stage, Stage::Producing);
     assert!(run.state.feedback.contains("since I say so"));
 }
+
+fn with_retries(retries: u32) -> Setup {
+    let unit = json!({"name": "unit", "image": "i", "command": ["pytest"], "retries": retries});
+    Setup::git().with("/policy/guards", json!({"required": [unit]}))
+}
+
+#[test]
+fn a_guard_that_fails_and_then_passes_on_the_same_result_counts_as_passed_and_is_shown_as_flaky() {
+    let mut run = Run::guarding(&with_retries(1));
+    run.feed(&run.guard("lint", "Passed"));
+    let failed = run.guard("unit", "Failed");
+    run.feed(&failed);
+    assert_eq!(
+        (run.state.stage, run.condition("GuardsPassed").as_str()),
+        (Stage::Guarding, "Unknown/GuardsRunning")
+    );
+    let again = requests(&run).pop().unwrap();
+    assert_eq!((again.run_name.as_str(), again.tree), ("fix-slugify-00000000-a1-t1-unit-r2", digest(1)));
+    run.feed(&failed);
+    assert!(run.ignored(), "the same run fails once, however often it is told");
+    run.feed(&run.guard("unit", "Passed"));
+    assert_eq!(run.state.stage, Stage::Reviewing);
+    assert!(run.message("GuardsPassed").contains("unit is flaky"), "{}", run.message("GuardsPassed"));
+    let unit = run.view().guards.into_iter().find(|g| g.name == "unit").unwrap();
+    assert_eq!(
+        (unit.verdict.as_str(), unit.failed_runs),
+        ("Passed", vec!["fix-slugify-00000000-a1-t1-unit".into()])
+    );
+    let judged: Vec<_> =
+        run.record.iter().filter(|e| e.kind == "GuardJudged" && e.body["guard"] == "unit").collect();
+    assert_eq!((&judged[0].body["runAgain"], &judged[1].body["flaky"]), (&json!(true), &json!(true)));
+}
+
+#[test]
+fn a_guard_fails_once_its_retries_are_used_up_and_each_result_has_its_own() {
+    let mut run = Run::guarding(&with_retries(2));
+    run.feed(&run.guard("lint", "Passed"));
+    for _ in 0..2 {
+        run.feed(&run.guard("unit", "Failed"));
+        assert_eq!((run.state.stage, run.state.attempt), (Stage::Guarding, 1));
+    }
+    run.feed(&run.guard("unit", "Failed"));
+    assert_eq!((run.state.stage, run.state.attempt), (Stage::Producing, 2));
+    run.feed(&run.result(&digest(2), 0));
+    run.feed(&run.guard("lint", "Passed"));
+    run.feed(&run.guard("unit", "Failed"));
+    assert_eq!((run.state.stage, run.state.attempt), (Stage::Guarding, 2));
+}
+
+fn quarantined() -> Setup {
+    let unit = json!({"name": "unit", "image": "i", "command": ["pytest"]});
+    let aside = json!([{"name": "unit", "reason": "its database is broken"}]);
+    Setup::git().with("/policy/guards", json!({"required": [unit], "quarantined": aside}))
+}
+
+#[test]
+fn a_guard_in_quarantine_runs_and_is_shown_and_stops_nothing() {
+    let mut run = Run::guarding(&quarantined());
+    assert!(requests(&run).iter().any(|r| r.guard.name == "unit" && !r.required));
+    run.feed(&run.guard("unit", "Failed"));
+    run.feed(&run.guard("lint", "Passed"));
+    assert_eq!(run.state.stage, Stage::Reviewing);
+    assert_eq!(run.condition("GuardsPassed"), "True/AllGuardsPassed");
+    let message = run.message("GuardsPassed");
+    assert!(
+        message.contains("unit failed and stops nothing, being in quarantine: its database is broken"),
+        "{message}"
+    );
+    let unit = run.view().guards.into_iter().find(|g| g.name == "unit").unwrap();
+    assert_eq!(
+        (unit.verdict.as_str(), unit.quarantine.as_deref()),
+        ("Failed", Some("its database is broken"))
+    );
+    let asked = run.messages().into_iter().find_map(|m| match m {
+        Message::ReviewRequested(request) => Some((**request).clone()),
+        _ => None,
+    });
+    let told = asked.unwrap().guards.into_iter().find(|g| g.guard == "unit").unwrap();
+    assert_eq!(
+        (told.verdict.as_str(), told.quarantine.as_deref()),
+        ("Failed", Some("its database is broken"))
+    );
+    run.feed(&run.review("Approved"));
+    assert_eq!(run.state.stage, Stage::Delivering);
+}
+
+#[test]
+fn a_guard_in_quarantine_holds_nothing_up_and_saves_no_other_from_failing() {
+    let mut run = Run::guarding(&quarantined());
+    run.feed(&run.guard("unit", "Inconclusive"));
+    run.feed(&run.guard("lint", "Passed"));
+    assert_eq!(run.state.stage, Stage::Reviewing, "it could not run, and nobody waits for it");
+    let mut run = Run::guarding(&quarantined());
+    run.feed(&run.guard("unit", "Failed"));
+    run.feed(&run.guard("lint", "Failed"));
+    assert_eq!((run.state.stage, run.state.attempt), (Stage::Producing, 2));
+    assert!(run.state.feedback.contains("lint says") && !run.state.feedback.contains("unit says"));
+}

@@ -249,3 +249,22 @@ fn rejection_on_the_last_attempt_fails_with_the_peers_reason() {
     assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::ATTEMPTS_EXHAUSTED)));
     assert_eq!(run.condition("ConsensusReached"), "False/ChangesRequested");
 }
+
+#[test]
+fn a_result_that_peers_sent_back_is_not_put_to_them_again_but_to_a_person() {
+    let mut run = Run::reviewing(&Setup::git());
+    run.feed(&run.review("ChangesRequested"));
+    let asked = run.messages().iter().filter(|m| matches!(m, Message::ReviewRequested(_))).count();
+    run.feed(&run.result(&digest(1), 0));
+    run.pass_guards();
+    assert_eq!(run.state.stage, Stage::Escalated);
+    assert_eq!(run.messages().iter().filter(|m| matches!(m, Message::ReviewRequested(_))).count(), asked);
+    let question = run.view().escalation.unwrap();
+    assert_eq!((question.reason.as_str(), question.options.len()), ("ChangesRequested", 3));
+    run.feed(&run.decision(1, "bob", "Option", Some("Retry")));
+    assert!(run.state.feedback.contains("the mapping is hard to read"), "the objections are told again");
+    run.feed(&Event::SlotGranted);
+    run.feed(&run.result(&digest(1), 0));
+    run.pass_guards();
+    assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::ATTEMPTS_EXHAUSTED)));
+}

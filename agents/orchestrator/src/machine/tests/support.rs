@@ -283,6 +283,7 @@ impl Run {
             output_digest: None,
             image_id: None,
             isolation: "gvisor".into(),
+            quarantine: None,
         })
     }
 
