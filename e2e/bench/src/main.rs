@@ -8,6 +8,7 @@ mod latency;
 mod ledger;
 mod report;
 mod reservations;
+mod review;
 mod venv;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +30,10 @@ enum Bench {
     Reservations(reservations::Args),
     /// Decisions, exact power, and reviewers' reliability beside crowd-kit's Dawid–Skene
     Consensus(consensus::Args),
+    /// How long a whole review takes with a model that takes a second for each answer
+    Review(review::Args),
+    /// Reviews by a small real model: no figures, but whether every answer becomes a ballot or a recorded fault
+    ReviewSmoke(review::SmokeArgs),
     /// One of the servers that a benchmark starts
     #[command(hide = true)]
     Serve {
@@ -44,6 +49,8 @@ async fn main() -> anyhow::Result<()> {
         Bench::Gateway(args) => gateway::run(&args).await,
         Bench::Reservations(args) => reservations::run(&args).await,
         Bench::Consensus(args) => consensus::run(&args),
+        Bench::Review(args) => review::run(&args).await,
+        Bench::ReviewSmoke(args) => review::smoke(&args).await,
         Bench::Serve { role } => gateway::serve(role).await,
     }
 }

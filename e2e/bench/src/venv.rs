@@ -5,9 +5,18 @@ use golden_cluster::paths;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folder of an environment's programs, with this requirement (`name==version`) installed. Another requirement is
-/// another environment.
+/// The folder of an environment's programs, with this requirement (`name==version`) and what it needs installed. Another
+/// requirement is another environment.
 pub(crate) fn installed(requirement: &str) -> Result<PathBuf> {
+    environment(requirement, &[requirement])
+}
+
+/// As [`installed`], with these requirements as they are, without what they say they need.
+pub(crate) fn installed_alone(requirements: &[&str]) -> Result<PathBuf> {
+    environment(&requirements.join(" "), &[&["--no-deps"], requirements].concat())
+}
+
+fn environment(requirement: &str, arguments: &[&str]) -> Result<PathBuf> {
     let home = paths::cache()?.join("bench").join(folder(requirement));
     let (programs, ready) = (home.join("bin"), home.join("ready"));
     if ready.is_file() {
@@ -16,7 +25,7 @@ pub(crate) fn installed(requirement: &str) -> Result<PathBuf> {
     output(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&home))
         .context("python3 with venv")?;
     let python = programs.join("python");
-    output(Command::new(&python).args(["-m", "pip", "install", "--quiet", requirement]))?;
+    output(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(arguments))?;
     std::fs::write(&ready, requirement)?;
     Ok(programs)
 }

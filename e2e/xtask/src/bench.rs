@@ -33,11 +33,13 @@ enum Name {
     Reservations,
     /// Decisions, exact power, and reviewers' reliability beside crowd-kit's Dawid–Skene
     Consensus,
+    /// How long a whole review takes with a model that takes a second for each answer
+    Review,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if matches!(args.name, Name::Reservations) && args.seconds.is_some() {
-        bail!("`reservations` ends when its budgets do: leave out --seconds");
+    if matches!(args.name, Name::Reservations | Name::Review) && args.seconds.is_some() {
+        bail!("this benchmark plays a fixed amount of work: leave out --seconds");
     }
     if !matches!(args.name, Name::Gateway) && !args.only.is_empty() {
         bail!("only `gateway` has arms to choose from: leave out --only");
@@ -49,6 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Name::Gateway => "gateway",
         Name::Reservations => "reservations",
         Name::Consensus => "consensus",
+        Name::Review => "review",
     });
     bench.args(args.json.then_some("--json")).args(args.strict.then_some("--strict"));
     if let Some(seconds) = args.seconds {

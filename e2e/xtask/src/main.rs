@@ -11,6 +11,7 @@ mod demo;
 mod images;
 mod lane;
 mod ledger;
+mod review_smoke;
 mod scenarios;
 mod test;
 
@@ -33,6 +34,8 @@ enum Command {
     Chaos(chaos::Args),
     /// What it can bear, measured beside what it is compared with
     Bench(bench::Args),
+    /// A review by a small real model from PyPI: every answer becomes a ballot or a recorded fault
+    ReviewSmoke(review_smoke::Args),
     /// The local Kubernetes alone
     #[command(subcommand)]
     Cluster(cluster::Action),
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test(args) => test::run(&args),
         Command::Chaos(args) => chaos::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::ReviewSmoke(args) => review_smoke::run(&args),
         Command::Cluster(action) => cluster::run(&action),
         Command::Images(args) => images::run(&args),
         Command::Crdgen(args) => crdgen::run(&args),
@@ -64,7 +68,9 @@ mod tests {
     fn every_command_the_pages_show_exists_with_its_flags() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut count = 0;
-        for page in ["README.md", "docs/quick-start.md", "docs/agents.md", "docs/benchmarks.md"] {
+        for page in
+            ["README.md", "docs/quick-start.md", "docs/agents.md", "docs/benchmarks.md", "docs/reviews.md"]
+        {
             let text = std::fs::read_to_string(root.join(page)).unwrap();
             for line in text.lines().filter_map(|line| Some(line.split_once("cargo xtask ")?.1)) {
                 // In a sentence, or before a remark.
