@@ -1,7 +1,7 @@
 //! From a request and its ballots to a decision, by the pure rules.
 
 use golden_consensus::{
-    Ballot, DecisionRecord, GuardFact, GuardVerdict, Policy, PolicyError, decide, parse_policy,
+    Ballot, DecisionRecord, GuardFact, GuardVerdict, Policy, PolicyError, Subject, decide, parse_policy,
 };
 use golden_platform::wire::{GuardOutcome, ReviewRequest};
 
@@ -42,7 +42,9 @@ pub(crate) fn outcome(
     closed: bool,
 ) -> DecisionRecord {
     let facts: Vec<GuardFact> = request.guards.iter().filter_map(fact).collect();
-    decide(policy, ballots, &facts, &request.digest, closed).into()
+    let author_models: Vec<String> = request.author.iter().map(|m| m.model.clone()).collect();
+    let subject = Subject { digest: &request.digest, author_models: &author_models };
+    decide(policy, ballots, &facts, subject, closed).into()
 }
 
 /// A run without a verdict is no fact: the guard then counts as missing.

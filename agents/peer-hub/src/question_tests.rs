@@ -28,6 +28,7 @@ impl World {
             rules: Value::Null,
             guards: vec![],
             models: std::collections::BTreeMap::new(),
+            author: None,
             closes_at: "2026-01-01T00:00:00Z".into(),
         };
         Self { request, patch, files, dissent: vec![] }

@@ -8,6 +8,7 @@ use super::names::message_id;
 use super::reasons;
 use super::state::{Review, Stage, Why};
 use super::step::{Work, after};
+use super::task::PRODUCER;
 use golden_consensus::{Ballot, DecisionRecord, Next, OutcomeKind};
 use golden_crds::governance_policy::{OnUndecided, ReviewRules};
 use golden_platform::wire::{GuardOutcome, Message, ReviewRequest};
@@ -82,6 +83,7 @@ impl Work<'_> {
                 .filter(|(k, _)| k.starts_with("voter:"))
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
+            author: task.models.get(&format!("role:{PRODUCER}")).cloned(),
             closes_at: closes_at.to_string(),
         };
         let digest = produced.tree.clone();
@@ -102,7 +104,7 @@ impl Work<'_> {
             "ReviewRequested",
             json!({
                 "attempt": self.s.attempt, "round": round, "hears": hears, "digest": digest, "patch": request.patch,
-                "closesAt": request.closes_at, "rulesFrom": task.policy.review.origin,
+                "closesAt": request.closes_at, "author": request.author, "rulesFrom": task.policy.review.origin,
             }),
         );
         let attempt = self.s.attempt;

@@ -1,9 +1,9 @@
 //! What a review promises.
 
-use crate::world::{ADR, DECISION, World};
-use golden_consensus::{Ballot, OutcomeKind, Verdict};
+use crate::world::{ADR, DECISION, World, binding, request};
+use golden_consensus::{Ballot, IgnoredReason, OutcomeKind, Verdict};
 use golden_model::Fault;
-use golden_platform::wire::{Fact, GuardOutcome, Message, NewFact};
+use golden_platform::wire::{Fact, GuardOutcome, Message, ModelBinding, NewFact};
 use golden_platform::{facts, subjects};
 use serde_json::{Value, json};
 use sqlx::types::Json;
@@ -191,6 +191,29 @@ async fn a_veto_counts_only_with_evidence_that_is_there() {
         world.publish(&envelope, "first").await;
         assert_eq!(world.decided().await.decision, want, "{quote}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_independence_is_asked_for_a_ballot_by_the_authors_model_does_not_count() {
+    let tester = format!("  - role: tester\n    turns:\n{}", turn(None, APPROVE));
+    let world = World::new(&(story(&turn(None, APPROVE)) + &tester)).await;
+    let rules = json!({"voters": [{"role": "security"}, {"role": "tester"}], "independence": "DifferentModel",
+                       "timeoutSeconds": 60});
+    let mut envelope = world.request("my own goal", rules, 60).await;
+    let model = |name: &str| ModelBinding { model: name.into(), ..binding(32_000) };
+    let request = request(&mut envelope);
+    request.models.insert("voter:security".into(), model("large"));
+    request.models.insert("voter:tester".into(), model("small"));
+    request.author = Some(ModelBinding { provider: "another".into(), ..model("small") });
+    world.open(&envelope).await;
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    let decision = world.decided().await;
+    assert_eq!(decision.decision, OutcomeKind::Approved, "{}", decision.reason);
+    assert_eq!(decision.tally.approve_weight, 1);
+    let ignored: Vec<(&str, IgnoredReason)> =
+        decision.ignored.iter().map(|i| (i.voter.as_str(), i.reason)).collect();
+    assert_eq!(ignored, [("tester", IgnoredReason::AuthorsModel)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

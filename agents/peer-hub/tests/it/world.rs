@@ -146,6 +146,7 @@ impl World {
             rules,
             guards: vec![],
             models: std::collections::BTreeMap::new(),
+            author: None,
             closes_at: closes_at.to_string(),
         };
         Envelope {

@@ -50,7 +50,11 @@ pub struct ReviewRequest {
     /// A serialized `golden_crds::governance_policy::ReviewRules`.
     pub rules: Value,
     pub guards: Vec<GuardOutcome>,
+    /// The voters' models.
     pub models: BTreeMap<String, ModelBinding>,
+    /// The model that made the judged tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<ModelBinding>,
     /// RFC 3339.
     pub closes_at: String,
 }

@@ -183,6 +183,7 @@ impl Ground {
             rules: json!({"voters": voters, "timeoutSeconds": 60}),
             guards: vec![],
             models: models.collect(),
+            author: None,
             closes_at: closes_at.to_string(),
         }
     }

@@ -15,6 +15,7 @@ fn peers_are_asked_with_the_policys_rules_and_models_and_the_guards_facts() {
     let (request, subject) = opened.unwrap();
     assert_eq!((subject, request.digest.clone()), (digest(1), digest(1)));
     assert!(request.models.keys().all(|k| k.starts_with("voter:")) && !request.models.is_empty());
+    assert_eq!(request.author.as_ref(), run.task.models.get("role:developer"));
     assert_eq!(request.guards.len(), 2);
     assert_eq!(request.rules["voters"].as_array().unwrap().len(), 4);
     let Some(Message::ReviewRequested(sent)) = run.messages().last().copied() else {
