@@ -128,13 +128,13 @@ fn reliability_reads_and_writes_csv() {
             &format!("{item},x,{0}\n{item},y,{0}\n{item},z,yes\n", if item % 2 == 0 { "yes" } else { "no" });
     }
     let votes = file(&home, "votes.csv", &text);
-    let voters = home.path().join("voters.csv");
-    let voters = voters.to_str().unwrap();
-    let printed = golden(&["reliability", "--input", &votes, "--voters", voters], b"").unwrap();
+    let told = home.path().join("voters.csv");
+    let printed =
+        golden(&["reliability", "--input", &votes, "--voters", told.to_str().unwrap()], b"").unwrap();
     let lines: Vec<&str> = printed.lines().collect();
     assert_eq!((lines[0], lines.len()), ("item,label,confidence", 31));
     assert!(lines[1].starts_with("0,yes,") && lines[2].starts_with("1,no,"), "{printed}");
-    let reliabilities = fs::read_to_string(voters).unwrap();
+    let reliabilities = fs::read_to_string(told).unwrap();
     let of = |voter: &str| -> f64 {
         let line = reliabilities.lines().find(|line| line.starts_with(voter)).unwrap();
         line.split_once(',').unwrap().1.parse().unwrap()
