@@ -74,6 +74,22 @@ impl World {
         dead_letters::insert(&mut self.pool.acquire().await.unwrap(), &letter).await.unwrap();
     }
 
+    async fn cast(&self, task: Uuid, attempt: i32, round: i32, voter: &str, verdict: &str) {
+        sqlx::query(
+            "INSERT INTO ballots (task_uid, attempt, round, voter, digest, team_uid, model, ballot, raw, prompt_digest)
+             VALUES ($1, $2, $3, $4, 'sha256:d', $5, 'p/m', $6, '', '')",
+        )
+        .bind(task)
+        .bind(attempt)
+        .bind(round)
+        .bind(voter)
+        .bind(self.team)
+        .bind(json!({"role": voter, "verdict": verdict}))
+        .execute(&self.pool)
+        .await
+        .unwrap();
+    }
+
     async fn call(&self, token: &str, method: Method, path: &str) -> (StatusCode, Value) {
         let request = Request::builder()
             .method(method)
@@ -384,19 +400,7 @@ async fn readers_see_each_voters_last_word_on_a_result_and_what_a_person_made_of
         (2, 1, "security", "Approve"),
     ];
     for (attempt, round, voter, verdict) in ballots {
-        sqlx::query(
-            "INSERT INTO ballots (task_uid, attempt, round, voter, digest, team_uid, model, ballot, raw, prompt_digest)
-             VALUES ($1, $2, $3, $4, 'sha256:d', $5, 'p/m', $6, '', '')",
-        )
-        .bind(task)
-        .bind(attempt)
-        .bind(round)
-        .bind(voter)
-        .bind(world.team)
-        .bind(json!({"role": voter, "verdict": verdict}))
-        .execute(&world.pool)
-        .await
-        .unwrap();
+        world.cast(task, attempt, round, voter, verdict).await;
     }
     sqlx::query(
         "INSERT INTO escalations (escalation_id, team_uid, task_uid, attempt, reason, evidence, options, owner, digest,

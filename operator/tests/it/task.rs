@@ -37,7 +37,7 @@ async fn a_task_that_lacks_something_says_what_and_begins_when_it_is_there() {
     assert_eq!(body["spec"]["source"]["inline"]["files"][0]["content"], "inline content");
     assert_eq!(
         body["models"]["voter:security"],
-        json!({"namespace": GOLDEN, "provider": "default", "model": "m"})
+        json!({"namespace": GOLDEN, "provider": "default", "model": "m", "contextWindow": 1000})
     );
     world.count("SELECT cardinality(path)::bigint FROM task_accounts WHERE task_uid = $1", id, 2).await;
     world.count("SELECT count(*) FROM accounts WHERE account_uid = $1 AND kind = 'Task'", id, 1).await;

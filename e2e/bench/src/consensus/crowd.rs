@@ -34,7 +34,7 @@ impl Crowd {
     pub(super) fn draw() -> Self {
         let random = &mut Random(1);
         let skill: Vec<usize> = (0..VOTERS).map(|_| 45 + random.below(41)).collect();
-        let mut votes = vec![];
+        let mut cast = vec![];
         let mut truth = vec![];
         for item in 0..ITEMS {
             // Of ten items four, three, two and one are of each class.
@@ -44,17 +44,17 @@ impl Crowd {
             for vote in 0..VOTES_PER_ITEM {
                 // Steps that share no divisor with the number of voters, so that none votes twice.
                 let voter = (first + vote * 37) % VOTERS;
-                votes.push((item, voter, said(random, voter, skill[voter], class)));
+                cast.push((item, voter, said(random, voter, skill[voter], class)));
             }
         }
-        for at in (1..votes.len()).rev() {
-            votes.swap(at, random.below(at + 1));
+        for at in (1..cast.len()).rev() {
+            cast.swap(at, random.below(at + 1));
         }
         let mut csv = String::from("item,voter,label\n");
-        for (item, voter, label) in &votes {
+        for (item, voter, label) in &cast {
             csv += &format!("item-{item},voter-{voter},label-{label}\n");
         }
-        Self { csv, votes: u32::try_from(votes.len()).unwrap_or(u32::MAX), truth }
+        Self { csv, votes: u32::try_from(cast.len()).unwrap_or(u32::MAX), truth }
     }
 
     /// Percent of items whose label is the truth, from CSV with a header whose first columns are `item,label`.
