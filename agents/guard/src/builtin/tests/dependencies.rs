@@ -2,7 +2,7 @@ use super::support::{Files, found, run};
 use crate::builtin::Report;
 use serde_json::{Value, json};
 
-fn with(settings: Value, base: Files<'_>, new: Files<'_>) -> Report {
+fn with(settings: &Value, base: Files<'_>, new: Files<'_>) -> Report {
     run(&json!({"dependencies": settings}), base, new)
 }
 
@@ -77,7 +77,7 @@ const FORMATS: [(&str, &str, &str, &str); 10] = [
 #[test]
 fn each_format_tells_what_came_changed_and_went() {
     for (path, old, new, told) in FORMATS {
-        let report = with(free(), &[(path, old)], &[(path, new)]);
+        let report = with(&free(), &[(path, old)], &[(path, new)]);
         let (ecosystem, rest) = told.split_once(": ").unwrap();
         assert_eq!(report.notes, [format!("{path} ({ecosystem}): {rest}")]);
         assert!(report.findings.is_empty(), "{report}");
@@ -97,7 +97,7 @@ fn what_is_denied_is_denied_by_every_way_in() {
         ("requirements.txt", "left-pad==1"),
     ];
     assert_eq!(
-        found(&with(settings, &[], new)),
+        found(&with(&settings, &[], new)),
         [
             "go.mod:1 dependency-denied",
             "package-lock.json:2 dependency-denied",
@@ -113,7 +113,7 @@ fn a_list_of_the_allowed_holds_for_what_a_manifest_gains() {
     let new = r#"{"dependencies": {"was": "2", "@acme/ui": "1", "@other/ui": "1"}}"#;
     let lock = r#"{"packages": {"node_modules/indirect": {"version": "1"}}}"#;
     let report =
-        with(settings, &[("package.json", old)], &[("package.json", new), ("package-lock.json", lock)]);
+        with(&settings, &[("package.json", old)], &[("package.json", new), ("package-lock.json", lock)]);
     assert_eq!(found(&report), ["package.json:1 dependency-not-allowed"]);
     assert!(report.findings[0].message.contains("@other/ui"));
 }
@@ -124,7 +124,7 @@ fn a_manifest_gains_only_together_with_its_lock_file() {
     let more = "[dependencies]\na = \"1\"\nb = \"1\"\n";
     let wider = "[dependencies]\na = \">=1\"\n";
     let at = |path| {
-        found(&with(json!({}), &[(path, manifest), ("Cargo.lock", "")], &[(path, more), ("Cargo.lock", "")]))
+        found(&with(&json!({}), &[(path, manifest), ("Cargo.lock", "")], &[(path, more), ("Cargo.lock", "")]))
     };
     assert_eq!(at("Cargo.toml"), ["Cargo.toml lock-file-behind"]);
     assert_eq!(
@@ -132,16 +132,16 @@ fn a_manifest_gains_only_together_with_its_lock_file() {
         ["crates/x/Cargo.toml lock-file-behind"],
         "the lock is a workspace's"
     );
-    let none = with(json!({}), &[("Cargo.toml", manifest)], &[("Cargo.toml", more)]);
+    let none = with(&json!({}), &[("Cargo.toml", manifest)], &[("Cargo.toml", more)]);
     assert_eq!(found(&none), ["Cargo.toml lock-file-missing"]);
     let both = with(
-        json!({}),
+        &json!({}),
         &[("Cargo.toml", manifest), ("Cargo.lock", "")],
         &[("Cargo.toml", more), ("Cargo.lock", "version = 4\n")],
     );
     assert!(both.findings.is_empty(), "{both}");
     let widened = with(
-        json!({}),
+        &json!({}),
         &[("Cargo.toml", manifest), ("Cargo.lock", "")],
         &[("Cargo.toml", wider), ("Cargo.lock", "")],
     );
@@ -153,7 +153,7 @@ fn requirements_are_their_own_lock_and_so_are_pinned() {
     let new =
         "good==1.2\nloose>=1\nnewest==1.*\nplaced @ https://x.example/p.whl\ngit+https://x.example/r.git\n";
     let report = with(
-        json!({}),
+        &json!({}),
         &[("requirements.txt", "was>=1\n")],
         &[("requirements.txt", &format!("was>=1\n{new}"))],
     );
@@ -165,16 +165,16 @@ fn requirements_are_their_own_lock_and_so_are_pinned() {
 
 #[test]
 fn what_cannot_be_read_fails_and_what_could_not_be_read_before_is_all_new() {
-    assert_eq!(found(&with(free(), &[], &[("a/Cargo.toml", "[dependencies")])), ["a/Cargo.toml unreadable"]);
+    assert_eq!(found(&with(&free(), &[], &[("a/Cargo.toml", "[dependencies")])), ["a/Cargo.toml unreadable"]);
     let mended =
-        with(free(), &[("package.json", "{")], &[("package.json", r#"{"dependencies": {"a": "1"}}"#)]);
+        with(&free(), &[("package.json", "{")], &[("package.json", r#"{"dependencies": {"a": "1"}}"#)]);
     assert_eq!(mended.notes, ["package.json (npm): +a 1"]);
-    let opaque = with(json!({"denied": ["npm:x"]}), &[], &[("yarn.lock", "x@1")]);
+    let opaque = with(&json!({"denied": ["npm:x"]}), &[], &[("yarn.lock", "x@1")]);
     assert_eq!(opaque.notes, ["yarn.lock changed; this version does not read its format"]);
 }
 
 #[test]
 fn deep_nesting_is_refused_and_not_followed() {
     let deep = format!("{}1{}", "{\"dependencies\":{\"a\":".repeat(5_000), "}}".repeat(5_000));
-    assert_eq!(found(&with(free(), &[], &[("package-lock.json", &deep)])), ["package-lock.json unreadable"]);
+    assert_eq!(found(&with(&free(), &[], &[("package-lock.json", &deep)])), ["package-lock.json unreadable"]);
 }
