@@ -39,7 +39,7 @@ pub use lines::{ItemDecision, LinesError, MAX_ITEMS, MAX_LINE_BYTES, Reviews, de
 pub use outcome::{Next, Outcome, OutcomeKind};
 pub use policy::{
     Independence, MAX_ROUNDS, MAX_TOTAL_WEIGHT, MAX_VOTERS, OnUndecided, Policy, PolicyError, Rounds, Voter,
-    check_independence, parse_policy, policy_from_value, validate_policy,
+    parse_policy, policy_from_value, validate_policy,
 };
 pub use power::{Fraction, Power, PowerError, SeatPower, approval_quota, policy_power, power};
 pub use reliability::{
@@ -47,7 +47,6 @@ pub use reliability::{
     TrackRecord, VoterReliability, Votes, VotesCsvError, VotesError, effective_weight, read_outcomes,
     read_votes, write_labels, write_voters,
 };
-pub use rounds::{NextRound, Objection, next_round};
 pub use subject::Subject;
 pub use tally::Tally;
 

@@ -3,11 +3,10 @@
 //! The JSON form is that of `GovernancePolicy.spec.review`, so that a policy is judged by the same text
 //! that people write.
 
-use crate::subject::same_model;
 use crate::tally::percent_of;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Voters a policy may name. Well above any team, low enough that every decision stays quick.
 pub const MAX_VOTERS: usize = 1024;
@@ -150,16 +149,6 @@ pub enum PolicyError {
     FirstRoundNotBlind,
     #[error("timeoutSeconds is 0, so that no ballot comes in time; give voters longer or leave it out")]
     NoTime,
-    #[error(
-        "independence: DifferentModel leaves the seats of {roles} empty, whose model {model} made the result: weight \
-         {left} of {total} is left, the quorum needs {needed}{}; give them another model",
-        required(*.lacks_required)
-    )]
-    NotIndependent { roles: String, model: String, left: u64, total: u64, needed: u64, lacks_required: bool },
-}
-
-fn required(lacks: bool) -> &'static str {
-    if lacks { " and a required role is among the empty ones" } else { "" }
 }
 
 impl Policy {
@@ -208,37 +197,6 @@ fn check_rounds(policy: &Policy) -> Result<(), PolicyError> {
         return Err(PolicyError::NoTime);
     }
     Ok(())
-}
-
-/// Checks, before anyone is asked, that a policy can still decide when the seats whose model is the author's are
-/// empty. `models` are the seats' models in the policy's order; one that is not known yet is not counted out.
-pub fn check_independence(
-    policy: &Policy,
-    models: &[Option<String>],
-    author_model: &str,
-) -> Result<(), PolicyError> {
-    if policy.independence == Independence::None {
-        return Ok(());
-    }
-    let seats = policy.voters.iter().zip(models);
-    let authors = |model: &Option<String>| model.as_deref().is_some_and(|m| same_model(m, author_model));
-    let empty: Vec<&Voter> = seats.filter(|(_, model)| authors(model)).map(|(voter, _)| voter).collect();
-    let lost = empty.iter().fold(0u64, |sum, v| sum.saturating_add(v.weight));
-    let (total, needed) = (policy.total_weight(), policy.quorum_weight());
-    let (left, lacks_required) = (total.saturating_sub(lost), empty.iter().any(|v| v.required));
-    if left >= needed && !lacks_required {
-        return Ok(());
-    }
-    let roles: BTreeSet<&str> = empty.iter().map(|v| v.role.as_str()).collect();
-    let roles = roles.into_iter().collect::<Vec<_>>().join(", ");
-    Err(PolicyError::NotIndependent {
-        roles,
-        model: author_model.into(),
-        left,
-        total,
-        needed,
-        lacks_required,
-    })
 }
 
 fn check_voters(voters: &[Voter]) -> Result<(), PolicyError> {

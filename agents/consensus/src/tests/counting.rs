@@ -4,7 +4,7 @@ use super::support::{SUBJECT, ballot, by, policy, team, voter, with_evidence};
 use crate::Verdict::{Abstain, Approve, Reject};
 use crate::{
     Ballot, Decision, IgnoredReason, Independence, MAX_VOTERS_PER_ROLE, OutcomeKind, Policy, Rounds,
-    Severity, Subject, Voter, check_independence, decide,
+    Severity, Subject, Voter, decide,
 };
 
 fn decided(policy: &Policy, ballots: &[Ballot]) -> Decision {
@@ -112,25 +112,6 @@ fn authors_own_model_has_no_vote_where_independence_is_asked() {
     let unknown = decided(&policy, &ballots);
     assert!(unknown.ignored.iter().all(|i| i.reason == IgnoredReason::AuthorUnknown));
     assert_eq!(decide(&team(), &ballots, &[], subject, true).ignored, []);
-}
-
-#[test]
-fn independence_that_leaves_no_quorum_or_no_required_voter_is_refused_with_the_arithmetic() {
-    let required = Voter { required: true, ..voter("security", 1) };
-    let policy = Policy {
-        independence: Independence::DifferentModel,
-        ..policy(vec![voter("a", 3), voter("b", 2), required])
-    };
-    let models = |names: [&str; 3]| names.map(|n| (!n.is_empty()).then(|| n.to_owned())).to_vec();
-    let check = |names| check_independence(&policy, &models(names), "p/m").map_err(|e| e.to_string());
-    assert_eq!(check(["m", "n", "n"]), Ok(()));
-    assert_eq!(check(["", "", ""]), Ok(()));
-    let fault = check(["m", "q/m", "n"]).unwrap_err();
-    assert!(fault.contains("seats of a, b empty") && fault.contains("weight 1 of 6 is left"), "{fault}");
-    assert!(fault.contains("the quorum needs 3; give them another model"), "{fault}");
-    assert!(check(["n", "n", "m"]).unwrap_err().contains("a required role is among the empty ones"));
-    let any = Policy { independence: Independence::None, ..policy.clone() };
-    assert_eq!(check_independence(&any, &models(["m", "m", "m"]), "m"), Ok(()));
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(super) struct Course {
     pub(super) merged: MergedPolicy,
     /// The policies it was merged from; not in older records.
     pub(super) sources: Option<Vec<ChangedPolicy>>,
+    /// The author's model, by its name alone.
+    pub(super) author: Option<String>,
     pub(super) attempts: Vec<Attempt>,
     /// Micro-USD, at the last entry that says so.
     pub(super) cost: i64,
@@ -67,8 +69,10 @@ pub(super) struct Review {
     pub(super) kind: OutcomeKind,
     pub(super) digest: String,
     pub(super) ballots: Vec<Ballot>,
-    /// Seconds from the request to the decision.
+    /// Seconds from the last request to the decision.
     pub(super) took: Option<i64>,
+    /// Rounds that were decided.
+    pub(super) rounds: u32,
     cost: i64,
 }
 
@@ -118,6 +122,7 @@ impl Course {
             namespace_labels: admitted.namespace_labels,
             merged: admitted.policy,
             sources: admitted.policy_sources,
+            author: text(first.body.pointer("/models/role:developer/model")),
             attempts: vec![],
             cost: 0,
             denied: false,
@@ -151,12 +156,14 @@ impl Course {
             "Reviewed" => {
                 let reviewed: Reviewed = read(entry, body)?;
                 let ended: Option<jiff::Timestamp> = entry.at.parse().ok();
+                let earlier = self.attempt(body).review.as_ref().map_or(0, |review| review.rounds);
                 let took = asked_at.zip(ended).map(|(from, to)| to.duration_since(from).as_secs());
                 self.attempt(body).review = Some(Review {
                     kind: reviewed.decision,
                     digest: reviewed.digest,
                     ballots: reviewed.ballots.into_iter().map(|cast| cast.ballot).collect(),
                     took,
+                    rounds: earlier + 1,
                     cost,
                 });
             }

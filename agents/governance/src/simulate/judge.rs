@@ -1,10 +1,10 @@
 //! One recorded attempt, judged by some rules from the facts and ballots there are.
 
-use super::course::{Attempt, Review};
+use super::course::{Attempt, Course, Review};
 use crate::merged::{MergedGuard, MergedPolicy};
 use golden_consensus::{
-    Ballot, Evidence, GuardFact, GuardVerdict, Next, OutcomeKind, Policy, Severity, Verdict, decide,
-    policy_from_value,
+    Ballot, DecisionRecord, Evidence, GuardFact, GuardVerdict, Next, OutcomeKind, Policy, Severity, Subject,
+    Verdict, decide, policy_from_value,
 };
 use golden_crds::governance_policy::ReviewRules;
 use std::collections::BTreeSet;
@@ -30,6 +30,8 @@ pub(super) struct Judgement {
     /// Who objects, or may: guards that failed or did not run, or voters that rejected. The next attempt is told.
     pub(super) objections: BTreeSet<String>,
     pub(super) reason: String,
+    /// Another round is worth it, if the policy has any left.
+    again: bool,
 }
 
 impl Judgement {
@@ -44,13 +46,14 @@ impl Judgement {
     }
 }
 
-/// Judges by `rules` what was done under `recorded`.
-pub(super) fn judge(attempt: &Attempt, recorded: &MergedPolicy, rules: &MergedPolicy) -> Judged {
+/// Judges by `rules` what was done under those of the record.
+pub(super) fn judge(attempt: &Attempt, course: &Course, rules: &MergedPolicy) -> Judged {
+    let recorded = &course.merged;
     if attempt.refused.is_some() {
         return Judged::Not;
     }
     let (mut failed, mut unknown) = (vec![], vec![]);
-    for guard in &rules.guards {
+    for guard in rules.guards.iter().filter(|guard| guard.quarantine.is_none()) {
         match verdict(attempt, recorded, rules, guard) {
             Some(GuardVerdict::Passed) => {}
             Some(GuardVerdict::Failed) => failed.push(guard.spec.name.clone()),
@@ -62,15 +65,17 @@ pub(super) fn judge(attempt: &Attempt, recorded: &MergedPolicy, rules: &MergedPo
         (false, ..) => {
             let reason = format!("guard {} failed", failed.join(", "));
             let objections = failed.into_iter().chain(unknown).collect();
-            Judged::As(Judgement { kind: OutcomeKind::GuardFailed, next: Next::Repair, objections, reason })
+            let (kind, next) = (OutcomeKind::GuardFailed, Next::Repair);
+            Judged::As(Judgement { kind, next, objections, reason, again: false })
         }
         (true, false, _) => Judged::Unknown(format!("guard {} did not run so", unknown.join(", "))),
-        (true, true, Some(review)) => reviewed(review, recorded, rules),
+        (true, true, Some(review)) => reviewed(review, course, rules),
         (true, true, None) => Judged::As(Judgement {
             kind: OutcomeKind::Undecided,
             next: Next::Wait,
             objections: BTreeSet::new(),
             reason: "its guards let it pass".into(),
+            again: false,
         }),
     }
 }
@@ -92,12 +97,18 @@ fn verdict(
     if alike { attempt.guards.get(&ran.spec.name).copied() } else { None }
 }
 
-fn reviewed(review: &Review, recorded: &MergedPolicy, rules: &MergedPolicy) -> Judged {
-    let (before, now) = (&recorded.review.value, &rules.review.value);
+fn reviewed(review: &Review, course: &Course, rules: &MergedPolicy) -> Judged {
+    let (before, now) = (&course.merged.review.value, &rules.review.value);
     if let Some(took) = review.took.filter(|took| *took > now.timeout_seconds) {
         return Judged::Unknown(format!(
             "its review took {took} seconds, and would have ended after {}",
             now.timeout_seconds
+        ));
+    }
+    let (held, most) = (review.rounds, now.max_rounds());
+    if held > most {
+        return Judged::Unknown(format!(
+            "its voters were heard in {held} rounds, and would have been in {most}"
         ));
     }
     let policy = match policy(rules) {
@@ -105,8 +116,16 @@ fn reviewed(review: &Review, recorded: &MergedPolicy, rules: &MergedPolicy) -> J
         Err(why) => return Judged::Unknown(why),
     };
     let (ballots, absent) = usable(review, before, now);
-    let facts: Vec<GuardFact> = policy.required_guards.iter().map(|name| passed(name)).collect();
-    match settled(&policy, ballots, &absent, &facts, &review.digest) {
+    let author_models = course.author.as_slice();
+    let case = Case {
+        facts: policy.required_guards.iter().map(|name| passed(name)).collect(),
+        subject: Subject { digest: &review.digest, author_models },
+        policy,
+    };
+    match case.settled(ballots, &absent) {
+        Some(judgement) if judgement.again && held < most => {
+            Judged::Unknown(format!("its voters would have been heard in another round, after {held}"))
+        }
         Some(judgement) => Judged::As(judgement),
         None => Judged::Unknown(format!("it depends on ballots by {}, which nobody gave", absent.join(", "))),
     }
@@ -140,44 +159,59 @@ fn usable(review: &Review, before: &ReviewRules, now: &ReviewRules) -> (Vec<Ball
     (ballots, absent)
 }
 
-/// What it comes to, if that is the same whatever the absent say, or if they say nothing.
-fn settled(
-    policy: &Policy,
-    mut ballots: Vec<Ballot>,
-    absent: &[String],
-    facts: &[GuardFact],
-    digest: &str,
-) -> Option<Judgement> {
-    let Some((role, rest)) = absent.split_first() else {
-        return Some(decided(policy, &ballots, facts, digest));
-    };
-    if absent.len() > MOST_ABSENT {
-        return None;
-    }
-    let silent = settled(policy, ballots.clone(), rest, facts, digest)?;
-    let ways = [
-        (Verdict::Approve, false),
-        (Verdict::Abstain, false),
-        (Verdict::Reject, false),
-        (Verdict::Reject, true),
-    ];
-    for (verdict, verified) in ways {
-        ballots.push(imagined(role, verdict, verified, digest));
-        let told = settled(policy, ballots.clone(), rest, facts, digest)?;
-        ballots.pop();
-        // Who would have rejected is not known either way; where it leads is.
-        if told.kind != silent.kind {
+/// What is decided about, and by what.
+struct Case<'a> {
+    policy: Policy,
+    facts: Vec<GuardFact>,
+    subject: Subject<'a>,
+}
+
+impl Case<'_> {
+    /// What it comes to, if that is the same whatever the absent say, or if they say nothing.
+    fn settled(&self, mut ballots: Vec<Ballot>, absent: &[String]) -> Option<Judgement> {
+        let Some((role, rest)) = absent.split_first() else {
+            return Some(self.decided(&ballots));
+        };
+        if absent.len() > MOST_ABSENT {
             return None;
         }
+        let silent = self.settled(ballots.clone(), rest)?;
+        let ways = [
+            (Verdict::Approve, false),
+            (Verdict::Abstain, false),
+            (Verdict::Reject, false),
+            (Verdict::Reject, true),
+        ];
+        for (verdict, verified) in ways {
+            ballots.push(imagined(role, verdict, verified, self.subject.digest));
+            let told = self.settled(ballots.clone(), rest)?;
+            ballots.pop();
+            // Who would have rejected is not known either way; where it leads is.
+            if (told.kind, told.again) != (silent.kind, silent.again) {
+                return None;
+            }
+        }
+        Some(silent)
     }
-    Some(silent)
+
+    fn decided(&self, ballots: &[Ballot]) -> Judgement {
+        let decision = DecisionRecord::from(decide(&self.policy, ballots, &self.facts, self.subject, true));
+        Judgement {
+            kind: decision.decision,
+            next: decision.next,
+            again: decision.is_worth_another_round(),
+            objections: decision.dissent.into_iter().map(|ballot| ballot.voter).collect(),
+            reason: decision.reason,
+        }
+    }
 }
 
 fn imagined(role: &str, verdict: Verdict, verified: bool, digest: &str) -> Ballot {
     Ballot {
         voter: role.to_owned(),
         role: role.to_owned(),
-        model: String::new(),
+        // Of nobody's: who is asked anew is asked by the rules.
+        model: "imagined".into(),
         verdict,
         severity: Severity::default(),
         confidence: 0,
@@ -186,15 +220,5 @@ fn imagined(role: &str, verdict: Verdict, verified: bool, digest: &str) -> Ballo
         digest: digest.to_owned(),
         round: 1,
         cast_after_seconds: None,
-    }
-}
-
-fn decided(policy: &Policy, ballots: &[Ballot], facts: &[GuardFact], digest: &str) -> Judgement {
-    let decision = decide(policy, ballots, facts, digest, true);
-    Judgement {
-        kind: decision.outcome.kind(),
-        next: decision.next,
-        objections: decision.dissent.iter().map(|ballot| ballot.voter.clone()).collect(),
-        reason: decision.reason,
     }
 }

@@ -175,7 +175,7 @@ fn replay(course: &Course, after: &MergedPolicy) -> Way {
     let cost = |cost: i64| same_voters.then_some(cost);
     let (mut waits, mut last) = (0, course.decision());
     for attempt in &course.attempts {
-        let (was, now) = match both(attempt, &course.merged, after) {
+        let (was, now) = match both(attempt, course, after) {
             Ok(Some(both)) => both,
             Ok(None) => {
                 waits += attempt.escalations;
@@ -207,10 +207,10 @@ fn replay(course: &Course, after: &MergedPolicy) -> Way {
 /// How the recorded rules judge an attempt and how the changed ones do; none if neither has a say.
 fn both(
     attempt: &Attempt,
-    recorded: &MergedPolicy,
+    course: &Course,
     after: &MergedPolicy,
 ) -> Result<Option<(Judgement, Judgement)>, String> {
-    let was = match judge(attempt, recorded, recorded) {
+    let was = match judge(attempt, course, &course.merged) {
         Judged::As(was) => was,
         Judged::Not => return Ok(None),
         Judged::Unknown(why) => return Err(why),
@@ -220,7 +220,7 @@ fn both(
         let (told, was) = (told.as_str(), was.kind.as_str());
         return Err(format!("the record says {told}, and its own ballots and rules give {was}"));
     }
-    match judge(attempt, recorded, after) {
+    match judge(attempt, course, after) {
         Judged::As(now) => Ok(Some((was, now))),
         Judged::Not => Ok(None),
         Judged::Unknown(why) => Err(why),

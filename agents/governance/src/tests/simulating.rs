@@ -218,3 +218,39 @@ fn a_record_whose_decision_does_not_follow_from_it_is_not_built_upon() {
     export.entries.remove(0);
     assert_eq!(simulate(&export, &[]), Err(RecordFault::NoAdmission));
 }
+
+#[test]
+fn rounds_and_independence_are_judged_as_far_as_the_record_goes() {
+    let s = with("/review/rounds", json!({"max": 2}));
+    assert_eq!((after(&s).0, s.reach), ("Unknown", Reach::Unknown));
+    assert!(
+        s.because.contains("another round, after 1"),
+        "the architect's evidence was verified: {}",
+        s.because
+    );
+    // All voters have the author's model.
+    let s = with("/review/independence", json!("DifferentModel"));
+    assert_eq!((after(&s).0, s.reach), ("QuorumMissing", Reach::Diverges), "{}", s.because);
+    // A record of two rounds says what one would have come to no more.
+    let mut export = slugify();
+    let second = export.entries.iter().find(|e| e.kind == "Reviewed").unwrap().clone();
+    let at = export.entries.iter().position(|e| e.kind == "Approved").unwrap();
+    export.entries.insert(at, second);
+    let mut policy = code_changes();
+    let s = under(&export, "code-changes", &policy);
+    assert!(s.because.contains("heard in 2 rounds, and would have been in 1"), "{}", s.because);
+    policy["review"]["rounds"] = json!({"max": 2});
+    body(&mut export, "Admitted")["policy"]["review"]["value"]["rounds"] = json!({"max": 2});
+    assert_eq!(under(&export, "code-changes", &policy).reach, Reach::Same);
+}
+
+#[test]
+fn a_guard_in_quarantine_decides_nothing() {
+    let mut export = slugify();
+    let mut policy = code_changes();
+    policy["guards"]["quarantined"] = json!([{"name": "unit-tests", "reason": "it fails at random"}]);
+    let s = under(&export, "code-changes", &policy);
+    assert_eq!(s.because, "attempt 1: its guards would let it pass, and nobody has reviewed it");
+    body(&mut export, "GuardJudged")["verdict"] = json!("Passed");
+    assert_eq!(under(&export, "code-changes", &code_changes()).reach, Reach::Same);
+}

@@ -9,7 +9,7 @@ use super::reasons;
 use super::state::{Review, Stage, Why};
 use super::step::{Work, after};
 use super::task::PRODUCER;
-use golden_consensus::{Ballot, DecisionRecord, Next, OutcomeKind};
+use golden_consensus::{DecisionRecord, Next, OutcomeKind};
 use golden_crds::governance_policy::{OnUndecided, ReviewRules};
 use golden_platform::wire::{GuardOutcome, Message, ReviewRequest};
 use serde_json::{Value, json};
@@ -156,7 +156,7 @@ impl Work<'_> {
         let Some(review) = self.s.review.as_mut() else { return self.ask_peers(FIRST) };
         if let Some(decision) = review.decision.take() {
             let decided = review.decided + 1;
-            if decided < self.task.policy.review.value.max_rounds() && is_to_be_heard(&decision) {
+            if decided < self.task.policy.review.value.max_rounds() && decision.is_worth_another_round() {
                 let (round, hears) = (review.round + 1, Some(review.round));
                 return self.ask_peers(Ask { round, hears, decided, unanswered: 0 });
             }
@@ -239,13 +239,6 @@ impl Work<'_> {
             }
         }
     }
-}
-
-/// Whether others may change their mind over what was objected, and the outcome with it: where it is as good as a
-/// rejection already they cannot, and objections without a place that can be looked at persuade by their tone alone.
-fn is_to_be_heard(decision: &DecisionRecord) -> bool {
-    matches!(decision.decision, OutcomeKind::Approved | OutcomeKind::Tie)
-        && decision.dissent.iter().any(Ballot::has_verified_evidence)
 }
 
 /// Where an outcome leads under these rules. Not read from the message: the rules are the task's own.
