@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use golden_consensus::SeatPower;
 use golden_crds::labels::{AUDITOR_ACCOUNT as AUDITOR, READER_ACCOUNT as READER, STEWARD_ACCOUNT as STEWARD};
 use golden_platform::artifacts::Store;
 use golden_platform::auth::Caller;
@@ -220,7 +221,14 @@ async fn votes(
     let ballots = queries::ballots(&sources.db, task.task_uid).await?;
     let scope = may_read(&sources, &caller, &namespace)?;
     let escalations = queries::escalations(&sources.db, scope, Some(task.task_uid)).await?;
-    Ok(Json(json!({"reviews": reviews, "ballots": ballots, "escalations": escalations})))
+    let power = power(&task.policy);
+    Ok(Json(json!({"reviews": reviews, "ballots": ballots, "escalations": escalations, "power": power})))
+}
+
+/// How often each seat decides under the task's rules; none where they are of another version.
+fn power(policy: &Value) -> Option<Vec<SeatPower>> {
+    let review = policy.pointer("/review/value")?;
+    golden_consensus::policy_power(&golden_consensus::policy_from_value(review).ok()?).ok()
 }
 
 async fn cost(
@@ -323,5 +331,13 @@ mod tests {
         // Whoever may make accounts in a team's namespace gains nothing by the name.
         assert!(!may("team-a", AUDITOR) && !may("team-b", AUDITOR));
         assert!(!may("team-a", "golden-run"));
+    }
+
+    #[test]
+    fn power_is_that_of_the_tasks_own_rules() {
+        let rules = json!({"voters": [{"role": "a", "weight": 2}, {"role": "b"}, {"role": "c"}]});
+        let told = json!(power(&json!({"review": {"origin": "house", "value": rules}})));
+        assert_eq!((&told[0]["role"], &told[0]["shapleyShubik"]), (&json!("a"), &json!("2/3")), "{told}");
+        assert_eq!(power(&json!({})), None, "a task of an earlier version");
     }
 }

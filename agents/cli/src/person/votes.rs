@@ -38,7 +38,8 @@ pub(crate) fn render(votes: &Value) -> String {
             short(review["digest"].as_str().unwrap_or_default()),
             decision.get("reason").and_then(Value::as_str).unwrap_or("not decided yet"),
         ));
-        let mut table = Table::new(&["VOTER", "VERDICT", "SEVERITY", "IMPACT", "EVIDENCE", "RATIONALE"]);
+        let mut table =
+            Table::new(&["VOTER", "VERDICT", "SEVERITY", "POWER", "IMPACT", "EVIDENCE", "RATIONALE"]);
         let ballots = list(votes, "ballots");
         for ballot in
             ballots.iter().filter(|b| b["attempt"] == review["attempt"] && b["round"] == review["round"])
@@ -49,12 +50,16 @@ pub(crate) fn render(votes: &Value) -> String {
                 name.to_owned(),
                 b["verdict"].as_str().unwrap_or_default().to_owned(),
                 b["severity"].as_str().unwrap_or_default().to_owned(),
+                power(votes, b["role"].as_str().unwrap_or_default()),
                 impact(decision, name),
                 evidence(b),
                 one_line(b["rationale"].as_str().unwrap_or_default(), 80),
             ]);
         }
         text.push_str(&table.render());
+        if let Some(line) = flip(decision) {
+            text.push_str(&line);
+        }
         text.push('\n');
     }
     for escalation in list(votes, "escalations") {
@@ -69,6 +74,31 @@ pub(crate) fn render(votes: &Value) -> String {
         ));
     }
     if text.is_empty() { "no review yet\n".into() } else { text }
+}
+
+/// The part of all orders of joining in which the role's seat turns the scale (Shapley and Shubik), in percent.
+fn power(votes: &Value, role: &str) -> String {
+    let seat = list(votes, "power").into_iter().find(|seat| seat["role"] == role);
+    let share = seat.as_ref().and_then(|seat| seat["shapleyShubik"].as_str());
+    let parts = share.and_then(|share| share.split_once('/'));
+    let per_mille = parts.and_then(|(a, b)| {
+        let (a, b): (u128, u128) = (a.parse().ok()?, b.parse().ok()?);
+        a.checked_mul(1000)?.checked_add(b / 2)?.checked_div(b)
+    });
+    per_mille.map_or_else(String::new, |share| format!("{}.{} %", share / 10, share % 10))
+}
+
+/// The fewest ballots that would have turned the decision.
+fn flip(decision: &Value) -> Option<String> {
+    let found = decision.get("minimalFlip").filter(|found| found.is_object())?;
+    let voters: Vec<String> =
+        list(found, "voters").iter().filter_map(Value::as_str).map(|voter| one_line(voter, 60)).collect();
+    let verb = if voters.len() == 1 { "its opposite" } else { "their opposites" };
+    Some(format!(
+        "turned by {verb}: {} → {}\n",
+        voters.join(", "),
+        found["outcome"].as_str().unwrap_or_default()
+    ))
 }
 
 /// What the vote changed: without it, and with its opposite.
@@ -120,14 +150,20 @@ mod tests {
         let votes = json!({
             "reviews": [{"attempt": 2, "round": 1, "digest": "sha256:0123456789abcdef", "decision": {
                 "reason": "5 of 6 approve",
+                "minimalFlip": {"voters": ["reviewer", "tester"], "outcome": "ChangesRequested"},
                 "impact": [{"voter": "architect", "without": "Approved", "opposite": "Approved", "pivotal": false}]}}],
+            "power": [{"role": "architect", "shapleyShubik": "1/12", "banzhaf": "1/10"}],
             "ballots": [{"attempt": 2, "round": 1, "voter": "architect", "ballot": {
-                "verdict": "Reject", "severity": "Minor", "rationale": "a\u{1b}[31mb",
+                "role": "architect", "verdict": "Reject", "severity": "Minor", "rationale": "a\u{1b}[31mb",
                 "evidence": [{"file": "shop/slug.py", "startLine": 6, "verified": true}]}}],
         });
         let text = render(&votes);
-        assert!(text.contains("architect   Reject    Minor      not pivotal; without: Approved"), "{text}");
+        assert!(
+            text.contains("architect   Reject    Minor      8.3 %   not pivotal; without: Approved"),
+            "{text}"
+        );
         assert!(text.contains("shop/slug.py:6 "), "{text}");
+        assert!(text.contains("turned by their opposites: reviewer, tester → ChangesRequested"), "{text}");
         assert!(!text.contains('\u{1b}'), "untrusted text may not steer the terminal");
     }
 }

@@ -79,6 +79,31 @@ fn no_minority_below_the_bound_flips_a_decision_for_up_to_nine_voters() {
 }
 
 #[test]
+fn no_set_below_the_reported_flip_turns_a_decision_for_up_to_nine_voters() {
+    for weights in [&[1; 9][..], &[5, 4, 3, 3, 2, 2, 1, 1, 1], &[7, 1, 1, 1], &[1], &[2, 2]] {
+        for approve_percent in [50, 67, 100] {
+            let policy = Policy { approve_percent, ..weighted(weights) };
+            // By the set of those who approve; the others reject.
+            let decided: Vec<(bool, u32)> = (0..1usize << weights.len())
+                .map(|approving| {
+                    let verdict =
+                        |i: usize| if approving & (1 << i) == 0 { Verdict::Reject } else { Verdict::Approve };
+                    let votes: Vec<Option<Verdict>> = (0..weights.len()).map(verdict).map(Some).collect();
+                    let decision = decide(&policy, &ballots(&votes), &[], SUBJECT, true);
+                    let flip = u32::try_from(decision.minimal_flip.unwrap().voters.len()).unwrap();
+                    (decision.outcome.kind() == OutcomeKind::Approved, flip)
+                })
+                .collect();
+            for (one, (approved, flip)) in decided.iter().enumerate() {
+                let others = decided.iter().enumerate().filter(|(_, (other, _))| other != approved);
+                let nearest = others.map(|(other, _)| (one ^ other).count_ones()).min();
+                assert_eq!(nearest, Some(*flip), "{one:b} of {weights:?} at {approve_percent} %");
+            }
+        }
+    }
+}
+
+#[test]
 fn veto_always_holds_for_up_to_nine_voters() {
     let two = [Verdict::Approve, Verdict::Reject];
     for others in 0..=8usize {

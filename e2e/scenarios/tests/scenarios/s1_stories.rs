@@ -55,6 +55,8 @@ fn the_dissent_is_kept_with_verified_evidence_and_its_impact() {
     let impact = decision["impact"].as_array().expect("impact");
     assert_eq!(impact.len(), 4, "{decision:#}");
     assert_eq!(decision["dissent"].as_array().map(Vec::len), Some(1), "{decision:#}");
+    assert_eq!(decision["minimalFlip"]["voters"].as_array().map(Vec::len), Some(1), "security has a veto");
+    assert_eq!(votes["power"].as_array().map(Vec::len), Some(4), "{votes:#}");
 }
 
 #[test]
