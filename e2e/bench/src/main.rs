@@ -11,6 +11,7 @@ mod reservations;
 mod review;
 mod venv;
 
+use crate::report::{End, Timed};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -23,15 +24,15 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Bench {
     /// Durable spends: raw disk, raw inserts, naive rows, ours, a peer, and a killed database
-    Ledger(ledger::Args),
+    Ledger(Timed),
     /// Calls through the gateway: direct, a plain proxy, ours, LiteLLM; and LiteLLM's budget races played on both
     Gateway(gateway::Args),
     /// How much of a budget is spent before a call is held, over callers and budgets
-    Reservations(reservations::Args),
+    Reservations(End),
     /// Decisions, exact power, and reviewers' reliability beside crowd-kit's Dawid–Skene
-    Consensus(consensus::Args),
+    Consensus(Timed),
     /// How long a whole review takes with a model that takes a second for each answer
-    Review(review::Args),
+    Review(End),
     /// Reviews by a small real model: no figures, but whether every answer becomes a ballot or a recorded fault
     ReviewSmoke(review::SmokeArgs),
     /// One of the servers that a benchmark starts

@@ -73,15 +73,36 @@ fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
+/// How a benchmark ends.
+#[derive(Debug, clap::Args)]
+pub(crate) struct End {
+    /// End with one JSON object instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Fail if a bar does not hold.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// How long a benchmark measures, and how it ends.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Timed {
+    #[command(flatten)]
+    pub(crate) end: End,
+    /// How long each figure of an arm is measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub(crate) seconds: u16,
+}
+
 impl Report {
     /// Prints it; fails if it must hold and does not.
-    pub(crate) fn tell(&self, columns: &[&str], json: bool, strict: bool) -> anyhow::Result<()> {
-        if json {
+    pub(crate) fn tell(&self, columns: &[&str], end: &End) -> anyhow::Result<()> {
+        if end.json {
             println!("{}", serde_json::to_string(self)?);
         } else {
             print!("\n{}", self.table(columns));
         }
-        anyhow::ensure!(!strict || self.holds(), "a bar does not hold");
+        anyhow::ensure!(!end.strict || self.holds(), "a bar does not hold");
         Ok(())
     }
 

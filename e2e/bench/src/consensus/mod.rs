@@ -8,36 +8,23 @@ mod power;
 mod reliability;
 
 use crate::host::Host;
-use crate::report::{Arm, Report};
+use crate::report::{Arm, Report, Timed};
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
 /// The columns of the table.
 const COLUMNS: [&str; 4] = ["decisions_per_s", "seconds", "votes_per_s", "accuracy_percent"];
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// How long decisions are measured, each arm.
-    #[arg(long, default_value_t = 5)]
-    seconds: u16,
-    /// End with one JSON object instead of a table.
-    #[arg(long)]
-    json: bool,
-    /// Fail if a bar does not hold.
-    #[arg(long)]
-    strict: bool,
-}
-
-pub(crate) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(timed: &Timed) -> Result<()> {
     let host = Host::this();
-    let duration = Duration::from_secs(args.seconds.into());
+    let duration = Duration::from_secs(timed.seconds.into());
     let mut arms = decisions::arms(duration);
     arms.extend(power::arms());
     arms.extend(reliability::arms());
     let mut report = Report { bench: "consensus", host, arms, bars: vec![], notes: vec![] };
     report.bars = bars::of(&report);
     report.notes = bars::notes();
-    report.tell(&COLUMNS, args.json, args.strict)
+    report.tell(&COLUMNS, &timed.end)
 }
 
 /// An arm, or why it could not be measured.

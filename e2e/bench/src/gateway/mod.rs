@@ -21,7 +21,7 @@ mod upstream;
 pub(crate) use serve::{Role, serve};
 
 use crate::host::Host;
-use crate::report::Report;
+use crate::report::{Report, Timed};
 use anyhow::Result;
 
 /// The columns of the table.
@@ -30,26 +30,19 @@ const COLUMNS: [&str; 5] =
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// End with one JSON object instead of a table.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    timed: Timed,
     /// Measure only these; bars of what is left out do not hold.
     #[arg(long, value_delimiter = ',')]
     only: Vec<arms::Part>,
-    /// How long each figure of an arm is measured.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=600))]
-    seconds: u16,
-    /// Fail if a bar does not hold.
-    #[arg(long)]
-    strict: bool,
 }
 
-pub(crate) async fn run(args: &Args) -> Result<()> {
+pub(crate) async fn run(Args { timed, only }: &Args) -> Result<()> {
     golden_platform::init_crypto();
     let host = Host::this();
-    let arms = arms::every(&args.only, f64::from(args.seconds), !args.json).await?;
+    let arms = arms::every(only, f64::from(timed.seconds), !timed.end.json).await?;
     let mut report = Report { bench: "gateway", host, arms, bars: vec![], notes: vec![] };
     report.bars = bars::of(&report);
     report.notes = bars::notes(&report);
-    report.tell(&COLUMNS, args.json, args.strict)
+    report.tell(&COLUMNS, &timed.end)
 }

@@ -16,7 +16,7 @@ mod peer;
 mod raw;
 
 use crate::host::Host;
-use crate::report::Report;
+use crate::report::{Report, Timed};
 use anyhow::{Context as _, Result};
 use golden_cluster::services::Postgres;
 
@@ -27,25 +27,12 @@ pub(crate) const COST: i64 = 600;
 /// The columns of the table.
 const COLUMNS: [&str; 4] = ["spends_per_s", "p50_ms", "p99_ms", "overspend_micro_usd"];
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// End with one JSON object instead of a table.
-    #[arg(long)]
-    json: bool,
-    /// How long each arm is measured.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=600))]
-    seconds: u16,
-    /// Fail if a bar does not hold.
-    #[arg(long)]
-    strict: bool,
-}
-
-pub(crate) async fn run(args: &Args) -> Result<()> {
+pub(crate) async fn run(timed: &Timed) -> Result<()> {
     let host = Host::this();
     let server = tokio::task::spawn_blocking(Postgres::start_durable).await?.context("no Postgres")?;
-    let arms = arms::every(server, f64::from(args.seconds), !args.json).await;
+    let arms = arms::every(server, f64::from(timed.seconds), !timed.end.json).await;
     let mut report = Report { bench: "ledger", host, arms, bars: vec![], notes: vec![] };
     report.bars = bars::of(&report);
     report.notes = bars::notes(&report);
-    report.tell(&COLUMNS, args.json, args.strict)
+    report.tell(&COLUMNS, &timed.end)
 }

@@ -15,7 +15,7 @@ pub(crate) use upstream::router as upstream;
 use crate::gateway::child::Child;
 use crate::gateway::town::Town;
 use crate::host::Host;
-use crate::report::{Arm, Report};
+use crate::report::{Arm, End, Report};
 use anyhow::{Context as _, Result};
 use cell::{CELLS, Cell};
 use golden_cluster::services::Postgres;
@@ -25,24 +25,14 @@ use std::sync::Arc;
 const COLUMNS: [&str; 5] =
     ["spent_before_first_hold_percent", "spent_percent", "max_committed_percent", "calls", "lowered_calls"];
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// End with one JSON object instead of a table.
-    #[arg(long)]
-    json: bool,
-    /// Fail if a bar does not hold.
-    #[arg(long)]
-    strict: bool,
-}
-
-pub(crate) async fn run(args: &Args) -> Result<()> {
+pub(crate) async fn run(end: &End) -> Result<()> {
     golden_platform::init_crypto();
     let host = Host::this();
-    let arms = arms(!args.json).await?;
+    let arms = arms(!end.json).await?;
     let mut report = Report { bench: "reservations", host, arms, bars: vec![], notes: vec![] };
     report.bars = bars::of(&report);
     report.notes = bars::notes(&report);
-    report.tell(&COLUMNS, args.json, args.strict)
+    report.tell(&COLUMNS, end)
 }
 
 /// One for each cell. A cell that fails says so and the others go on.

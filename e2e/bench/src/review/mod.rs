@@ -9,7 +9,7 @@ pub(crate) use smoke::{Args as SmokeArgs, run as smoke};
 
 use crate::host::Host;
 use crate::latency::Times;
-use crate::report::{Arm, Bar, Report};
+use crate::report::{Arm, Bar, End, Report};
 use anyhow::Result;
 use golden_model::{Options, Server};
 use ground::{Asked, Ground};
@@ -35,17 +35,7 @@ const REVIEWS: usize = 40;
 /// Reviews at once: one, and as many as one replica takes.
 const ARMS: [(&str, usize); 2] = [("one_at_a_time", 1), ("four_at_a_time", 4)];
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// End with one JSON object instead of a table.
-    #[arg(long)]
-    json: bool,
-    /// Fail if a bar does not hold.
-    #[arg(long)]
-    strict: bool,
-}
-
-pub(crate) async fn run(args: &Args) -> Result<()> {
+pub(crate) async fn run(end: &End) -> Result<()> {
     golden_platform::init_crypto();
     let host = Host::this();
     let ground = Arc::new(ground().await?);
@@ -65,7 +55,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         MODEL.as_millis() * VOTERS.len() as u128,
         ground::LOOK.as_millis(),
     )];
-    report.tell(&COLUMNS, args.json, args.strict)
+    report.tell(&COLUMNS, end)
 }
 
 /// The stores, with the slow model behind them for as long as the process lives.
