@@ -340,4 +340,4 @@ fn granted(reservation: &Reservation, whole: Amount) -> ReserveAnswer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

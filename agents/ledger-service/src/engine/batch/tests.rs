@@ -29,7 +29,8 @@ impl Batch {
     }
 }
 
-fn request(key: &str, cost: i64) -> ReserveRequest {
+/// A reserve by the task, all or nothing.
+pub(in crate::engine) fn request(key: &str, cost: i64) -> ReserveRequest {
     ReserveRequest {
         op_key: key.into(),
         request_hash: format!("sha256:{key}"),

@@ -8,6 +8,7 @@ use golden_ledger::{Account, Amount, Event, Limit, MicroUsd};
 use golden_platform::wire::{ReserveAnswer, ReserveRequest};
 
 use super::*;
+use crate::engine::batch::tests::request;
 use crate::engine::job::{Move, Said};
 use crate::engine::queue::Queue;
 
@@ -281,22 +282,7 @@ impl World {
 
 fn reserve(call: usize) -> Ask {
     let (key, task_uid, _) = CALLS[call];
-    Ask::Reserve(Box::new(ReserveRequest {
-        op_key: key.into(),
-        request_hash: "sha256:1".into(),
-        team_uid: Uuid::nil(),
-        task_uid,
-        try_uid: None,
-        attempt: 1,
-        role: "developer".into(),
-        provider: "p".into(),
-        model: "m".into(),
-        prompt_digest: "d".into(),
-        cost_micro_usd: AMOUNT,
-        tokens: 0,
-        dispatch: true,
-        least: None,
-    }))
+    Ask::Reserve(Box::new(ReserveRequest { task_uid, dispatch: true, ..request(key, AMOUNT) }))
 }
 
 fn settle(call: usize) -> Ask {
