@@ -1,8 +1,7 @@
 //! A voter's words become a ballot, or a message that says what is wrong with them. Pure and strict: what does
 //! not fit the form is not guessed, and of two votes in one answer none counts.
 
-use golden_output::read;
-pub(crate) use golden_output::{Unreadable, Vote};
+use golden_output::{Unreadable, Vote, read};
 
 /// Reads an answer: a bare JSON object, one in a fenced block, or one with words around it.
 pub(crate) fn parse(answer: &str) -> Result<Vote, Unreadable> {

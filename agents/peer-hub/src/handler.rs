@@ -16,8 +16,8 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::PgPool;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether a call still waits for money.
-const MONEY: Duration = Duration::from_secs(5);
+/// How often it is looked whether the review's clock still stands.
+const STANDING: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether a review is still wanted.
 const WANTED: Duration = Duration::from_secs(5);
@@ -103,7 +103,9 @@ impl Hub {
             tracing::info!(task = %round.task, attempt = round.attempt, round = round.number,
                 outcome = decision.decision.as_str(), reason = decision.reason, "decided");
             self.metrics.reviews.with_label_values(&[decision.decision.as_str()]).inc();
+            let absent = missing.iter().filter(|v| ballots.iter().all(|b| b.voter != v.name)).count();
             let none: &[&str] = &[];
+            self.metrics.absent.with_label_values(none).inc_by(absent as u64);
             self.metrics.consensus_seconds.with_label_values(none).observe(begun.elapsed().as_secs_f64());
         }
         Ok(())
@@ -133,24 +135,22 @@ impl Hub {
         } else {
             Err("the review is over".to_owned())
         };
-        let why = match said {
-            Ok(kept) => {
-                if store::keep(&self.pool, question.round, &kept).await? {
-                    let verdict = format!("{:?}", kept.ballot.verdict);
-                    self.metrics.ballots.with_label_values(&[&verdict]).inc();
-                }
-                return Ok(());
+        match said {
+            Ok(kept) if store::keep(&self.pool, question.round, &kept).await? => {
+                let verdict = format!("{:?}", kept.ballot.verdict);
+                self.metrics.ballots.with_label_values(&[&verdict]).inc();
             }
-            Err(why) => why,
-        };
-        tracing::warn!(task = %question.round.task, voter = voter.name, why, "a voter is absent");
-        let none: &[&str] = &[];
-        self.metrics.absent.with_label_values(none).inc();
+            Ok(_) => {}
+            Err(why) => {
+                tracing::warn!(task = %question.round.task, voter = voter.name, why, "a voter did not answer");
+            }
+        }
         Ok(())
     }
 
     /// Listens until the voter has answered or the review closes; false if nobody wants to know any more. The clock
-    /// stands still while the task's calls wait for money: a voter that cannot be paid has not been silent.
+    /// stands still while the task's calls wait for money, or the task is suspended: a voter that cannot be paid has not
+    /// been silent.
     async fn listen(
         &self,
         question: &Question<'_>,
@@ -160,10 +160,10 @@ impl Hub {
     ) -> Result<bool, Failure> {
         let mut hear = std::pin::pin!(question.hear(hearing));
         loop {
-            let (left, waits) = self.left(question.round, closes_at).await?;
-            let wait = match (left.is_zero(), waits) {
+            let (left, stands) = self.left(question.round, closes_at).await?;
+            let wait = match (left.is_zero(), stands) {
                 (true, _) => return Ok(true),
-                (false, true) => MONEY.min(left),
+                (false, true) => STANDING.min(left),
                 (false, false) => left,
             };
             if tokio::time::timeout(wait, &mut hear).await.is_ok() {
@@ -172,13 +172,13 @@ impl Hub {
             if store::standing(&self.pool, question.round).await? != Standing::Open {
                 return Ok(false);
             }
-            if waits {
-                tracing::info!(task = %question.round.task, voter = voter.name, "a voter's call waits");
+            if stands {
+                tracing::info!(task = %question.round.task, voter = voter.name, "the review's clock stands still");
             }
         }
     }
 
-    /// The time that the review has left, and whether a call of its task waits for money now.
+    /// The time that the review has left, and whether its clock stands still now.
     async fn left(&self, round: &Round, closes_at: Timestamp) -> Result<(Duration, bool), Failure> {
         let pauses = store::pauses(&self.pool, round).await?;
         let closes_at = closes_at.saturating_add(SignedDuration::from_millis(pauses.millis));

@@ -7,9 +7,9 @@ use crate::parts::{Fault, MAX_PARTS, MIN_ROOM, Part, split};
 use crate::prompt::{Seat, checks, fenced, objections, system};
 use crate::words::Words;
 use golden_consensus::Ballot;
+use golden_platform::tree::digest;
 use golden_platform::wire::ReviewRequest;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// Tokens of an answer.
@@ -55,7 +55,7 @@ impl Asked {
 
     /// Digest of the messages.
     pub(crate) fn digest(&self) -> String {
-        digest(&Value::from(self.messages.clone()).to_string())
+        digest(Value::from(self.messages.clone()).to_string().as_bytes())
     }
 
     /// The same conversation, with the answer that could not be read and the question to mend it.
@@ -69,10 +69,6 @@ impl Asked {
         )}));
         asked
     }
-}
-
-pub(crate) fn digest(text: &str) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(text)))
 }
 
 /// The questions to a voter whose model has a window of `window` tokens, in the order of the parts; or why it cannot

@@ -4,14 +4,16 @@ use crate::ask::{Gateway, Voice};
 use crate::ballot::parse;
 use crate::decision::Voter;
 use crate::evidence::verify;
+use crate::material::cut;
 use crate::metrics::Metrics;
 use crate::parts::{Fault, Heard, Said, combine};
 use crate::prompt::Seat;
-use crate::question::{Asked, Subject, digest, questions};
+use crate::question::{Asked, Subject, questions};
 use crate::store::{Kept, Round};
 use futures::StreamExt as _;
 use golden_consensus::{Ballot, Evidence};
 use golden_output::{Repair, Step, Vote};
+use golden_platform::tree::digest;
 use golden_platform::wire::{ModelBinding, VOTER_CALLS};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -143,7 +145,7 @@ impl Question<'_> {
         let answers = hearing.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let (said, prompt_digest) = match &hearing.asked {
             // Nothing was asked.
-            Err(fault) => (fault.abstention(), digest("")),
+            Err(fault) => (fault.abstention(), digest(b"")),
             Ok(asked) => {
                 if let Some(why) = unanswered(&answers) {
                     return Err(why);
@@ -188,7 +190,7 @@ fn prompts(asked: &[Asked]) -> String {
     let digests: Vec<String> = asked.iter().map(Asked::digest).collect();
     match digests.as_slice() {
         [one] => one.clone(),
-        _ => digest(&digests.join("\n")),
+        _ => digest(digests.join("\n").as_bytes()),
     }
 }
 
@@ -196,18 +198,10 @@ fn prompts(asked: &[Asked]) -> String {
 fn raw(answers: &BTreeMap<usize, Answer>, of: usize) -> String {
     let each = MAX_RAW / of.max(1);
     if let (1, Some(only)) = (of, answers.values().next()) {
-        return clip(&only.raw, each).to_owned();
+        return cut(&only.raw, each).to_owned();
     }
     let one = |(part, answer): (&usize, &Answer)| {
-        format!("== part {} of {of}\n{}\n", part + 1, clip(&answer.raw, each))
+        format!("== part {} of {of}\n{}\n", part + 1, cut(&answer.raw, each))
     };
     answers.iter().map(one).collect()
-}
-
-fn clip(text: &str, most: usize) -> &str {
-    let mut end = text.len().min(most);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
 }

@@ -123,9 +123,9 @@ pub(crate) async fn pauses(pool: &PgPool, round: &Round) -> Result<Pauses, sqlx:
 /// What a review waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pauses {
-    /// It waits now.
+    /// One goes on now.
     pub(crate) open: bool,
-    /// All of it, calls that waited at the same time counted once.
+    /// All of it, waits at the same time counted once.
     pub(crate) millis: i64,
 }
 

@@ -7,5 +7,5 @@ mod tokens;
 
 pub(crate) use excerpt::excerpts;
 pub(crate) use patch::{Change, Hunk, changes};
-pub(crate) use shown::{clipped, shown, wrapped};
+pub(crate) use shown::{clipped, cut, shown, wrapped};
 pub(crate) use tokens::tokens;

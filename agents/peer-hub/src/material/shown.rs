@@ -46,7 +46,7 @@ pub(crate) fn wrapped(line: &str, sign: &str) -> Vec<String> {
     let mut pieces = vec![];
     let mut rest = line;
     while rest.len() > MAX_LINE {
-        let (piece, more) = rest.split_at(boundary(rest, MAX_LINE));
+        let (piece, more) = rest.split_at(rest.floor_char_boundary(MAX_LINE));
         let sign = if pieces.is_empty() { "" } else { sign };
         pieces.push(format!("{sign}{piece}{GOES_ON}"));
         rest = more;
@@ -61,12 +61,12 @@ pub(crate) fn clipped(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }
-    format!("{}⟨{} bytes in all⟩", text.split_at(boundary(text, most)).0, text.len())
+    format!("{}⟨{} bytes in all⟩", cut(text, most), text.len())
 }
 
-/// The last place between characters that is not behind `at`.
-fn boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
+/// At most `most` bytes of a text, cut between characters.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
 #[cfg(test)]

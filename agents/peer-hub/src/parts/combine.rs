@@ -10,6 +10,7 @@
 //! Confidence is the lowest, and evidence the union, of the parts that gave the verdict, not of the others: a quote that
 //! supports an approval must not carry a veto. The order in which parts are answered changes nothing.
 
+use crate::material::cut;
 use golden_consensus::{Evidence, Severity, Verdict};
 use std::collections::BTreeMap;
 
@@ -66,7 +67,7 @@ impl Fault {
 
     /// The abstention that it comes to.
     pub(crate) fn abstention(&self) -> Said {
-        abstention(clip(&format!("{}: {self}", self.name()), MAX_RATIONALE))
+        abstention(cut(&format!("{}: {self}", self.name()), MAX_RATIONALE).to_owned())
     }
 }
 
@@ -135,16 +136,8 @@ fn abstention(rationale: String) -> Said {
 fn joined(lines: impl IntoIterator<Item = String>) -> String {
     let lines: Vec<String> = lines.into_iter().collect();
     let each = MAX_RATIONALE / lines.len().max(1);
-    let lines: Vec<String> = lines.iter().map(|line| clip(line, each.saturating_sub(1))).collect();
+    let lines: Vec<&str> = lines.iter().map(|line| cut(line, each.saturating_sub(1))).collect();
     lines.join("\n")
-}
-
-fn clip(text: &str, most: usize) -> String {
-    let mut end = text.len().min(most);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Changes that are too large for one question.
 
 use crate::reviews::APPROVE;
-use crate::world::{World, binding, request};
+use crate::world::{World, binding, conversation, request};
 use golden_consensus::Verdict;
-use serde_json::{Value, json};
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_change_is_judged_in_parts_whose_verdicts_become_one_ballot() {
@@ -16,14 +16,6 @@ async fn a_large_change_is_judged_in_parts_whose_verdicts_become_one_ballot() {
     let reject = json!({"verdict": "Reject", "severity": "Major", "confidence": 90, "evidence": evidence,
                         "rationale": "the last line"})
     .to_string();
-    let conversation = |role: &str, contains: &str, content: &str| {
-        let contains =
-            if contains.is_empty() { String::new() } else { format!("    contains: [{contains:?}]\n") };
-        format!(
-            "  - role: {role}\n{contains}    turns:\n      - {{reply: {{content: {}}}}}\n",
-            Value::from(content)
-        )
-    };
     let story = [
         "name: mine\ncontains: [\"my own goal\"]\nconversations:\n".to_owned(),
         conversation("security", "+late_1999 =", &reject),

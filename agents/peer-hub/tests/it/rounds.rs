@@ -1,25 +1,17 @@
 //! Rounds that hear the objections of the one before.
 
 use crate::reviews::APPROVE;
-use crate::world::{World, request};
+use crate::world::{World, conversation, request};
 use golden_consensus::{OutcomeKind, Verdict};
 use golden_model::Fault;
 use golden_platform::wire::Envelope;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const OBJECTION: &str = r#"{"verdict":"Reject","severity":"Minor","confidence":70,"evidence":
     [{"file":"decision.md","startLine":1,"endLine":1,"quote":"SKIP LOCKED"}],"rationale":"it couples consumers"}"#;
 
 /// Architect rejects, the others approve; security gives in once it hears why.
 fn story() -> String {
-    let conversation = |role: &str, contains: &str, content: &str| {
-        let contains =
-            if contains.is_empty() { String::new() } else { format!("    contains: [{contains:?}]\n") };
-        format!(
-            "  - role: {role}\n{contains}    turns:\n      - {{reply: {{content: {}}}}}\n",
-            Value::from(content)
-        )
-    };
     [
         "name: mine\ncontains: [\"my own goal\"]\nconversations:\n".to_owned(),
         conversation("architect", "", OBJECTION),

@@ -21,6 +21,17 @@ pub(crate) const NAMESPACE: &str = "checkout";
 pub(crate) const ADR: &str = "Which queue should the shop use for order events?";
 pub(crate) const DECISION: &str = include_str!("decision.md");
 
+/// A conversation of a recorded story: what a role answers, if what it is shown contains some words (any, where none are
+/// given).
+pub(crate) fn conversation(role: &str, contains: &str, content: &str) -> String {
+    let contains =
+        if contains.is_empty() { String::new() } else { format!("    contains: [{contains:?}]\n") };
+    format!(
+        "  - role: {role}\n{contains}    turns:\n      - {{reply: {{content: {}}}}}\n",
+        Value::from(content)
+    )
+}
+
 pub(crate) struct Stores {
     pub(crate) postgres: Postgres,
     pub(crate) nats: Nats,
