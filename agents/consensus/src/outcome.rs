@@ -78,13 +78,13 @@ impl Outcome {
 
     /// Where the work goes from here.
     pub fn next(&self, policy: &Policy) -> Next {
-        self.kind().next(policy)
+        self.kind().next(policy.on_tie, policy.on_timeout)
     }
 }
 
 impl OutcomeKind {
-    /// Where the work goes from here.
-    pub fn next(self, policy: &Policy) -> Next {
+    /// Where the work goes from here, by the rules of ties and of reviews that close without a decision.
+    pub fn next(self, on_tie: OnUndecided, on_timeout: OnUndecided) -> Next {
         let by = |rule: OnUndecided| match rule {
             OnUndecided::Escalate => Next::Escalate,
             OnUndecided::Reject => Next::Revise,
@@ -92,8 +92,8 @@ impl OutcomeKind {
         match self {
             Self::Approved => Next::Proceed,
             Self::ChangesRequested => Next::Revise,
-            Self::Tie => by(policy.on_tie),
-            Self::QuorumMissing | Self::RequiredVoterMissing => by(policy.on_timeout),
+            Self::Tie => by(on_tie),
+            Self::QuorumMissing | Self::RequiredVoterMissing => by(on_timeout),
             Self::GuardFailed => Next::Repair,
             Self::Vetoed | Self::VetoUnverified | Self::GuardMissing => Next::Escalate,
             Self::Undecided => Next::Wait,

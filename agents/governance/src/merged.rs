@@ -109,6 +109,11 @@ impl MergedPolicy {
         self.guards.iter().filter(|g| g.quarantine.is_none()).map(|g| g.spec.name.as_str())
     }
 
+    /// Why the guard of that name stops nothing for now.
+    pub fn quarantine(&self, name: &str) -> Option<&str> {
+        self.guard(name)?.quarantine.as_ref().map(|why| why.value.as_str())
+    }
+
     /// The guard of that name.
     pub fn guard(&self, name: &str) -> Option<&MergedGuard> {
         self.guards.iter().find(|g| g.spec.name == name)

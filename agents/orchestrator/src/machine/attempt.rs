@@ -3,7 +3,7 @@
 use super::event::AttemptEnded;
 use super::feedback;
 use super::reasons::{self, bounded, documented};
-use super::state::{BestAttempt, Ended, Finish, Produced, Stage, Why};
+use super::state::{BestAttempt, Ended, Finish, OutcomeKind, Produced, Stage, Why};
 use super::step::Work;
 use golden_governance::needed_approvals;
 use golden_platform::wire::{DesiredKind, JobResult};
@@ -182,7 +182,7 @@ impl Work<'_> {
                 best.map(|best| format!("; the best was attempt {}", best.attempt)).unwrap_or_default();
             let message = format!("{judged} judged and none was accepted; the last: {}{best}", why.message);
             self.s.last_failure = Some(why);
-            return self.fail(reasons::ATTEMPTS_EXHAUSTED, &message);
+            return self.end(OutcomeKind::Failed, reasons::ATTEMPTS_EXHAUSTED, &message);
         }
         self.s.last_failure = Some(why);
         self.s.attempt += 1;

@@ -94,11 +94,17 @@ impl Work<'_> {
 
     /// Whether a failure of the guard stops the result.
     fn is_required(&self, guard: &str) -> bool {
-        self.task.policy.guard(guard).is_none_or(|g| g.quarantine.is_none())
+        self.task.policy.quarantine(guard).is_none()
     }
 
     /// Asks for the runs that are due, and judges the result once every guard has spoken.
     pub(super) fn guard(&mut self) {
+        let now = self.now;
+        for slot in self.s.guards.values_mut().filter(|g| g.is_lost(now)) {
+            let message = format!("run {} did not report in time", slot.run_name);
+            slot.trouble = Some(Why::new(reasons::GUARD_NOT_RUN, message));
+            slot.retry_at = Some(now);
+        }
         let open = |g: &GuardSlot| g.outcome.is_none();
         let any_failed = self.s.guards.iter().any(|(name, g)| g.failed() && self.is_required(name));
         // One failure decides. Runs under way are waited for, since their evidence helps; broken ones are not, nor
@@ -109,16 +115,10 @@ impl Work<'_> {
         if settled {
             return self.judge_guards();
         }
-        let now = self.now;
         let guards: Vec<&MergedGuard> = self.task.policy.guards.iter().collect();
         for guard in guards {
-            let Some(slot) = self.s.guards.get_mut(&guard.spec.name).filter(|g| open(g)) else { continue };
-            let given_up = slot.retry_at.is_none() && slot.patience.is_some_and(|at| at <= now);
-            if given_up {
-                let message = format!("run {} did not report in time", slot.run_name);
-                slot.trouble = Some(Why::new(reasons::GUARD_NOT_RUN, message));
-            }
-            if slot.runs == 0 || given_up || slot.retry_at.is_some_and(|at| at <= now) {
+            let Some(slot) = self.s.guards.get(&guard.spec.name).filter(|g| open(g)) else { continue };
+            if slot.runs == 0 || slot.retry_at.is_some_and(|at| at <= now) {
                 self.request_guard(guard);
             }
         }

@@ -23,10 +23,9 @@ struct Ask {
     round: u32,
     hears: Option<u32>,
     decided: u32,
-    unanswered: u32,
 }
 
-const FIRST: Ask = Ask { round: 1, hears: None, decided: 0, unanswered: 0 };
+const FIRST: Ask = Ask { round: 1, hears: None, decided: 0 };
 
 impl Work<'_> {
     pub(super) fn open_review(&mut self) {
@@ -52,16 +51,14 @@ impl Work<'_> {
         self.next_attempt(why, &feedback, tree);
     }
 
-    fn ask_peers(&mut self, Ask { round, hears, decided, unanswered }: Ask) {
+    fn ask_peers(&mut self, Ask { round, hears, decided }: Ask) {
         // Calls held so far are of the attempt's pod or of an earlier round: both are over.
         self.forget_holds();
         let (Some(produced), Some(base)) = (&self.s.produced, &self.s.base) else { return };
         let task = self.task;
         let rules = &task.policy.review.value;
         let closes_at = after(self.now, rules.timeout_seconds);
-        let quarantine = |outcome: &GuardOutcome| {
-            task.policy.guard(&outcome.guard)?.quarantine.as_ref().map(|why| why.value.clone())
-        };
+        let quarantine = |outcome: &GuardOutcome| task.policy.quarantine(&outcome.guard).map(str::to_owned);
         let told =
             |outcome: &GuardOutcome| GuardOutcome { quarantine: quarantine(outcome), ..outcome.clone() };
         let guards: Vec<GuardOutcome> =
@@ -91,7 +88,6 @@ impl Work<'_> {
             round,
             hears,
             decided,
-            unanswered,
             digest: digest.clone(),
             closes_at,
             paused_at: None,
@@ -158,7 +154,7 @@ impl Work<'_> {
             let decided = review.decided + 1;
             if decided < self.task.policy.review.value.max_rounds() && decision.is_worth_another_round() {
                 let (round, hears) = (review.round + 1, Some(review.round));
-                return self.ask_peers(Ask { round, hears, decided, unanswered: 0 });
+                return self.ask_peers(Ask { round, hears, decided });
             }
             review.verdict = Some(decision.decision);
             review.tally = Some(decision.tally);
@@ -170,9 +166,10 @@ impl Work<'_> {
             return;
         }
         let Review { round, hears, decided, .. } = *review;
-        let unanswered = review.unanswered + 1;
+        // Every request has the next number, and the last one that was answered is the one that this hears.
+        let unanswered = round.saturating_sub(hears.unwrap_or(0));
         if unanswered < MAX_UNANSWERED {
-            return self.ask_peers(Ask { round: round + 1, hears, decided, unanswered });
+            return self.ask_peers(Ask { round: round + 1, hears, decided });
         }
         let why = Why::new(
             reasons::REVIEW_TIMED_OUT,
@@ -243,19 +240,11 @@ impl Work<'_> {
 
 /// Where an outcome leads under these rules. Not read from the message: the rules are the task's own.
 fn next(kind: OutcomeKind, rules: &ReviewRules) -> Next {
-    let by = |rule: OnUndecided| match rule {
-        OnUndecided::Escalate => Next::Escalate,
-        OnUndecided::Reject => Next::Revise,
+    let undecided = |rule: OnUndecided| match rule {
+        OnUndecided::Escalate => golden_consensus::OnUndecided::Escalate,
+        OnUndecided::Reject => golden_consensus::OnUndecided::Reject,
     };
-    match kind {
-        OutcomeKind::Approved => Next::Proceed,
-        OutcomeKind::ChangesRequested => Next::Revise,
-        OutcomeKind::Tie => by(rules.on_tie),
-        OutcomeKind::QuorumMissing | OutcomeKind::RequiredVoterMissing => by(rules.on_timeout),
-        OutcomeKind::GuardFailed => Next::Repair,
-        OutcomeKind::Vetoed | OutcomeKind::VetoUnverified | OutcomeKind::GuardMissing => Next::Escalate,
-        OutcomeKind::Undecided => Next::Wait,
-    }
+    kind.next(undecided(rules.on_tie), undecided(rules.on_timeout))
 }
 
 /// The documented reason of an outcome.

@@ -1,18 +1,20 @@
 //! The projection of the state that people see: `tasks.view`, from which the operator makes the status.
 
+mod guards;
+
+use guards::{guard, guard_trouble, guards_passed};
+
 use super::budget::lacking;
-use super::guards::QUIET_RUNS;
 use super::reasons;
 use super::review::reason_of;
-use super::state::{GuardSlot, OutcomeKind, Stage, State, Why};
+use super::state::{OutcomeKind, Stage, State, Why};
 use super::task::Task;
 use golden_consensus::OutcomeKind as ReviewOutcome;
 use golden_crds::agent_task::{
-    BestAttemptStatus, EscalationStatus, GuardStatus, RecordStatus, ResultStatus, ReviewStatus,
+    BestAttemptStatus, EscalationStatus, RecordStatus, ResultStatus, ReviewStatus,
 };
 use golden_crds::conditions::{
-    ADMITTED, APPROVED, BUDGET_AVAILABLE, COMPLETE, CONSENSUS_REACHED, FAILED, GUARDS_PASSED, RECONCILING,
-    STALLED,
+    ADMITTED, APPROVED, BUDGET_AVAILABLE, COMPLETE, CONSENSUS_REACHED, FAILED, RECONCILING, STALLED,
 };
 use golden_governance::{NeedReason, NeededApproval};
 use golden_platform::wire::{PodPhase, TaskView, ViewCondition};
@@ -91,70 +93,6 @@ fn budget(s: &State) -> ViewCondition {
             _ => say(BUDGET_AVAILABLE, "True", reasons::BUDGET_AVAILABLE, "the next call can be paid"),
         },
     }
-}
-
-/// Why a guard stops nothing for now.
-fn quarantine<'a>(task: &'a Task, name: &str) -> Option<&'a str> {
-    task.policy.guard(name)?.quarantine.as_ref().map(|why| why.value.as_str())
-}
-
-fn guard(task: &Task, name: &str, slot: &GuardSlot) -> GuardStatus {
-    GuardStatus {
-        name: name.to_owned(),
-        verdict: slot.outcome.as_ref().map_or_else(|| "Pending".to_owned(), |o| o.verdict.clone()),
-        sandbox_run: Some(slot.outcome.as_ref().map_or(&slot.run_name, |o| &o.sandbox_run).clone())
-            .filter(|run| !run.is_empty()),
-        failed_runs: slot.failed_runs.clone(),
-        quarantine: quarantine(task, name).map(str::to_owned),
-    }
-}
-
-fn guards_passed(task: &Task, s: &State) -> ViewCondition {
-    if s.produced.is_none() {
-        return say(GUARDS_PASSED, "Unknown", reasons::NO_RESULT_YET, no_result(s));
-    }
-    let required = || s.guards.iter().filter(|(name, _)| quarantine(task, name).is_none());
-    let names = |pick: fn(&GuardSlot) -> bool| {
-        let picked: Vec<&str> = required().filter(|(_, g)| pick(g)).map(|(n, _)| n.as_str()).collect();
-        picked.join(", ")
-    };
-    let failed = names(GuardSlot::failed);
-    if !failed.is_empty() {
-        return say(GUARDS_PASSED, "False", reasons::GUARD_FAILED, format!("failed: {failed}"));
-    }
-    let open = names(|g| !g.passed());
-    if open.is_empty() {
-        let passed = names(GuardSlot::passed);
-        let mut message =
-            if passed.is_empty() { "no guard is required".into() } else { format!("passed: {passed}") };
-        message.push_str(&unsteady(task, s));
-        return say(GUARDS_PASSED, "True", reasons::ALL_GUARDS_PASSED, message);
-    }
-    match guard_trouble(s) {
-        Some(why) => condition(GUARDS_PASSED, "Unknown", &why),
-        None => say(GUARDS_PASSED, "Unknown", reasons::GUARDS_RUNNING, format!("running: {open}")),
-    }
-}
-
-/// What should be known of guards that passed or were let pass: which are flaky, and which failed in quarantine.
-fn unsteady(task: &Task, s: &State) -> String {
-    let mut text = String::new();
-    for (name, _) in s.guards.iter().filter(|(_, g)| g.is_flaky()) {
-        text.push_str(&format!("; {name} is flaky: it failed on this very result before it passed"));
-    }
-    for (name, slot) in s.guards.iter().filter(|(_, g)| !g.passed()) {
-        if let Some(why) = quarantine(task, name) {
-            let how = if slot.failed() { "failed" } else { "did not run" };
-            text.push_str(&format!("; {name} {how} and stops nothing, being in quarantine: {why}"));
-        }
-    }
-    text
-}
-
-/// Why a guard cannot be run, once it was tried often enough not to be a passing trouble.
-fn guard_trouble(s: &State) -> Option<Why> {
-    let mut open = s.guards.values().filter(|g| g.outcome.is_none() && g.runs >= QUIET_RUNS);
-    open.find_map(|g| g.trouble.clone())
 }
 
 fn no_result(s: &State) -> String {
@@ -336,12 +274,12 @@ fn run_state(task: &Task, s: &State) -> Vec<ViewCondition> {
             ],
         };
     }
-    let (kind, why) = stalled(s).map_or_else(|| (RECONCILING, progress(task, s)), |why| (STALLED, why));
+    let (kind, why) = stalled(task, s).map_or_else(|| (RECONCILING, progress(task, s)), |why| (STALLED, why));
     vec![condition(COMPLETE, "False", &why), condition(kind, "True", &why)]
 }
 
 /// What the work waits for that only a change outside can bring.
-fn stalled(s: &State) -> Option<Why> {
+fn stalled(task: &Task, s: &State) -> Option<Why> {
     if s.suspended && s.stage != Stage::Delivering {
         return None;
     }
@@ -357,7 +295,7 @@ fn stalled(s: &State) -> Option<Why> {
         .or_else(|| stuck().filter(|_| matches!(s.stage, Stage::Producing | Stage::Reviewing)))
         .or_else(blocked)
         .or_else(|| job().filter(|_| matches!(s.stage, Stage::Preparing | Stage::Delivering)))
-        .or_else(|| guard_trouble(s).filter(|_| s.stage == Stage::Guarding))
+        .or_else(|| guard_trouble(task, s).filter(|_| s.stage == Stage::Guarding))
 }
 
 /// What the work waits for while a call of it is held. A freed pod has a reason of its own, so that it is told at once.

@@ -43,6 +43,11 @@ impl GuardSlot {
         self.outcome.as_ref().is_some_and(|o| o.verdict == "Failed")
     }
 
+    /// Whether its run did not report in time, and no other is planned yet.
+    pub fn is_lost(&self, now: Timestamp) -> bool {
+        self.outcome.is_none() && self.retry_at.is_none() && self.patience.is_some_and(|at| at <= now)
+    }
+
     /// Whether it passed on a tree on which it had failed.
     pub fn is_flaky(&self) -> bool {
         self.passed() && !self.failed_runs.is_empty()
@@ -60,12 +65,9 @@ pub struct Review {
     /// Rounds on this result that were decided before this one.
     #[serde(default)]
     pub decided: u32,
-    /// Requests before this one that nobody answered, without an answer in between.
-    #[serde(default)]
-    pub unanswered: u32,
     pub digest: String,
     pub closes_at: Timestamp,
-    /// Since when the clock stands still, since a voter's call waits for money or for its model.
+    /// Since when the clock stands still, since a voter's call waits for money or for its model, or the task is suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_at: Option<Timestamp>,
     /// The peers' decision, until it is acted on.

@@ -250,11 +250,28 @@ fn a_guard_in_quarantine_runs_and_is_shown_and_stops_nothing() {
 }
 
 #[test]
+fn a_guard_in_quarantine_that_cannot_run_is_no_trouble_of_the_task() {
+    let mut run = Run::guarding(&quarantined());
+    for _ in 0..4 {
+        run.feed(&run.guard("unit", "Inconclusive"));
+        run.later(300);
+    }
+    assert!(run.state.guards["unit"].runs > 3, "it is tried on");
+    assert_eq!(run.condition("GuardsPassed"), "Unknown/GuardsRunning");
+    assert_eq!(run.message("GuardsPassed"), "running: lint");
+    assert!(run.view().conditions.iter().all(|c| c.r#type != "Stalled"), "{:?}", run.view().conditions);
+}
+
+#[test]
 fn a_guard_in_quarantine_holds_nothing_up_and_saves_no_other_from_failing() {
     let mut run = Run::guarding(&quarantined());
     run.feed(&run.guard("unit", "Inconclusive"));
     run.feed(&run.guard("lint", "Passed"));
     assert_eq!(run.state.stage, Stage::Reviewing, "it could not run, and nobody waits for it");
+    let mut run = Run::guarding(&quarantined());
+    run.feed(&run.guard("lint", "Passed"));
+    run.later(120 + 900);
+    assert_eq!((run.state.stage, run.state.guards["unit"].runs), (Stage::Reviewing, 1), "its run was lost");
     let mut run = Run::guarding(&quarantined());
     run.feed(&run.guard("unit", "Failed"));
     run.feed(&run.guard("lint", "Failed"));
