@@ -95,7 +95,7 @@ pub struct ModelRef {
 
 /// A foreign agent: any image whose command works on `/workspace` and calls the given base URL.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = rules::program("command"))]
+#[x_kube(validation = rules::program("command", false))]
 #[serde(rename_all = "camelCase")]
 pub struct AgentSpec {
     /// Image the agent runs in.

@@ -68,19 +68,11 @@ pub(crate) fn git_ref(field: &str) -> Rule {
 }
 
 /// A list of arguments whose first, the program, is not empty.
-pub(crate) fn program(field: &str) -> Rule {
+pub(crate) fn program(field: &str, optional: bool) -> Rule {
+    let guard = if optional { format!("!has(self.{field}) || ") } else { String::new() };
     invalid(
         field,
-        format!("self.{field}[0] != ''"),
-        "must begin with the program to run, which cannot be empty",
-    )
-}
-
-/// The same of a list that may be left out.
-pub(crate) fn optional_program(field: &str) -> Rule {
-    invalid(
-        field,
-        format!("!has(self.{field}) || self.{field}[0] != ''"),
+        format!("{guard}self.{field}[0] != ''"),
         "must begin with the program to run, which cannot be empty",
     )
 }

@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 )]
 #[x_kube(
     validation = rules::immutable_spec("SandboxRun"),
-    validation = rules::program("command"),
+    validation = rules::program("command", false),
     validation = rules::files_fit(true),
     validation = rules::paths_inside("outputs")
 )]

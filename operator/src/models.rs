@@ -92,13 +92,19 @@ pub(crate) fn is_priced(model: &ModelSpec) -> bool {
     model.input_micro_usd_per_mtoken.is_some() && model.output_micro_usd_per_mtoken.is_some()
 }
 
+/// The provider of that name in that namespace.
+pub(crate) fn provider<'a>(
+    namespace: &str,
+    name: &str,
+    providers: &'a [Arc<ModelProvider>],
+) -> Option<&'a ModelProvider> {
+    let fits = |p: &&Arc<ModelProvider>| p.name_any() == name && p.namespace().as_deref() == Some(namespace);
+    providers.iter().find(fits).map(AsRef::as_ref)
+}
+
 /// The namespace's own provider first; then Golden's, if it is offered.
 pub(crate) fn find_provider<'a>(name: &str, from: From<'a>) -> Option<&'a ModelProvider> {
-    let named = |namespace: &str| {
-        let fits =
-            |p: &&Arc<ModelProvider>| p.name_any() == name && p.namespace().as_deref() == Some(namespace);
-        from.providers.iter().find(fits).map(AsRef::as_ref)
-    };
+    let named = |namespace: &str| provider(namespace, name, from.providers);
     let offered = |p: &&ModelProvider| {
         from.namespace == from.golden
             || p.spec.allowed_namespaces.iter().any(|n| n == "*" || n == from.namespace)

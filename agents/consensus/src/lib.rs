@@ -47,7 +47,7 @@ pub use reliability::{
     TrackRecord, VoterReliability, Votes, VotesCsvError, VotesError, effective_weight, read_outcomes,
     read_votes, write_labels, write_voters,
 };
-pub use subject::Subject;
+pub use subject::{Subject, same_model};
 pub use tally::Tally;
 
 #[cfg(test)]

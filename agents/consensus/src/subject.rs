@@ -22,9 +22,7 @@ impl<'a> From<&'a String> for Subject<'a> {
 }
 
 /// Whether two names are of one model: what stands before the last `/` names who serves it, and case is no difference.
-pub(crate) fn same_model(a: &str, b: &str) -> bool {
-    fn model(name: &str) -> &str {
-        name.rsplit('/').next().unwrap_or(name).trim()
-    }
-    model(a).eq_ignore_ascii_case(model(b))
+pub fn same_model(a: &str, b: &str) -> bool {
+    let model = |name: &str| name.rsplit('/').next().unwrap_or(name).trim().to_lowercase();
+    model(a) == model(b)
 }

@@ -30,7 +30,7 @@ const DEPENDENCY: &str = "^(cargo|npm|pypi|go):[^\\s]+$";
         "has(self.image) == has(self.command)",
         "must be given with a command, and only then: a built-in guard runs in Golden's own"
     ),
-    validation = rules::optional_program("command"),
+    validation = rules::program("command", true),
     validation = rules::paths_inside("restorePaths"),
     validation = rules::invalid(
         "retries",
@@ -222,19 +222,14 @@ pub struct DependencyRules {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 255), regex(pattern = DEPENDENCY)))]
     pub denied: Vec<String>,
-    /// Whether a manifest's dependencies may only change together with its lock file.
+    /// Whether a manifest may gain dependencies only together with its lock file; one that has none
+    /// (`requirements.txt`) has to pin what it gains.
     #[serde(default = "yes")]
     pub require_lock_file: bool,
 }
 
 fn yes() -> bool {
     true
-}
-
-impl Default for DependencyRules {
-    fn default() -> Self {
-        Self { allowed: vec![], denied: vec![], require_lock_file: true }
-    }
 }
 
 impl BuiltinGuard {

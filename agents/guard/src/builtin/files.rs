@@ -14,7 +14,7 @@ pub(super) fn examine(rules: &ForbiddenFiles, trees: &Trees<'_>) -> Report {
     for change in changes.iter().filter(|c| c.new.is_some()) {
         if any_matches(&rules.paths, change.path) {
             let message = "such a file may not be added or changed; remove it, or put it back as it was";
-            report.find(Some(change.path), None, "forbidden-path", message);
+            report.find(Some(change.path), || None, "forbidden-path", message);
         }
         for kind in rules.kinds.iter().filter(|kind| is(change, **kind)) {
             let (rule, message) = match kind {
@@ -27,7 +27,7 @@ pub(super) fn examine(rules: &ForbiddenFiles, trees: &Trees<'_>) -> Report {
                 ),
                 FileKind::Link => ("forbidden-link", "symbolic links may not be added or changed; remove it"),
             };
-            report.find(Some(change.path), None, rule, message);
+            report.find(Some(change.path), || None, rule, message);
         }
     }
     report

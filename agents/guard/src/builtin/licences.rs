@@ -2,7 +2,7 @@
 //! dependencies where their lock file names them, which npm's does and the others do not.
 
 use super::SettingsFault;
-use super::dependencies::{self, Ecosystem};
+use super::dependencies;
 use super::report::Report;
 use super::trees::{Change, Node, Trees};
 use golden_crds::agent_task::LicenceRules;
@@ -22,7 +22,7 @@ pub(super) fn examine(rules: &LicenceRules, trees: &Trees<'_>) -> Result<Report,
     for change in &changes {
         if is_licence_file(change.path) {
             let message = "a licence file was added, changed or removed; put it back as it was";
-            report.find(Some(change.path), None, "licence-file", message);
+            report.find(Some(change.path), || None, "licence-file", message);
         } else {
             own(&mut report, &allowed, change, &header);
             of_dependencies(&mut report, &allowed, change);
@@ -44,10 +44,10 @@ fn own(report: &mut Report, allowed: &Allowed, change: &Change<'_>, header: &Reg
     if let Some(old) = old {
         let now = new.as_deref().unwrap_or("none");
         let message = format!("its licence was {old:?} and is {now:?} now; put it back");
-        report.find(Some(change.path), None, "licence-changed", &message);
+        report.find(Some(change.path), || None, "licence-changed", &message);
     }
     if let Some(fault) = new.and_then(|new| allowed.refuse(&new)) {
-        report.find(Some(change.path), None, "licence-not-allowed", &fault);
+        report.find(Some(change.path), || None, "licence-not-allowed", &fault);
     }
 }
 
@@ -66,7 +66,7 @@ fn of_dependencies(report: &mut Report, allowed: &Allowed, change: &Change<'_>) 
             Some(licence) => {
                 if let Some(fault) = allowed.refuse(licence) {
                     let message = format!("dependency {name} {}: {fault}", package.version);
-                    report.find(Some(change.path), None, "licence-not-allowed", &message);
+                    report.find(Some(change.path), || None, "licence-not-allowed", &message);
                 }
             }
             None => unknown += 1,
@@ -127,17 +127,5 @@ impl Allowed {
         };
         let ok = expression.evaluate(satisfied);
         (!ok).then(|| format!("licence {licence:?} is none of {names}; use something else"))
-    }
-}
-
-impl Ecosystem {
-    /// The field of a manifest that names the licence of the work.
-    pub(super) fn licence_fields(self) -> &'static [&'static [&'static str]] {
-        match self {
-            Self::Cargo => &[&["package", "license"], &["workspace", "package", "license"]],
-            Self::Npm => &[&["license"]],
-            Self::Pypi => &[&["project", "license"], &["tool", "poetry", "license"]],
-            Self::Go => &[],
-        }
     }
 }

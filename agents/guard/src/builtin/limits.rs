@@ -10,7 +10,7 @@ pub(super) fn sizes(rules: &SizeLimits, trees: &Trees<'_>) -> Report {
     let mut report = Report::new("sizeLimits", changes.len());
     if let Some(most) = over(changes.len(), rules.max_files) {
         let message = format!("{} files are changed, at most {most} may be; split the work", changes.len());
-        report.find(None, None, "too-many-files", &message);
+        report.find(None, || None, "too-many-files", &message);
     }
     let mut total = 0_usize;
     for change in &changes {
@@ -21,13 +21,13 @@ pub(super) fn sizes(rules: &SizeLimits, trees: &Trees<'_>) -> Report {
                 "it has {} bytes, at most {most} are possible; remove it or make it smaller",
                 bytes.len()
             );
-            report.find(Some(change.path), None, "file-too-large", &message);
+            report.find(Some(change.path), || None, "file-too-large", &message);
         }
     }
     if let Some(most) = over(total, rules.max_total_bytes) {
         let message =
             format!("the changed files have {total} bytes, at most {most} are possible; split the work");
-        report.find(None, None, "change-too-large", &message);
+        report.find(None, || None, "change-too-large", &message);
     }
     report
 }
@@ -44,13 +44,13 @@ pub(super) fn paths(rules: &PathLimits, trees: &Trees<'_>) -> Report {
         let path = change.path;
         if any_matches(&rules.denied, path) {
             let message = "nothing may be changed here; put it back as it was";
-            report.find(Some(path), None, "path-denied", message);
+            report.find(Some(path), || None, "path-denied", message);
         } else if !rules.allowed.is_empty() && !any_matches(&rules.allowed, path) {
             let message = format!(
                 "it is outside of what may be changed ({}); put it back as it was",
                 rules.allowed.join(", ")
             );
-            report.find(Some(path), None, "path-not-allowed", &message);
+            report.find(Some(path), || None, "path-not-allowed", &message);
         }
     }
     report

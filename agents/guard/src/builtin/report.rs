@@ -57,25 +57,21 @@ impl Report {
         }
     }
 
+    /// The line is looked up for a finding that is kept, and not for one that is only counted.
     pub(super) fn find(
         &mut self,
         path: Option<&str>,
-        line: Option<usize>,
+        line: impl FnOnce() -> Option<usize>,
         rule: &'static str,
         message: &str,
     ) {
         self.verdict = GuardVerdict::Failed;
-        if self.is_full() {
+        if self.findings.len() >= MAX_FINDINGS {
             self.left_out += 1;
             return;
         }
         let message = bounded(message);
-        self.findings.push(Finding { path: path.map(str::to_owned), line, rule, message });
-    }
-
-    /// Whether a further finding is only counted: nothing has to be looked up for it.
-    pub(super) fn is_full(&self) -> bool {
-        self.findings.len() >= MAX_FINDINGS
+        self.findings.push(Finding { path: path.map(str::to_owned), line: line(), rule, message });
     }
 
     pub(super) fn note(&mut self, note: &str) {

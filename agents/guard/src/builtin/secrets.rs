@@ -12,6 +12,7 @@ use super::report::Report;
 use super::trees::{Node, Trees};
 use golden_crds::agent_task::SecretRules;
 use regex::bytes::{Captures, Regex};
+use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -86,11 +87,11 @@ pub(super) fn examine(rules: &SecretRules, trees: &Trees<'_>) -> Result<Report, 
     let patterns = patterns()?;
     let changes = trees.changes();
     let mut report = Report::new("secrets", changes.len());
-    let known: HashSet<&[u8]> = changes
-        .iter()
-        .filter_map(|c| c.old.as_ref().and_then(Node::bytes))
-        .flat_map(|bytes| secrets(&patterns, bytes).into_iter().filter_map(|s| bytes.get(s.at)))
-        .collect();
+    // Looked for only once there is one that it might excuse.
+    let known = LazyCell::new(|| -> HashSet<&[u8]> {
+        let old = changes.iter().filter_map(|c| c.old.as_ref().and_then(Node::bytes));
+        old.flat_map(|bytes| secrets(&patterns, bytes).into_iter().filter_map(|s| bytes.get(s.at))).collect()
+    });
     for change in &changes {
         let Some(bytes) = change.new.as_ref().and_then(Node::bytes) else { continue };
         if any_matches(&rules.allowed_paths, change.path) {
@@ -100,7 +101,7 @@ pub(super) fn examine(rules: &SecretRules, trees: &Trees<'_>) -> Result<Report, 
             if bytes.get(at.clone()).is_some_and(|text| known.contains(text)) {
                 continue;
             }
-            let line = (!report.is_full()).then(|| line_of(bytes, at.start));
+            let line = || Some(line_of(bytes, at.start));
             let message = format!(
                 "{} ({} characters); remove it from the files and have it revoked, since it was shown to agents",
                 rule.what,

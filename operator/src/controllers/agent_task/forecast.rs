@@ -6,7 +6,7 @@
 
 use super::inputs::Inputs;
 use super::validate::{Admit, PRODUCER};
-use crate::models::Fault;
+use crate::models::{Fault, provider};
 use crate::money::dollars;
 use golden_crds::agent_task::{AgentTaskSpec, ForecastStatus};
 use golden_crds::budget::Period;
@@ -134,10 +134,7 @@ fn listed<'a>(
     binding: &ModelBinding,
     providers: &'a [Arc<ModelProvider>],
 ) -> Option<(&'a ModelProvider, &'a ModelSpec)> {
-    let named = |p: &&Arc<ModelProvider>| {
-        p.name_any() == binding.provider && p.namespace().as_deref() == Some(&binding.namespace)
-    };
-    let provider = providers.iter().find(named)?;
+    let provider = provider(&binding.namespace, &binding.provider, providers)?;
     let model = provider.spec.models.iter().find(|m| m.name == binding.model)?;
     Some((provider, model))
 }

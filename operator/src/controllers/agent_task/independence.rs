@@ -5,13 +5,13 @@
 //! matter of taste. Two models that hide behind one name (`standard`) pass for one: name them apart.
 
 use super::validate::PRODUCER;
-use crate::models::Fault;
+use crate::models::{Fault, provider};
+use golden_consensus::same_model;
 use golden_crds::ModelProvider;
 use golden_crds::conditions::agent_task as reason;
 use golden_crds::governance_policy::Independence;
 use golden_governance::MergedPolicy;
 use golden_platform::wire::ModelBinding;
-use kube::ResourceExt as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,7 +27,8 @@ pub(super) fn check(
     let Some(author) = models.get(&format!("role:{PRODUCER}")) else { return Ok(()) };
     let authors = answering(author, providers);
     for (seat, binding) in models.iter().filter_map(|(k, v)| Some((k.strip_prefix("voter:")?, v))) {
-        let same = answering(binding, providers).into_iter().find(|m| authors.iter().any(|a| is_same(a, m)));
+        let same =
+            answering(binding, providers).into_iter().find(|m| authors.iter().any(|a| same_model(a, m)));
         if let Some(model) = same {
             return Err(Fault {
                 reason: reason::REVIEWER_NOT_INDEPENDENT,
@@ -45,16 +46,9 @@ pub(super) fn check(
 
 /// The models that may answer a call of this binding.
 fn answering(binding: &ModelBinding, providers: &[Arc<ModelProvider>]) -> Vec<String> {
-    let is_its = |p: &&Arc<ModelProvider>| {
-        p.name_any() == binding.provider && p.namespace().as_deref() == Some(&binding.namespace)
-    };
-    let fallbacks = providers.iter().find(is_its).into_iter().flat_map(|p| &p.spec.fallbacks);
+    let its = provider(&binding.namespace, &binding.provider, providers);
+    let fallbacks = its.into_iter().flat_map(|p| &p.spec.fallbacks);
     std::iter::once(binding.model.clone()).chain(fallbacks.map(|f| f.model.clone())).collect()
-}
-
-fn is_same(one: &str, other: &str) -> bool {
-    let bare = |name: &str| name.rsplit('/').next().unwrap_or(name).to_lowercase();
-    bare(one) == bare(other)
 }
 
 #[cfg(test)]

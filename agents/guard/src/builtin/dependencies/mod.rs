@@ -7,14 +7,13 @@ mod source;
 mod structured;
 
 pub(super) use listing::Package;
-pub(super) use source::Ecosystem;
 
 use super::report::Report;
 use super::trees::{Change, Node, Trees};
 use golden_crds::agent_task::DependencyRules;
 use golden_governance::glob_matches;
 use listing::{Difference, Listing};
-use source::{Kind, Source};
+use source::{Ecosystem, Kind, Source};
 
 /// Most changes that are told of one file.
 const TOLD: usize = 20;
@@ -29,7 +28,7 @@ pub(super) fn examine(rules: &DependencyRules, trees: &Trees<'_>) -> Report {
             Err(fault) => {
                 let message =
                     format!("it cannot be read ({fault}), so its dependencies are not known; correct it");
-                report.find(Some(change.path), None, "unreadable", &message);
+                report.find(Some(change.path), || None, "unreadable", &message);
             }
         }
     }
@@ -50,12 +49,12 @@ fn one(
         report.note(&format!("{path} changed; this version does not read its format"));
     }
     told(report, source, path, difference);
-    let place = |name: &str| change.new.as_ref().and_then(Node::bytes).and_then(|bytes| line_of(bytes, name));
+    let place = |name: &str| line_of(change.new.as_ref().and_then(Node::bytes)?, name);
     for (name, package) in difference.added.iter().chain(&difference.changed) {
         if matches_any(&rules.denied, ecosystem, name) {
             let version = &package.version;
             let message = format!("{ecosystem} dependency {name} ({version}) is denied; do without it");
-            report.find(Some(path), place(name), "dependency-denied", &message);
+            report.find(Some(path), || place(name), "dependency-denied", &message);
         }
     }
     if source.kind != Kind::Manifest {
@@ -65,11 +64,11 @@ fn one(
         if !rules.allowed.is_empty() && !matches_any(&rules.allowed, ecosystem, name) {
             let message =
                 format!("{ecosystem} dependency {name} is not among those that are allowed; do without it");
-            report.find(Some(path), place(name), "dependency-not-allowed", &message);
+            report.find(Some(path), || place(name), "dependency-not-allowed", &message);
         }
         if rules.require_lock_file && source.locks.is_empty() && !package.pinned {
             let message = format!("{name} is not pinned to one version; write {name}==VERSION");
-            report.find(Some(path), place(name), "not-pinned", &message);
+            report.find(Some(path), || place(name), "not-pinned", &message);
         }
     }
     if rules.require_lock_file && !source.locks.is_empty() && !difference.added.is_empty() {
@@ -83,11 +82,11 @@ fn lock(report: &mut Report, trees: &Trees<'_>, source: Source, path: &str) {
     let Some(lock) = nearest_lock(trees, source, path) else {
         let message =
             format!("it gained dependencies, but no {} is there; make one", source.locks.join(" or "));
-        return report.find(Some(path), None, "lock-file-missing", &message);
+        return report.find(Some(path), || None, "lock-file-missing", &message);
     };
     if trees.base.get(lock.as_str()) == trees.new.get(lock.as_str()) {
         let message = format!("it gained dependencies, but {lock} did not change with it; update that too");
-        report.find(Some(path), None, "lock-file-behind", &message);
+        report.find(Some(path), || None, "lock-file-behind", &message);
     }
 }
 
@@ -129,8 +128,11 @@ fn told(report: &mut Report, source: Source, path: &str, difference: &Difference
     report.note(&format!("{path} ({}): {shown}{rest}", source.ecosystem));
 }
 
-/// The first line that names the dependency.
+/// The first line that names the dependency; one that a manifest gives no name has none.
 fn line_of(bytes: &[u8], name: &str) -> Option<usize> {
+    if name.is_empty() {
+        return None;
+    }
     let names = |line: &[u8]| line.windows(name.len()).any(|w| w.eq_ignore_ascii_case(name.as_bytes()));
     bytes.split(|b| *b == b'\n').position(names).map(|n| n + 1)
 }
@@ -159,7 +161,7 @@ pub(super) fn own_licence(path: &str, bytes: &[u8]) -> Option<String> {
     let manifest = source.parse(bytes).ok()?;
     let fields = source.ecosystem.licence_fields();
     fields.iter().find_map(|path| {
-        let field = path.iter().try_fold(&manifest, |value, key| value.get(key))?;
+        let field = manifest.pointer(path)?;
         // A table with a `text` is an older form of pyproject.toml.
         field.as_str().or_else(|| field.get("text")?.as_str()).map(str::to_owned)
     })

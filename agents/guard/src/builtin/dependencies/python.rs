@@ -17,11 +17,12 @@ pub(super) fn requirements(text: &str) -> Listing {
     all
 }
 
-/// `name[extras] (==1.2) ; marker`, or `name @ URL`, or a bare place, which is its own name.
+/// `name[extras] ==1.2 ; marker`, or `name @ URL`, or a bare place, which is its own name: `.` is one, too.
 pub(super) fn requirement(all: &mut Listing, line: &str) {
     let line = line.trim();
     let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c))).unwrap_or(line.len());
     let (name, rest) = line.split_at(end);
+    let name = normal(name);
     if name.is_empty() || rest.starts_with([':', '/', '+']) {
         return add(all, line, "from there", None, false);
     }
@@ -31,7 +32,7 @@ pub(super) fn requirement(all: &mut Listing, line: &str) {
     let version = version.split("--hash").next().unwrap_or_default().trim();
     let pinned =
         version.strip_prefix("==").is_some_and(|v| !v.contains(['*', ','])) || version.contains("@ ");
-    add(all, &normal(name), version, None, pinned);
+    add(all, &name, version, None, pinned);
 }
 
 /// The name in its normal form (PEP 503).

@@ -7,7 +7,7 @@ use std::fmt;
 
 /// Whose dependencies they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::builtin) enum Ecosystem {
+pub(super) enum Ecosystem {
     Cargo,
     Npm,
     Pypi,
@@ -22,6 +22,16 @@ impl Ecosystem {
             Self::Npm => "npm",
             Self::Pypi => "pypi",
             Self::Go => "go",
+        }
+    }
+
+    /// Where a manifest names the licence of the work, as JSON pointers.
+    pub(super) fn licence_fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Cargo => &["/package/license", "/workspace/package/license"],
+            Self::Npm => &["/license"],
+            Self::Pypi => &["/project/license", "/tool/poetry/license"],
+            Self::Go => &[],
         }
     }
 }

@@ -17,8 +17,8 @@ pub(super) fn listing(source: Source, file: &Value) -> Listing {
     all
 }
 
-fn object<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Map<String, Value>> {
-    path.iter().try_fold(value, |value, key| value.get(key))?.as_object()
+fn object<'a>(value: &'a Value, key: &str) -> Option<&'a Map<String, Value>> {
+    value.get(key)?.as_object()
 }
 
 fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
@@ -30,14 +30,14 @@ fn cargo(all: &mut Listing, file: &Value) {
     if let Some(workspace) = file.get("workspace") {
         cargo_tables(all, workspace);
     }
-    for target in object(file, &["target"]).into_iter().flat_map(Map::values) {
+    for target in object(file, "target").into_iter().flat_map(Map::values) {
         cargo_tables(all, target);
     }
 }
 
 fn cargo_tables(all: &mut Listing, of: &Value) {
     for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
-        for (key, value) in object(of, &[table]).into_iter().flatten() {
+        for (key, value) in object(of, table).into_iter().flatten() {
             let renamed = value.get("package").and_then(Value::as_str);
             add(all, renamed.unwrap_or(key), &wanted(value), None, false);
         }
@@ -59,7 +59,7 @@ fn wanted(value: &Value) -> String {
 
 fn npm(all: &mut Listing, file: &Value) {
     for table in ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"] {
-        for (name, value) in object(file, &[table]).into_iter().flatten() {
+        for (name, value) in object(file, table).into_iter().flatten() {
             add(all, name, value.as_str().unwrap_or_default(), None, false);
         }
     }
@@ -67,7 +67,7 @@ fn npm(all: &mut Listing, file: &Value) {
 
 /// Version 2 and 3 of the format list all by their place; version 1 nests them.
 fn npm_lock(all: &mut Listing, file: &Value) {
-    let Some(packages) = object(file, &["packages"]) else { return npm_nested(all, file) };
+    let Some(packages) = object(file, "packages") else { return npm_nested(all, file) };
     for (place, package) in packages {
         // Others are the work's own folders, and links to them.
         let Some((_, name)) = place.rsplit_once("node_modules/") else { continue };
@@ -82,7 +82,7 @@ fn npm_lock(all: &mut Listing, file: &Value) {
 
 /// Not deep: the parser of JSON bounds how deep values nest.
 fn npm_nested(all: &mut Listing, of: &Value) {
-    for (name, package) in object(of, &["dependencies"]).into_iter().flatten() {
+    for (name, package) in object(of, "dependencies").into_iter().flatten() {
         npm_package(all, name, package);
         npm_nested(all, package);
     }
@@ -101,20 +101,20 @@ fn pyproject(all: &mut Listing, file: &Value) {
     let required = |all: &mut Listing, value: Option<&Value>| {
         strings(value).for_each(|line| python::requirement(all, line));
     };
-    let at = |path: &[&str]| path.iter().try_fold(file, |value, key| value.get(key));
-    required(all, at(&["project", "dependencies"]));
-    required(all, at(&["build-system", "requires"]));
-    required(all, at(&["tool", "uv", "dev-dependencies"]));
-    for groups in [&["project", "optional-dependencies"][..], &["dependency-groups"]] {
-        for group in object(file, groups).into_iter().flat_map(Map::values) {
+    required(all, file.pointer("/project/dependencies"));
+    required(all, file.pointer("/build-system/requires"));
+    required(all, file.pointer("/tool/uv/dev-dependencies"));
+    for groups in ["/project/optional-dependencies", "/dependency-groups"] {
+        let groups = file.pointer(groups).and_then(Value::as_object);
+        for group in groups.into_iter().flat_map(Map::values) {
             required(all, Some(group));
         }
     }
-    let poetry = at(&["tool", "poetry"]);
-    let groups = poetry.and_then(|p| object(p, &["group"])).into_iter().flat_map(Map::values);
+    let poetry = file.pointer("/tool/poetry");
+    let groups = poetry.and_then(|p| object(p, "group")).into_iter().flat_map(Map::values);
     for of in poetry.into_iter().chain(groups) {
         for table in ["dependencies", "dev-dependencies"] {
-            let entries = object(of, &[table]).into_iter().flatten();
+            let entries = object(of, table).into_iter().flatten();
             for (name, value) in entries.filter(|(name, _)| *name != "python") {
                 add(all, &python::normal(name), &wanted(value), None, false);
             }

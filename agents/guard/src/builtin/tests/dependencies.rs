@@ -164,6 +164,22 @@ fn requirements_are_their_own_lock_and_so_are_pinned() {
 }
 
 #[test]
+fn a_dependency_without_a_name_is_found_like_any_other() {
+    for line in [".", "-e .", "./"] {
+        let report = with(&json!({}), &[], &[("requirements.txt", line)]);
+        assert_eq!(found(&report), ["requirements.txt:1 not-pinned"], "{line}");
+    }
+    let nameless = [
+        ("package.json", r#"{"dependencies": {"": "1"}}"#),
+        ("Cargo.toml", "[dependencies]\n\"\" = \"1\"\n"),
+    ];
+    for (path, text) in nameless {
+        let settings = json!({"allowed": ["npm:a", "cargo:a"], "requireLockFile": false});
+        assert_eq!(found(&with(&settings, &[], &[(path, text)])), [format!("{path} dependency-not-allowed")]);
+    }
+}
+
+#[test]
 fn what_cannot_be_read_fails_and_what_could_not_be_read_before_is_all_new() {
     assert_eq!(found(&with(&free(), &[], &[("a/Cargo.toml", "[dependencies")])), ["a/Cargo.toml unreadable"]);
     let mended =
