@@ -5,6 +5,7 @@ use golden_platform::http::{CallError, ServiceClient};
 use golden_platform::wire::{
     LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS,
 };
+use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -78,23 +79,25 @@ impl Batches {
 
     async fn send(&self, batch: Vec<Waiting>) {
         let operations = batch.iter().map(|waiting| &*waiting.operation).collect();
-        let asked = self.0.service.post::<_, LedgerAnswers>(PATH, &LedgerOperations { operations }).await;
-        match asked {
+        match self.post(&LedgerOperations { operations }).await {
             Ok(LedgerAnswers { answers }) if answers.len() == batch.len() => {
                 for (waiting, answer) in batch.into_iter().zip(answers) {
                     let _ = waiting.answer.send(Ok(answer));
                 }
             }
             Ok(_) => fail(batch, &self.malformed("another number of answers than it was asked for")),
-            Err(error) => fail(batch, &outdated(error)),
+            Err(error) => fail(batch, &error),
         }
     }
 
     /// Whether the ledger answers, and this version's questions.
     pub(crate) async fn ping(&self) -> Result<(), CallError> {
         let nothing: LedgerOperations = LedgerOperations { operations: Vec::new() };
-        let asked = self.0.service.post::<_, LedgerAnswers>(PATH, &nothing).await;
-        asked.map(drop).map_err(outdated)
+        self.post(&nothing).await.map(drop)
+    }
+
+    async fn post<O: Serialize>(&self, operations: &LedgerOperations<O>) -> Result<LedgerAnswers, CallError> {
+        self.0.service.post(PATH, operations).await.map_err(outdated)
     }
 
     fn malformed(&self, what: &str) -> CallError {

@@ -4,8 +4,8 @@ use crate::app::Gateway;
 use crate::client::Client;
 use crate::error::CallError;
 use crate::facts::{hold_has_ended, hold_key, tell};
-use crate::hold::Counted;
 use crate::identity::{Identity, is_current};
+use crate::metrics::Counted;
 use crate::plan::Plan;
 use golden_platform::wire::{Fact, ReserveAnswer};
 use std::sync::Arc;
@@ -48,12 +48,6 @@ pub(crate) enum Waited {
     AskAgain,
     /// The client hung up.
     Gone,
-}
-
-impl Waited {
-    pub(crate) fn is_gone(self) -> bool {
-        self == Self::Gone
-    }
 }
 
 /// What the orchestrator was told of a hold.

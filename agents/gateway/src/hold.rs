@@ -4,7 +4,7 @@ use crate::app::Gateway;
 use crate::batches::is_outdated;
 use crate::client::Client;
 use crate::error::CallError;
-use crate::held::Hold;
+use crate::held::{Hold, Waited};
 use crate::identity::Identity;
 use crate::keys::Keys;
 use crate::line::Pass;
@@ -13,7 +13,6 @@ use crate::undo::give_back;
 use golden_ledger::{Amount, State};
 use golden_platform::http;
 use golden_platform::wire::{Bound, ReserveAnswer, ReserveRequest};
-use prometheus::IntGauge;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,7 +58,10 @@ async fn granted(
     (client, hold): (&mut Client, &mut Hold),
 ) -> Result<Funds, CallError> {
     loop {
-        match offer(gateway, identity, request, plan, (keys, &mut pass), client).await {
+        let answer = offer(gateway, identity, request, plan, (keys, &mut pass), client).await;
+        // It may have been granted, and the answer was lost.
+        let unsure = answer.is_err();
+        match answer {
             Ok(ReserveAnswer::Granted { state, .. }) if has_ended(&state) => {
                 // The answer was lost, and the ledger was away for longer than the lease. Nothing was sent for it, also where
                 // its end was not seen.
@@ -94,12 +96,15 @@ async fn granted(
             // A call that waits anyway goes on waiting while the ledger is away.
             Err(error) if hold.is_held() => tracing::warn!(%error, "ledger, while a call is held"),
             Err(error) => {
-                // It may have been granted; the answer was lost.
                 give_back(gateway, keys);
                 return Err(unavailable(&error));
             }
         }
-        if Box::pin(hold.wait(gateway, identity, plan, client)).await?.is_gone() {
+        let waited = Box::pin(hold.wait(gateway, identity, plan, client)).await;
+        if unsure && !matches!(waited, Ok(Waited::AskAgain)) {
+            give_back(gateway, keys);
+        }
+        if waited? == Waited::Gone {
             return Ok(Funds::Gone);
         }
     }
@@ -186,20 +191,4 @@ fn reservation(
 pub(crate) fn unavailable(error: &http::CallError) -> CallError {
     tracing::warn!(%error, "ledger");
     if is_outdated(error) { CallError::LedgerOutdated } else { CallError::Ledger }
-}
-
-/// Counts a call that waits for as long as it lives.
-pub(crate) struct Counted(IntGauge);
-
-impl Counted {
-    pub(crate) fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }

@@ -13,6 +13,7 @@ use golden_crds::model_provider::ModelSpec;
 use golden_platform::breaker::Breakers;
 use golden_platform::wire::ModelBinding;
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -208,10 +209,15 @@ impl Providers {
         Ok(endpoint)
     }
 
-    /// How all fare that were asked for, by namespace and name.
+    /// How all fare that were asked for and are still there, by namespace and name.
     pub(crate) fn health_of_all(&self) -> Vec<(Names, Arc<Health>)> {
+        let is_there = |(namespace, name): &Names, health: &Health| {
+            let present = self.named(namespace, name);
+            present.is_some_and(|p| p.uid().and_then(|uid| uid.parse().ok()) == health.uid())
+        };
         let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        health.iter().map(|(names, health)| (names.clone(), Arc::clone(health))).collect()
+        let there = health.iter().filter(|(names, health)| is_there(names, health));
+        there.map(|(names, health)| (names.clone(), Arc::clone(health))).collect()
     }
 
     fn health(&self, namespace: &str, name: &str) -> Arc<Health> {
@@ -268,7 +274,9 @@ fn offered(provider: &ModelProvider, own: &str, namespace: &str, golden_namespac
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kube::runtime::watcher::Event;
     use serde_json::json;
+    use uuid::Uuid;
 
     fn provider(allowed: &[&str]) -> ModelProvider {
         let spec = json!({"protocol": "OpenAI", "baseURL": "https://api.example/v1", "models": [],
@@ -287,5 +295,43 @@ mod tests {
         ] {
             assert_eq!(offered(&provider(&allowed), own, asking, "golden-system"), want, "{own} {allowed:?}");
         }
+    }
+
+    struct NoSecrets;
+
+    impl Secrets for NoSecrets {
+        fn read<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<SecretData>, String>> {
+            Box::pin(std::future::ready(Ok(None)))
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_said_of_a_provider_that_is_gone_or_was_made_anew_and_not_asked_since() {
+        let (store, mut writer) = kube::runtime::reflector::store();
+        let of = |uid: u128| {
+            let spec = json!({"protocol": "OpenAI", "baseURL": "https://api.example/v1", "models": [
+                {"name": "m", "contextWindow": 1, "maxOutputTokens": 1, "inputMicroUSDPerMToken": 1,
+                 "outputMicroUSDPerMToken": 1}]});
+            let mut provider = ModelProvider::new("shared", serde_json::from_value(spec).unwrap());
+            provider.metadata.namespace = Some("golden-system".into());
+            provider.metadata.uid = Some(Uuid::from_u128(uid).to_string());
+            provider
+        };
+        let providers = Providers::new(store, Box::new(NoSecrets), "golden-system");
+        let binding = ModelBinding {
+            namespace: "golden-system".into(),
+            provider: "shared".into(),
+            model: "m".into(),
+            context_window: None,
+        };
+        writer.apply_watcher_event(&Event::Apply(of(1)));
+        providers.endpoint(&binding, "golden-system", false, None).await.unwrap();
+        assert_eq!(providers.health_of_all().len(), 1);
+        writer.apply_watcher_event(&Event::Apply(of(2)));
+        assert!(providers.health_of_all().is_empty(), "another one of that name");
+        providers.endpoint(&binding, "golden-system", false, None).await.unwrap();
+        assert_eq!(providers.health_of_all().len(), 1);
+        writer.apply_watcher_event(&Event::Delete(of(2)));
+        assert!(providers.health_of_all().is_empty());
     }
 }

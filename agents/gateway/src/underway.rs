@@ -6,18 +6,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// A call. Ready once it has ended; dropped before, it goes on in a task of its own: it settles what it began.
 pub(crate) struct Underway {
+    /// Tracked: it is among those that are waited for when the process ends, wherever it runs then.
     call: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// Among those that are waited for when the process ends, wherever it runs then.
-    counted: TaskTrackerToken,
 }
 
 impl Underway {
     pub(crate) fn new(call: impl Future<Output = ()> + Send + 'static, calls: &TaskTracker) -> Self {
-        Self { call: Some(Box::pin(call)), counted: calls.token() }
+        Self { call: Some(Box::pin(calls.track_future(call))) }
     }
 }
 
@@ -40,11 +38,7 @@ impl Drop for Underway {
     fn drop(&mut self) {
         // Without a runtime the process ends, and the ledger charges the call when its lease does.
         if let (Some(call), Ok(runtime)) = (self.call.take(), Handle::try_current()) {
-            let counted = self.counted.clone();
-            runtime.spawn(async move {
-                call.await;
-                drop(counted);
-            });
+            runtime.spawn(call);
         }
     }
 }

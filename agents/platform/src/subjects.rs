@@ -9,7 +9,8 @@ pub const SANDBOX: &str = "sandbox";
 pub const SUPERVISOR: &str = "supervisor";
 pub const DLQ: &str = "dlq";
 
-/// Channels of Postgres' NOTIFY. The payload is a hint; the tables are the truth. A nil uid stands for any.
+/// Channels of Postgres' NOTIFY. The payload is a hint; the tables are the truth. To held calls a nil uid on
+/// [`NOTIFY_ACCOUNTS`] stands for any.
 pub const NOTIFY_FACTS: &str = "golden_facts";
 pub const NOTIFY_TASKS: &str = "golden_tasks";
 pub const NOTIFY_ACCOUNTS: &str = "golden_accounts";

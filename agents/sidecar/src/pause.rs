@@ -27,16 +27,16 @@ const SETTLE: Duration = Duration::from_millis(100);
 
 /// Returns once the work shall be saved, not before the first pause is over.
 pub(crate) async fn wished(client: &reqwest::Client, first: Duration) {
-    let mut wait = first;
+    tokio::time::sleep(first).await;
     loop {
-        tokio::time::sleep(std::mem::replace(&mut wait, LOOK)).await;
-        let asked = client.get(format!("http://{LISTEN}/golden/pause")).timeout(PATIENCE).send().await;
+        let asked = client.get(url("pause")).timeout(PATIENCE).send().await;
         // Nobody to ask, or one who does not know: then nothing is wished.
         if let Ok(answer) = asked
             && answer.json::<PauseWish>().await.is_ok_and(|wish| wish.save)
         {
             return;
         }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -100,7 +100,8 @@ async fn not_saved(client: &reqwest::Client, why: String) -> Result<bool, String
     told.and_then(reqwest::Response::error_for_status).map(|_| false).map_err(|e| e.to_string())
 }
 
-fn url(path: &str) -> String {
+/// Where the sidecar takes what the runner has for it.
+pub(crate) fn url(path: &str) -> String {
     format!("http://{LISTEN}/golden/{path}")
 }
 

@@ -1,6 +1,7 @@
 //! `golden runner agent -- CMD…`: waits for the work, runs the agent, hands its tree to the sidecar.
 
 use crate::LISTEN;
+use crate::pause::url;
 use crate::result::Ended;
 use crate::{handover, leftovers, pause, upload};
 use anyhow::{Context as _, ensure};
@@ -65,7 +66,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         None => None,
     };
     let ended = Ended { exit_code, summary, transcript };
-    let sent = client.post(format!("http://{LISTEN}/golden/result")).query(&ended).body(tar).send().await;
+    let sent = client.post(url("result")).query(&ended).body(tar).send().await;
     let answer = match sent.context("the sidecar did not answer") {
         Ok(answer) => answer,
         Err(error) => undelivered(&error),
@@ -85,7 +86,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
 /// Keeps the transcript. It explains the work and is not the work: without it the result is handed over all the same.
 pub(crate) async fn kept(client: &reqwest::Client, transcript: Vec<u8>) -> Option<String> {
-    let sent = client.post(format!("http://{LISTEN}/golden/transcript")).body(transcript).send().await;
+    let sent = client.post(url("transcript")).body(transcript).send().await;
     match sent.and_then(reqwest::Response::error_for_status) {
         Ok(answer) => answer.json::<ArtifactStored>().await.ok().map(|stored| stored.digest),
         Err(error) => {

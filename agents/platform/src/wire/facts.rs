@@ -75,7 +75,7 @@ pub enum Fact {
         #[serde(default)]
         moved: bool,
     },
-    /// Gateway; key `left/<op key>`: the client of that call gave up, or the gateway stops; a call that is made again is
+    /// Gateway; key `left/<op key>`: nobody waits for that call any more; one that is made again is
     /// held under the next key. If it is granted, `BudgetResumed` follows all the same.
     BudgetHoldLeft { op_key: String },
     /// Gateway; key `stuck/<caller>/<n>`: calls of this caller come to nothing for now, and will be made again.
