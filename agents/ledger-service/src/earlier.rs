@@ -1,16 +1,16 @@
 //! `POST /v1/reserve|dispatch|settle|release|abandon`: one operation each, as gateways of the version before ask. During an
 //! upgrade they call a ledger that is new already. To be taken out with the version after the next one.
 
+use axum::Json;
 use axum::Router;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
-use axum::{Json, http::StatusCode};
 use golden_platform::auth::Caller;
-use golden_platform::wire::{LedgerAnswer, LedgerOperation, Refusal};
+use golden_platform::http::Error;
+use golden_platform::wire::{LedgerAnswer, LedgerOperation};
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
 use crate::routes::{App, admit};
 
@@ -27,19 +27,18 @@ pub(crate) fn routes() -> Router<App> {
 fn of<R: DeserializeOwned + Send + 'static>(operation: fn(R) -> LedgerOperation) -> MethodRouter<App> {
     post(move |State(app): State<App>, caller: Caller, body: Result<Json<R>, JsonRejection>| async move {
         match admit(&app, &caller, body) {
-            Ok(request) => answer(app.ledger.operate(&operation(request)).await),
+            Ok(request) => answer(app.ledger.try_operate(&operation(request)).await),
             Err(refused) => refused.into_response(),
         }
     })
 }
 
-fn answer(answer: LedgerAnswer) -> Response {
+fn answer(answer: Result<LedgerAnswer, crate::Error>) -> Response {
     match answer {
-        LedgerAnswer::Reserved(answer) => Json(answer).into_response(),
-        LedgerAnswer::Moved(answer) => Json(answer).into_response(),
-        LedgerAnswer::Refused(Refusal { status, reason, message }) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, Json(json!({"error": {"reason": reason, "message": message}}))).into_response()
-        }
+        Ok(LedgerAnswer::Reserved(answer)) => Json(answer).into_response(),
+        Ok(LedgerAnswer::Moved(answer)) => Json(answer).into_response(),
+        // Among other answers alone.
+        Ok(refused @ LedgerAnswer::Refused(_)) => Json(refused).into_response(),
+        Err(error) => Error::from(error).into_response(),
     }
 }

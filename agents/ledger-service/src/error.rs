@@ -23,6 +23,8 @@ pub enum Error {
     AccountMissing(Uuid),
     #[error("an account is held by another transaction; nothing was changed, ask again")]
     Busy,
+    #[error("the ledger was not done in time: anything but a reserve is done all the same; ask again")]
+    Late,
     #[error("reservation {0} has state {1:?}, which this version does not know")]
     UnknownState(String, String),
     #[error("the ledger is stopping; ask again")]
@@ -42,7 +44,7 @@ impl Classify for Error {
         match self {
             Self::Invalid { .. } | Self::UnknownKey(_) | Self::Amount(_) => Class::Invalid,
             Self::StaleTry(_) | Self::Illegal(_) => Class::Conflict,
-            Self::AccountMissing(_) | Self::Busy => Class::Transient,
+            Self::AccountMissing(_) | Self::Busy | Self::Late => Class::Transient,
             Self::Stopped => Class::Dependency,
             Self::UnknownState(..) => Class::Bug,
             Self::Database(e) => e.class(),
@@ -58,7 +60,7 @@ impl From<Error> for golden_platform::http::Error {
             Error::UnknownKey(_) => Self::not_found(message),
             Error::StaleTry(_) => Self::new(http::StatusCode::CONFLICT, "StaleTry", message),
             Error::Illegal(_) => Self::new(http::StatusCode::CONFLICT, "IllegalTransition", message),
-            Error::AccountMissing(_) | Error::Busy | Error::Stopped => {
+            Error::AccountMissing(_) | Error::Busy | Error::Late | Error::Stopped => {
                 Self::new(http::StatusCode::SERVICE_UNAVAILABLE, "Unavailable", message)
             }
             Error::UnknownState(..) => Self::internal(message),

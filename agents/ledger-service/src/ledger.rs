@@ -71,19 +71,23 @@ impl Ledger {
         Ok(answer)
     }
 
-    /// Any operation, as it is asked for and answered over HTTP.
+    /// Any operation, as it is asked for and answered among others.
     pub async fn operate(&self, operation: &LedgerOperation) -> LedgerAnswer {
-        let answered = match operation {
+        self.try_operate(operation).await.unwrap_or_else(refused)
+    }
+
+    pub(crate) async fn try_operate(&self, operation: &LedgerOperation) -> Result<LedgerAnswer, Error> {
+        match operation {
             LedgerOperation::Reserve(request) => self.reserve(request).await.map(LedgerAnswer::Reserved),
             LedgerOperation::Dispatch(call) => self.dispatch(&call.op_key).await.map(LedgerAnswer::Moved),
             LedgerOperation::Settle(request) => self.settle(request).await.map(LedgerAnswer::Moved),
             LedgerOperation::Release(call) => self.release(&call.op_key).await.map(LedgerAnswer::Moved),
             LedgerOperation::Abandon(call) => self.abandon(&call.op_key).await.map(LedgerAnswer::Moved),
-        };
-        answered.unwrap_or_else(refused)
+        }
     }
 }
 
+/// A refusal as it is told among other answers.
 pub(crate) fn refused(error: Error) -> LedgerAnswer {
     let http::Error { status, reason, message } = error.into();
     LedgerAnswer::Refused(Refusal { status: status.as_u16(), reason: reason.to_owned(), message })

@@ -13,7 +13,6 @@ use golden_platform::wire::{
     LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS,
 };
 
-use crate::Error::Busy;
 use crate::ledger::refused;
 use crate::{Ledger, earlier};
 
@@ -75,6 +74,6 @@ async fn operations(
 /// the others' from them. A reserve that nobody has begun by then is dropped, anything else is done all the same; who asks
 /// again is told what became of it.
 async fn soon(ledger: &Ledger, operation: &LedgerOperation) -> LedgerAnswer {
-    let answer = tokio::time::timeout(SOON, ledger.operate(operation)).await;
-    answer.unwrap_or_else(|_| refused(Busy))
+    let answer = tokio::time::timeout(SOON, ledger.try_operate(operation)).await;
+    answer.unwrap_or(Err(crate::Error::Late)).unwrap_or_else(refused)
 }

@@ -125,7 +125,7 @@ pub(super) struct Batch {
     pub(super) busy: HashSet<Uuid>,
     /// Accounts that have money back, or spent it: whoever waits for one looks again.
     pub(super) told: BTreeSet<Uuid>,
-    /// Granted calls that had waited, which come back if the batch is not written.
+    /// Granted calls that had waited, which come back if the database refuses the batch.
     pub(super) left: Vec<Left>,
 }
 

@@ -62,12 +62,8 @@ impl Book {
 
     fn add(&self, ask: &Ask, batch: &mut Batch) -> Option<()> {
         let path = match ask {
-            // A key that is known already is a duplicate: what became of it is looked up. A call of no amount writes no
-            // account, so nothing would be checked with it.
-            Ask::Reserve(request)
-                if !self.calls.contains_key(&request.op_key)
-                    && (request.cost_micro_usd, request.tokens) != (0, 0) =>
-            {
+            // A key that is known already is a duplicate: what became of it is looked up.
+            Ask::Reserve(request) if !self.calls.contains_key(&request.op_key) => {
                 self.paths.get(&request.task_uid)?
             }
             Ask::Move { op_key, wanted } if !wanted.only_overdue => &self.calls.get(op_key)?.path,

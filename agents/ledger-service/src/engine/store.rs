@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use golden_platform::wire::ReserveAnswer;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::batch::{Batch, Held, Kept, Path};
 use super::book::Book;
 use super::job::{Ask, Said};
 use super::line::{Line, Lines, flush};
-use super::queue::Queue;
+use super::queue::{Left, Queue};
 use super::save::save;
 use crate::metrics::{Decided, Figures};
 use crate::rows;
@@ -166,7 +166,7 @@ impl Store {
                 tracing::debug!(error = %e, "decided from memory in vain");
                 line.give_back();
                 self.book.doubt(&batch.accounts, begun);
-                self.queue.lock().unwrap_or_else(PoisonError::into_inner).come_back(batch.left);
+                self.come_back(batch.left);
                 if let Some(figures) = &self.figures {
                     figures.batch(Decided::Vain, answers.len(), begun.elapsed());
                 }
@@ -188,8 +188,14 @@ impl Store {
         let answers = self.decide(&mut batch, asks);
         if batch.is_worth_a_write() {
             let revision = new_revision();
-            save(&mut tx, &batch, revision, true, self.leases).await?;
-            tx.commit().await?;
+            let saved = commit(tx, &batch, revision, self.leases).await;
+            if let Err(error) = saved {
+                // Of what broke off nothing is known; what the database refused is not written.
+                if matches!(&error, Error::Database(e) if e.as_database_error().is_some()) {
+                    self.come_back(batch.left);
+                }
+                return Err(error);
+            }
             self.written(&batch, revision);
             if let Some(figures) = &self.figures {
                 figures.batch(Decided::Locked, asks.len(), begun.elapsed());
@@ -203,6 +209,11 @@ impl Store {
         }
         self.thorough = Some(connection);
         Ok(answers)
+    }
+
+    /// These were not granted after all.
+    fn come_back(&self, left: Vec<Left>) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).come_back(left);
     }
 
     fn written(&mut self, batch: &Batch, revision: i64) {
@@ -323,6 +334,16 @@ impl Store {
     }
 }
 
+async fn commit(
+    mut tx: Transaction<'_, Postgres>,
+    batch: &Batch,
+    revision: i64,
+    leases: Leases,
+) -> Result<(), Error> {
+    save(&mut tx, batch, revision, true, leases).await?;
+    Ok(tx.commit().await?)
+}
+
 /// Whether somebody would rest on it that a call is in the books.
 fn tells_of_a_call(answer: &Answer) -> bool {
     matches!(answer, Some(Ok(Said::Moved(_) | Said::Reserve(ReserveAnswer::Granted { .. }))))
@@ -332,7 +353,7 @@ fn tells_of_a_call(answer: &Answer) -> bool {
 /// one, and what somebody does to it then must not lead to the one that is remembered. Positive, with room to count on.
 fn new_revision() -> i64 {
     let (high, _) = Uuid::new_v4().as_u64_pair();
-    i64::try_from(high >> 2).unwrap_or(i64::MAX >> 1)
+    (high >> 2).cast_signed()
 }
 
 /// Pods whose task has a newer try: an evicted or superseded one must not go on spending.

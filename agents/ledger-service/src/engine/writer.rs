@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::mpsc;
 
 use super::job::{Ask, Job};
-use super::store::{Answer, Lane, Store, Unflushed, Written};
+use super::store::{Answer, Lane, Store, Written};
 use crate::metrics::Figures;
 use crate::{Error, Leases};
 
@@ -47,20 +47,14 @@ async fn lane(mut store: Store, mut waiting: mpsc::Receiver<Job>, later: Option<
         // Who has gone before its money was set aside wants none. Everything else must happen all the same.
         jobs.retain(|job| !(matches!(job.ask, Ask::Reserve(_)) && job.reply.is_closed()));
         let (asks, replies): (Vec<Ask>, Vec<_>) = jobs.drain(..).map(|job| (job.ask, job.reply)).unzip();
-        let Written { mut answers, unflushed } = together_or_alone(&mut store, &asks).await;
+        let written = together_or_alone(&mut store, &asks).await;
         let jobs: Vec<Job> = asks.into_iter().zip(replies).map(|(ask, reply)| Job { ask, reply }).collect();
-        match unflushed {
-            None => answer(jobs, answers, later.as_ref()),
+        if written.unflushed.is_none() {
+            answer(jobs, written.answers, later.as_ref());
+        } else {
             // The next batch does not wait for it.
-            Some(unflushed) => {
-                let later = later.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = flushed(Some(unflushed)).await {
-                        answers = failed(jobs.len(), &error);
-                    }
-                    answer(jobs, answers, later.as_ref());
-                });
-            }
+            let later = later.clone();
+            tokio::spawn(async move { answer(jobs, flushed(written).await, later.as_ref()) });
         }
     }
 }
@@ -88,8 +82,7 @@ async fn together_or_alone(store: &mut Store, asks: &[Ask]) -> Written {
             tracing::error!(%error, requests = asks.len(), "a batch was refused; its requests are tried one by one");
             let mut answers = Vec::with_capacity(asks.len());
             for ask in asks {
-                let one = alone(store, ask).await;
-                answers.push(one.unwrap_or_else(|error| Some(Err(error))));
+                answers.push(alone(store, ask).await);
             }
             Written { answers, unflushed: None }
         }
@@ -97,10 +90,11 @@ async fn together_or_alone(store: &mut Store, asks: &[Ask]) -> Written {
     }
 }
 
-async fn alone(store: &mut Store, ask: &Ask) -> Result<Answer, Error> {
-    let mut written = patiently(store, std::slice::from_ref(ask)).await?;
-    flushed(written.unflushed).await?;
-    Ok(written.answers.pop().flatten())
+async fn alone(store: &mut Store, ask: &Ask) -> Answer {
+    match patiently(store, std::slice::from_ref(ask)).await {
+        Ok(written) => flushed(written).await.pop().flatten(),
+        Err(error) => Some(Err(error)),
+    }
 }
 
 /// Of a batch of which nothing is known.
@@ -108,10 +102,14 @@ fn failed(requests: usize, error: &Error) -> Vec<Answer> {
     (0..requests).map(|_| Some(Err(error.clone()))).collect()
 }
 
-async fn flushed(batch: Option<Unflushed>) -> Result<(), Error> {
-    let Some(batch) = batch else { return Ok(()) };
-    let flushed = tokio::time::timeout(PATIENCE, batch.flush()).await;
-    flushed.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()))
+/// What each is told, once all of it is on the disk.
+async fn flushed(Written { answers, unflushed }: Written) -> Vec<Answer> {
+    let Some(batch) = unflushed else { return answers };
+    match tokio::time::timeout(PATIENCE, batch.flush()).await {
+        Ok(Ok(())) => answers,
+        Ok(Err(error)) => failed(answers.len(), &error),
+        Err(_) => failed(answers.len(), &sqlx::Error::PoolTimedOut.into()),
+    }
 }
 
 /// Whether the words were about the content, so that another batch may pass.

@@ -10,6 +10,7 @@ use golden_platform::wire::{
     ReserveAnswer,
 };
 use std::path::Path;
+use uuid::Uuid;
 
 use crate::support::{World, granted, request, settlement};
 
@@ -29,7 +30,9 @@ async fn serve(world: &World) -> (String, CancellationToken) {
 }
 
 fn as_caller(base: &str, token: &str) -> ServiceClient {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("caller-{token}"));
+    // Its own: another test's could be read while it is written.
+    let name = format!("caller-{token}-{}", Uuid::new_v4());
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&file, token).unwrap();
     ServiceClient::new(client().unwrap(), base, TokenFile::new(file))
 }
