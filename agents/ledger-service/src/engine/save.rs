@@ -3,7 +3,7 @@
 use golden_ledger::State;
 use golden_platform::subjects::NOTIFY_ACCOUNTS;
 use golden_platform::wire::ReserveRequest;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::batch::{Batch, Kept};
@@ -20,92 +20,129 @@ pub(super) async fn save(
     waits: bool,
     leases: Leases,
 ) -> Result<(), Error> {
-    let new = New::of(batch);
-    let moved = Moved::of(batch);
-    let accounts = Accounts::of(batch)?;
-    let told: Vec<Uuid> = batch.told.iter().copied().collect();
-    let (tasks, pods): (Vec<Uuid>, Vec<Uuid>) = batch.tries.iter().copied().unzip();
-    let (reserved, dispatched) = (leases.reserved.as_secs_f64(), leases.dispatched.as_secs_f64());
-    sqlx::query(SAVE)
-        .bind(&new.op_key)
-        .bind(&new.request_hash)
-        .bind(&new.team_uid)
-        .bind(&new.task_uid)
-        .bind(&new.try_uid)
-        .bind(&new.attempt)
-        .bind(&new.role)
-        .bind(&new.provider)
-        .bind(&new.model)
-        .bind(&new.prompt_digest)
-        .bind(&new.path)
-        .bind(&new.end.state)
-        .bind(&new.cost)
-        .bind(&new.tokens)
-        .bind(&new.end.actual_cost)
-        .bind(&new.end.input_tokens)
-        .bind(&new.end.output_tokens)
-        .bind(&new.end.latency_ms)
-        .bind(reserved)
-        .bind(dispatched)
-        .bind(&moved.op_key)
-        .bind(&moved.end.state)
-        .bind(&moved.end.actual_cost)
-        .bind(&moved.end.input_tokens)
-        .bind(&moved.end.output_tokens)
-        .bind(&moved.end.latency_ms)
-        .bind(&accounts.uid)
-        .bind(&accounts.reserved_cost)
-        .bind(&accounts.reserved_tokens)
-        .bind(&accounts.spent_cost)
-        .bind(&accounts.spent_tokens)
-        .bind(&accounts.overage_cost)
-        .bind(&accounts.overage_tokens)
-        .bind(NOTIFY_ACCOUNTS)
-        .bind(&told)
-        .bind(&accounts.committed_cost)
-        .bind(&accounts.committed_tokens)
-        .bind(&accounts.period_start_us)
-        .bind(&accounts.period_end_us)
-        .bind(&accounts.revision)
-        .bind(&moved.was)
-        .bind(&tasks)
-        .bind(&pods)
-        .bind(&accounts.rolls)
-        .bind(revision)
-        .bind(waits)
-        .execute(conn)
-        .await?;
+    // Only what there is to do is in the statement: Postgres takes longer to begin with a part than with a row of it.
+    let mut statement = Statement::new();
+    statement.add(&New::of(batch), leases);
+    statement.move_on(&Moved::of(batch), leases);
+    statement.pay(&Accounts::of(batch)?, revision);
+    statement.look_at_tries(batch);
+    statement.notify(batch);
+    if waits {
+        statement.said.push("set_config('synchronous_commit', 'on', true)");
+    }
+    statement.query().build().execute(conn).await?;
     Ok(())
 }
 
-/// A path travels as text: an array of arrays would be one flat array.
-const SAVE: &str = "
-WITH added AS (
+/// A statement, part by part.
+struct Statement {
+    with: QueryBuilder<Postgres>,
+    /// What is asked of the parts in the end, so that those that only look are carried out.
+    said: Vec<&'static str>,
+}
+
+impl Statement {
+    fn new() -> Self {
+        Self { with: QueryBuilder::new("WITH at AS (SELECT now())"), said: Vec::new() }
+    }
+
+    fn query(mut self) -> QueryBuilder<Postgres> {
+        self.with.push(" SELECT true");
+        for said in self.said {
+            self.with.push(", ").push(said);
+        }
+        self.with
+    }
+
+    fn add(&mut self, new: &New<'_>, leases: Leases) {
+        if new.op_key.is_empty() {
+            return;
+        }
+        let sql = &mut self.with;
+        sql.push(
+            ", added AS (
     INSERT INTO reservations (op_key, request_hash, team_uid, task_uid, try_uid, attempt, role, provider, model,
-                              prompt_digest, path, state, cost, tokens, actual_cost, input_tokens, output_tokens,
-                              latency_ms, lease_until, dispatched_at, ended_at)
+                              prompt_digest, path, state, cost, tokens, lease_until, dispatched_at, ended_at, actual_cost,
+                              input_tokens, output_tokens, latency_ms)
     SELECT op_key, request_hash, team_uid, task_uid, try_uid, attempt, role, provider, model, prompt_digest,
-           path::uuid[], state, cost, tokens, actual_cost, input_tokens, output_tokens, latency_ms,
-           now() + make_interval(secs => CASE state WHEN 'Reserved' THEN $19 ELSE $20 END),
+           (",
+        );
+        sql.push_bind(&new.uids).push(")[root:leaf], state, cost, tokens, now() + make_interval(secs => CASE state WHEN 'Reserved' THEN ");
+        sql.push_bind(leases.reserved.as_secs_f64())
+            .push(" ELSE ")
+            .push_bind(leases.dispatched.as_secs_f64());
+        sql.push(
+            " END),
            CASE WHEN state IN ('Dispatched', 'Settled', 'Unknown') THEN now() END,
-           CASE WHEN state IN ('Settled', 'Unknown', 'Released') THEN now() END
-    FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[], $7::text[], $8::text[],
-                $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[],
-                $16::bigint[], $17::bigint[], $18::bigint[])
-         AS n(op_key, request_hash, team_uid, task_uid, try_uid, attempt, role, provider, model, prompt_digest, path,
-              state, cost, tokens, actual_cost, input_tokens, output_tokens, latency_ms)
-), moved AS (
+           CASE WHEN state IN ('Settled', 'Unknown', 'Released') THEN now() END, ",
+        );
+        // Hardly any call begins and ends in one batch.
+        let ended = new.end.is_told();
+        sql.push(if ended {
+            "actual_cost, input_tokens, output_tokens, latency_ms"
+        } else {
+            "NULL, NULL, NULL, NULL"
+        });
+        sql.push(" FROM unnest(");
+        let mut columns = sql.separated(", ");
+        columns
+            .push_bind(&new.op_key)
+            .push_bind(&new.request_hash)
+            .push_bind(&new.team_uid)
+            .push_bind(&new.task_uid);
+        columns.push_bind(&new.try_uid).push_bind(&new.attempt).push_bind(&new.role).push_bind(&new.provider);
+        columns.push_bind(&new.model).push_bind(&new.prompt_digest).push_bind(&new.root).push_bind(&new.leaf);
+        columns.push_bind(&new.end.state).push_bind(&new.cost).push_bind(&new.tokens);
+        if ended {
+            columns.push_bind(&new.end.actual_cost).push_bind(&new.end.input_tokens);
+            columns.push_bind(&new.end.output_tokens).push_bind(&new.end.latency_ms);
+        }
+        sql.push(
+            ") AS n(op_key, request_hash, team_uid, task_uid, try_uid, attempt, role, provider, model, prompt_digest, root,
+                    leaf, state, cost, tokens",
+        );
+        sql.push(if ended { ", actual_cost, input_tokens, output_tokens, latency_ms))" } else { "))" });
+    }
+
+    fn move_on(&mut self, moved: &Moved<'_>, leases: Leases) {
+        if moved.op_key.is_empty() {
+            return;
+        }
+        let sql = &mut self.with;
+        sql.push(
+            ", moved AS (
     UPDATE reservations r SET
         state = m.state, actual_cost = m.actual_cost, input_tokens = m.input_tokens,
         output_tokens = m.output_tokens, latency_ms = m.latency_ms,
         dispatched_at = CASE WHEN m.state = 'Dispatched' THEN now() ELSE r.dispatched_at END,
-        lease_until = CASE WHEN m.state = 'Dispatched' THEN now() + make_interval(secs => $20) ELSE r.lease_until END,
+        lease_until = CASE WHEN m.state = 'Dispatched' THEN now() + make_interval(secs => ",
+        );
+        sql.push_bind(leases.dispatched.as_secs_f64());
+        sql.push(
+            ") ELSE r.lease_until END,
         ended_at = CASE WHEN m.state = 'Dispatched' THEN NULL ELSE now() END
-    FROM unnest($21::text[], $22::text[], $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[], $41::text[])
-         AS m(op_key, state, actual_cost, input_tokens, output_tokens, latency_ms, was)
+    FROM unnest(",
+        );
+        let mut columns = sql.separated(", ");
+        columns.push_bind(&moved.op_key).push_bind(&moved.end.state).push_bind(&moved.end.actual_cost);
+        columns.push_bind(&moved.end.input_tokens).push_bind(&moved.end.output_tokens);
+        columns.push_bind(&moved.end.latency_ms).push_bind(&moved.was);
+        sql.push(
+            ") AS m(op_key, state, actual_cost, input_tokens, output_tokens, latency_ms, was)
     WHERE r.op_key = m.op_key AND r.state = m.was
-    RETURNING 1
-), paid AS (
+    RETURNING 1), all_moved AS (SELECT ledger_holds(count(*) = ",
+        );
+        sql.push_bind(rows(moved.op_key.len())).push(") FROM moved)");
+        self.said.push("(TABLE all_moved)");
+    }
+
+    fn pay(&mut self, accounts: &Accounts, revision: i64) {
+        if accounts.uid.is_empty() {
+            return;
+        }
+        let sql = &mut self.with;
+        sql.push(
+            ", paid AS (
     UPDATE accounts a SET
         reserved_cost = a.reserved_cost + d.reserved_cost, reserved_tokens = a.reserved_tokens + d.reserved_tokens,
         spent_cost = a.spent_cost + d.spent_cost, spent_tokens = a.spent_tokens + d.spent_tokens,
@@ -117,25 +154,62 @@ WITH added AS (
         denied = CASE WHEN d.rolls THEN NULL ELSE a.denied END,
         period_start = coalesce('epoch'::timestamptz + d.start_us * interval '1 microsecond', a.period_start),
         period_end = coalesce('epoch'::timestamptz + d.end_us * interval '1 microsecond', a.period_end),
-        revision = $45
-    FROM unnest($27::uuid[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[],
-                $33::bigint[], $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $44::boolean[])
-         AS d(uid, reserved_cost, reserved_tokens, spent_cost, spent_tokens, overage_cost, overage_tokens,
+        revision = ",
+        );
+        sql.push_bind(revision).push(" FROM unnest(");
+        let mut columns = sql.separated(", ");
+        columns
+            .push_bind(&accounts.uid)
+            .push_bind(&accounts.reserved_cost)
+            .push_bind(&accounts.reserved_tokens);
+        columns.push_bind(&accounts.spent_cost).push_bind(&accounts.spent_tokens);
+        columns.push_bind(&accounts.overage_cost).push_bind(&accounts.overage_tokens);
+        columns.push_bind(&accounts.committed_cost).push_bind(&accounts.committed_tokens);
+        columns.push_bind(&accounts.period_start_us).push_bind(&accounts.period_end_us);
+        columns.push_bind(&accounts.revision).push_bind(&accounts.rolls);
+        sql.push(
+            ") AS d(uid, reserved_cost, reserved_tokens, spent_cost, spent_tokens, overage_cost, overage_tokens,
               committed_cost, committed_tokens, start_us, end_us, revision, rolls)
     WHERE a.account_uid = d.uid AND a.revision = d.revision
       AND (d.start_us IS NOT NULL OR a.period_end IS NULL OR now() < a.period_end)
-    RETURNING 1
-)
-SELECT ledger_holds(
-           (SELECT count(*) FROM moved) = cardinality($21)
-           AND (SELECT count(*) FROM paid) = cardinality($27)
-           AND NOT EXISTS (
-               SELECT FROM unnest($42::uuid[], $43::uuid[]) AS asked(task, pod)
+    RETURNING 1), all_paid AS (SELECT ledger_holds(count(*) = ",
+        );
+        sql.push_bind(rows(accounts.uid.len())).push(") FROM paid)");
+        self.said.push("(TABLE all_paid)");
+    }
+
+    /// Each pod has to be the newest try of its task.
+    fn look_at_tries(&mut self, batch: &Batch) {
+        if batch.tries.is_empty() {
+            return;
+        }
+        let (tasks, pods): (Vec<Uuid>, Vec<Uuid>) = batch.tries.iter().copied().unzip();
+        let sql = &mut self.with;
+        sql.push(", newest AS (SELECT ledger_holds(NOT EXISTS (SELECT FROM unnest(");
+        sql.push_bind(tasks).push(", ").push_bind(pods).push(
+            ") AS asked(task, pod)
                    JOIN desired mine ON mine.task_uid = asked.task AND mine.object_uid = asked.pod
                    JOIN desired newer ON newer.task_uid = mine.task_uid AND newer.kind = mine.kind
-                                     AND (newer.attempt, newer.try) > (mine.attempt, mine.try))),
-       (SELECT count(pg_notify($34, account::text)) FROM unnest($35::uuid[]) AS account),
-       CASE WHEN $46 THEN set_config('synchronous_commit', 'on', true) END";
+                                     AND (newer.attempt, newer.try) > (mine.attempt, mine.try))))",
+        );
+        self.said.push("(TABLE newest)");
+    }
+
+    fn notify(&mut self, batch: &Batch) {
+        if batch.told.is_empty() {
+            return;
+        }
+        let told: Vec<Uuid> = batch.told.iter().copied().collect();
+        let sql = &mut self.with;
+        sql.push(", told AS (SELECT count(pg_notify(").push_bind(NOTIFY_ACCOUNTS);
+        sql.push(", account::text)) FROM unnest(").push_bind(told).push(") AS account)");
+        self.said.push("(TABLE told)");
+    }
+}
+
+fn rows(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
 
 /// How a reservation stands after the batch, in columns.
 #[derive(Default)]
@@ -148,6 +222,11 @@ struct End {
 }
 
 impl End {
+    /// Whether anything but the state is in it.
+    fn is_told(&self) -> bool {
+        [&self.actual_cost, &self.input_tokens].iter().any(|column| column.iter().any(Option::is_some))
+    }
+
     fn push(&mut self, kept: &Kept) {
         let state = kept.reservation.state;
         self.state.push(state.as_str());
@@ -176,7 +255,10 @@ struct New<'a> {
     provider: Vec<&'a str>,
     model: Vec<&'a str>,
     prompt_digest: Vec<&'a str>,
-    path: Vec<String>,
+    /// Of all calls, one after the other; and where each begins and ends there, counted from one.
+    uids: Vec<Uuid>,
+    root: Vec<i32>,
+    leaf: Vec<i32>,
     cost: Vec<i64>,
     tokens: Vec<i64>,
     end: End,
@@ -204,8 +286,10 @@ impl<'a> New<'a> {
         self.provider.push(&request.provider);
         self.model.push(&request.model);
         self.prompt_digest.push(&request.prompt_digest);
-        let uids: Vec<String> = kept.path.iter().map(Uuid::to_string).collect();
-        self.path.push(format!("{{{}}}", uids.join(",")));
+        let end = |uids: &Vec<Uuid>| i32::try_from(uids.len()).unwrap_or(i32::MAX);
+        self.root.push(end(&self.uids).saturating_add(1));
+        self.uids.extend(kept.path.iter());
+        self.leaf.push(end(&self.uids));
         let granted = kept.reservation.amount;
         self.cost.push(granted.cost.0);
         self.tokens.push(granted.tokens);

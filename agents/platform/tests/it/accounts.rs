@@ -55,6 +55,50 @@ async fn a_limit_may_be_lowered_below_what_is_spent_and_an_edit_takes_the_overag
 }
 
 #[tokio::test]
+async fn the_tables_refuse_what_no_service_writes() {
+    let pool = pool().await;
+    let uid = Uuid::new_v4();
+    let account = format!(
+        "INSERT INTO accounts (account_uid, kind, namespace, name) VALUES ('{uid}', 'Budget', 'shop', 'b')"
+    );
+    let call = |key: &str, state: &str, cost: i64, actual: &str| {
+        format!(
+            "INSERT INTO reservations (op_key, request_hash, team_uid, task_uid, attempt, role, provider, model,
+                 prompt_digest, path, state, cost, tokens, actual_cost, lease_until)
+             VALUES ('{key}', 'h', '{uid}', '{uid}', 1, 'r', 'p', 'm', 'd', '{{{uid}}}', '{state}', {cost}, 1, {actual}, now())"
+        )
+    };
+    let run = async |sql: String| sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&pool).await;
+    run(account).await.unwrap();
+    run(call("fits", "Dispatched", 0, "NULL")).await.unwrap();
+    let mut refused: Vec<(String, &str)> = vec![
+        (call(&"k".repeat(254), "Dispatched", 1, "NULL"), "operation_key_check"),
+        (call("a", "Sent", 1, "NULL"), "reservation_state_check"),
+        (call("b", "Dispatched", -1, "NULL"), "no_amount_is_negative"),
+        (call("c", "Settled", 1, "-1"), "no_amount_is_negative"),
+        (call("d", "Settled", 1, "NULL"), "ended_with_a_cost"),
+    ];
+    for (set, why) in [
+        ("kind = 'Purse'", "account_kind_check"),
+        ("on_exhausted = 'Beg'", "exhaustion_rule_check"),
+        ("denied = ''", "refusal_words_check"),
+        ("period_start = now()", "a_period_has_both_ends"),
+    ] {
+        refused.push((format!("UPDATE accounts SET {set} WHERE account_uid = '{uid}'"), why));
+    }
+    for what in ["limit", "spent", "reserved", "overage", "granted"] {
+        for unit in ["cost", "tokens"] {
+            let sql = format!("UPDATE accounts SET {what}_{unit} = -1 WHERE account_uid = '{uid}'");
+            refused.push((sql, "no_amount_is_negative"));
+        }
+    }
+    for (sql, why) in refused {
+        let error = run(sql.clone()).await.unwrap_err().to_string();
+        assert!(error.contains(why), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_task_is_paid_from_does_not_change() {
     let pool = pool().await;
     let mut conn = pool.acquire().await.unwrap();
