@@ -185,17 +185,16 @@ pub(crate) struct Word {
 /// The last word of each voter on each result of a namespace, the newest first. Abstentions say nothing.
 pub(crate) async fn words(db: &PgPool, scope: Scope<'_>) -> sqlx::Result<Vec<Word>> {
     sqlx::query_as(
-        "SELECT concat_ws('/', last.task_uid, last.attempt, last.digest) AS item, t.name AS task,
+        "SELECT concat_ws('/', last.task_uid, last.attempt, last.digest) AS item, last.task,
                 last.ballot->>'role' AS role, last.model, last.ballot->>'verdict' AS verdict,
                 (SELECT CASE WHEN e.chosen = 'Accept' THEN 'Approve' ELSE 'Reject' END FROM escalations e
                  WHERE e.task_uid = last.task_uid AND e.attempt = last.attempt AND e.digest = last.digest
-                   AND e.state = 'Resolved' LIMIT 1) AS outcome
-         FROM (SELECT DISTINCT ON (b.task_uid, b.attempt, b.digest, b.voter) b.*
+                   AND e.state = 'Resolved' ORDER BY e.resolved_at DESC LIMIT 1) AS outcome
+         FROM (SELECT DISTINCT ON (b.task_uid, b.attempt, b.digest, b.voter) b.*, t.name AS task
                FROM ballots b JOIN tasks t USING (task_uid)
                WHERE t.namespace = $1
                  AND ($2 OR t.team_uid IN (SELECT team_uid FROM present_teams WHERE namespace = $1))
                ORDER BY b.task_uid, b.attempt, b.digest, b.voter, b.round DESC) last
-         JOIN tasks t USING (task_uid)
          WHERE last.ballot->>'verdict' IN ('Approve', 'Reject')
          ORDER BY last.at DESC LIMIT $3",
     )

@@ -34,7 +34,8 @@ pub enum IgnoredReason {
     UnknownRole,
     /// The voter said the same in the same round.
     Duplicate,
-    /// More voters than [`MAX_VOTERS_PER_ROLE`] spoke for the role.
+    /// More voters spoke for the role than [`MAX_VOTERS_PER_ROLE`], or than its seats if they are more, and this ballot
+    /// is not among the most cautious.
     RoleFull,
     /// It names no voter.
     NoVoter,
@@ -91,7 +92,8 @@ impl<'a> Roles<'a> {
 pub(crate) struct Counted<'a> {
     pub(crate) ballot: &'a Ballot,
     pub(crate) role: usize,
-    veto: bool,
+    /// Its role has a veto.
+    pub(crate) veto: bool,
 }
 
 impl Counted<'_> {

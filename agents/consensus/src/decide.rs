@@ -89,7 +89,7 @@ pub fn decide<'a>(
     let (counted, ignored) = count(policy, &roles, ballots, &subject);
     let guards = clear(&policy.required_guards, facts, subject.digest);
     let case = Case { policy, roles: &roles.all, needs: Needs::of(policy), guards: &guards };
-    let votes: Vec<Vote> = counted.iter().map(|c| Vote::of(c, &roles.all)).collect();
+    let votes: Vec<Vote> = counted.iter().map(Vote::of).collect();
     let shares = case.shares(&votes);
     let tally = case.tally(&votes, &shares);
     let outcome = case.outcome(&votes, &shares, &tally, closed);
@@ -126,12 +126,12 @@ pub(crate) struct Vote<'a> {
 }
 
 impl<'a> Vote<'a> {
-    fn of(counted: &Counted<'a>, roles: &[Role<'_>]) -> Self {
+    fn of(counted: &Counted<'a>) -> Self {
         Self {
             voter: &counted.ballot.voter,
             role: counted.role,
             verdict: counted.ballot.verdict,
-            veto: roles.get(counted.role).is_some_and(|r| r.rule.veto),
+            veto: counted.veto,
             verified: counted.ballot.has_verified_evidence(),
         }
     }
@@ -160,9 +160,9 @@ impl Case<'_> {
         self.outcome(votes, shares, &self.tally(votes, shares), true).kind()
     }
 
-    /// The percentage that must approve, in force: a majority at least, unanimity at most.
-    pub(crate) fn approve_percent(&self) -> u32 {
-        self.policy.approve_percent.clamp(50, 100)
+    /// See [`Policy::approval_share`].
+    pub(crate) fn approval_share(&self) -> u32 {
+        self.policy.approval_share()
     }
 
     /// The rule in the order of the module's documentation.
@@ -206,7 +206,7 @@ impl Case<'_> {
             Outcome::QuorumMissing
         } else if tally.approve_weight == tally.reject_weight {
             Outcome::Tie
-        } else if tally.approves(self.policy.approve_percent) {
+        } else if tally.approves(self.policy.approval_share()) {
             Outcome::Approved(cleared.clone())
         } else {
             Outcome::ChangesRequested

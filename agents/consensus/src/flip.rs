@@ -65,7 +65,7 @@ pub(crate) fn minimal_flip(
 /// Those who can say otherwise, the one that moves the sum furthest first.
 fn by_move(case: &Case<'_>, votes: &[Vote<'_>], shares: &Shares, wanted: bool, said: Verdict) -> Vec<usize> {
     let mut order: Vec<usize> = (0..votes.len()).filter(|i| votes[*i].verdict != said).collect();
-    let percent = u64::from(case.approve_percent());
+    let percent = u64::from(case.approval_share());
     order.sort_by_key(|i| {
         let vote = &votes[*i];
         let weight = u128::from(shares.one(vote.role));

@@ -35,13 +35,13 @@ pub use decide::{Decision, DecisionRecord, decide};
 pub use flip::MinimalFlip;
 pub use guards::{GuardFact, GuardVerdict, GuardsBlocked, GuardsCleared, clear};
 pub use impact::Impact;
-pub use lines::{ItemDecision, LinesError, MAX_ITEMS, MAX_LINE_BYTES, Reviews, decide_lines};
+pub use lines::{ItemDecision, LinesError, MAX_ITEMS, MAX_LINE_BYTES, Reviews};
 pub use outcome::{Next, Outcome, OutcomeKind};
 pub use policy::{
     Independence, MAX_ROUNDS, MAX_TOTAL_WEIGHT, MAX_VOTERS, OnUndecided, Policy, PolicyError, Rounds, Voter,
     parse_policy, policy_from_value, validate_policy,
 };
-pub use power::{Fraction, Power, PowerError, SeatPower, approval_quota, policy_power, power};
+pub use power::{Fraction, Power, PowerError, SeatPower, policy_power, power};
 pub use reliability::{
     EffectiveWeight, Estimate, ItemLabel, MAX_ESTIMATES, MAX_LABELS, MAX_NAME_BYTES, MAX_NAMES, MAX_VOTES,
     TrackRecord, VoterReliability, Votes, VotesCsvError, VotesError, effective_weight, read_outcomes,

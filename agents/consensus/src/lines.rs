@@ -1,7 +1,7 @@
 //! Decisions over JSON lines, for scripts: what `golden consensus decide --policy FILE` reads and writes.
 //!
-//! In: `{item, voter, role, model, verdict, severity, confidence, evidence[], rationale, digest, round}` and
-//! `{item, guard, verdict, required}`, in any order. Every review is closed. The subject is the digest that
+//! In: `{item, voter, role, model, verdict, severity, confidence, evidence[], rationale, digest, round,
+//! castAfterSeconds}` and `{item, guard, verdict, required}`, in any order. Every review is closed. The subject is the digest that
 //! all of an item's ballots name, or the one of a line `{item, subject, authorModels[]}`, whose models say who made it
 //! (needed where the policy asks for independent reviewers). Ballots of one item that name different digests, without
 //! such a line, decide nothing: which of them is current is not guessed.
@@ -10,7 +10,7 @@
 use crate::ballot::Ballot;
 use crate::decide::{Decision, DecisionRecord, decide};
 use crate::guards::GuardFact;
-use crate::policy::{Policy, PolicyError, parse_policy};
+use crate::policy::Policy;
 use crate::subject::Subject;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,11 +33,11 @@ pub struct ItemDecision {
 
 /// Why the input cannot be decided. Nothing is decided then: a lost line could have been a veto.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LinesError {
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    #[error("line {line}: {why}; nothing was decided, correct the line and run again")]
-    Line { line: usize, why: String },
+#[error("line {line}: {why}; nothing was decided, correct the line and run again")]
+pub struct LinesError {
+    /// From 1.
+    pub line: usize,
+    pub why: String,
 }
 
 #[derive(Default)]
@@ -72,9 +72,9 @@ pub struct Reviews {
 }
 
 impl Reviews {
-    /// Under a policy in JSON.
-    pub fn new(policy_json: &str) -> Result<Self, PolicyError> {
-        Ok(Self { policy: parse_policy(policy_json)?, items: vec![], index: HashMap::new(), lines: 0 })
+    /// Under a policy that is valid.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, items: vec![], index: HashMap::new(), lines: 0 }
     }
 
     /// Takes the next line; an empty one says nothing.
@@ -84,7 +84,7 @@ impl Reviews {
         if text.trim().is_empty() {
             return Ok(());
         }
-        let refuse = |why| LinesError::Line { line, why };
+        let refuse = |why| LinesError { line, why };
         let (name, said) = read(text).map_err(refuse)?;
         let items = &mut self.items;
         let at = *self.index.entry(name).or_insert_with_key(|name| {
@@ -101,16 +101,6 @@ impl Reviews {
     pub fn decisions(&self) -> impl Iterator<Item = ItemDecision> {
         self.items.iter().map(|item| decide_item(&self.policy, item))
     }
-}
-
-/// Decides every item of the input under one policy.
-pub fn decide_lines<'a>(
-    policy_json: &str,
-    lines: impl IntoIterator<Item = &'a str>,
-) -> Result<Vec<ItemDecision>, LinesError> {
-    let mut reviews = Reviews::new(policy_json)?;
-    lines.into_iter().try_for_each(|line| reviews.take(line))?;
-    Ok(reviews.decisions().collect())
 }
 
 fn add(item: &mut Item, line: Line) -> Result<(), String> {

@@ -157,6 +157,12 @@ impl Policy {
         self.voters.iter().fold(0, |sum, v| sum.saturating_add(v.weight))
     }
 
+    /// The percentage of approving among approving and rejecting weight that approves, in force: half at least, all at
+    /// most. Beside it, more must approve than reject.
+    pub(crate) fn approval_share(&self) -> u32 {
+        self.approve_percent.clamp(50, 100)
+    }
+
     /// The weight that must be cast: the percentage rounded up, and never nothing.
     pub fn quorum_weight(&self) -> u64 {
         percent_of(self.total_weight(), self.quorum_percent).max(1)

@@ -51,7 +51,7 @@ pub(crate) fn reason(policy: &Policy, outcome: &Outcome, tally: &Tally) -> Strin
 }
 
 fn shares(policy: &Policy, tally: &Tally) -> String {
-    let needs = policy.approve_percent.max(50);
+    let needs = policy.approval_share();
     let needs = if needs == 50 { "more than half".to_owned() } else { format!("at least {needs} %") };
     format!(
         "approving weight {} against rejecting {} (needed: {needs}); cast {} of {}, quorum {}",

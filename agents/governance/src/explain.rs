@@ -1,12 +1,10 @@
 //! What holds for a task, part by part: whose each is, and by which rule of the merge.
 
 use crate::builtin::BUILT_IN;
-use crate::merged::{GuardOrigin, MergedPolicy, Part};
+use crate::merge::THE_TASK;
+use crate::merged::{GuardOrigin, MergedGuard, MergedPolicy, Part};
 use golden_crds::governance_policy::{ApprovalWhen, OnDeadline, ReviewRules};
 use serde::Serialize;
-
-/// Shown for what the task itself asks for.
-const THE_TASK: &str = "the task";
 
 /// One part of the rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,7 +35,7 @@ pub fn explain(policy: &MergedPolicy) -> Vec<Explained> {
             GuardOrigin::Policy => (guard.policies.clone(), UNITED),
             GuardOrigin::Task => (vec![THE_TASK.to_owned()], OWN),
         };
-        parts.push(Explained { part: "guards".into(), value: guard.spec.name.clone(), from, because });
+        parts.push(Explained { part: "guards".into(), value: said_of(guard), from, because });
     }
     for path in &policy.protected_paths {
         let (value, from) = (path.glob.clone(), path.policies.clone());
@@ -71,12 +69,22 @@ pub fn explain(policy: &MergedPolicy) -> Vec<Explained> {
     parts
 }
 
-fn review(review: &Part<ReviewRules>) -> [Explained; 3] {
+/// One in quarantine is asked for by all its policies, and stops nothing by the word of the one that is named.
+fn said_of(guard: &MergedGuard) -> String {
+    let name = &guard.spec.name;
+    match &guard.quarantine {
+        None => name.clone(),
+        Some(why) => format!("{name}, in quarantine by {}: {}", why.origin, why.value),
+    }
+}
+
+fn review(review: &Part<ReviewRules>) -> [Explained; 5] {
     let rules = &review.value;
     let voters = rules.voters.iter().map(|voter| {
         let rights = [(voter.veto, ", veto"), (voter.required, ", required")];
         let rights: String = rights.iter().filter(|(has, _)| *has).map(|(_, words)| *words).collect();
-        format!("{} (weight {}{rights})", voter.role, voter.weight)
+        let model = voter.model_ref.as_ref().map(|m| format!(", {}/{}", m.provider, m.model));
+        format!("{} (weight {}{rights}{})", voter.role, voter.weight, model.unwrap_or_default())
     });
     let voters = voters.collect::<Vec<_>>().join("; ");
     let shares = format!(
@@ -86,8 +94,14 @@ fn review(review: &Part<ReviewRules>) -> [Explained; 3] {
         words(&rules.on_tie)
     );
     let time = format!("{} s, then {}", rules.timeout_seconds, words(&rules.on_timeout));
-    [("review.voters", voters), ("review", shares), ("review.timeoutSeconds", time)]
-        .map(|(name, value)| part(name, review, |_| value.clone(), WHOLE))
+    [
+        ("review.voters", voters),
+        ("review", shares),
+        ("review.rounds", format!("at most {}", rules.max_rounds())),
+        ("review.independence", words(&rules.independence.unwrap_or_default())),
+        ("review.timeoutSeconds", time),
+    ]
+    .map(|(name, value)| part(name, review, |_| value.clone(), WHOLE))
 }
 
 fn part<T>(name: &str, part: &Part<T>, words: impl Fn(&T) -> String, because: &'static str) -> Explained {

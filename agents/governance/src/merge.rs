@@ -71,7 +71,8 @@ impl MergeFault {
     }
 }
 
-const THE_TASK: &str = "the task";
+/// Who owns what the task itself asks for.
+pub(crate) const THE_TASK: &str = "the task";
 
 /// The strongest isolation there is here.
 const GVISOR: &str = "gvisor";

@@ -1,7 +1,7 @@
 //! From a request and its ballots to a decision, by the pure rules.
 
 use golden_consensus::{
-    Ballot, DecisionRecord, GuardFact, GuardVerdict, Policy, PolicyError, Subject, decide, parse_policy,
+    Ballot, DecisionRecord, GuardFact, GuardVerdict, Policy, PolicyError, Subject, decide, policy_from_value,
 };
 use golden_platform::wire::{GuardOutcome, ReviewRequest};
 
@@ -15,7 +15,7 @@ pub(crate) struct Voter {
 /// The rules, with every guard of the task as a required one: the task's own count like the policy's. One in quarantine
 /// is shown to the voters and stops nothing.
 pub(crate) fn policy(request: &ReviewRequest) -> Result<Policy, PolicyError> {
-    let mut policy = parse_policy(&request.rules.to_string())?;
+    let mut policy = policy_from_value(&request.rules)?;
     for guard in request.guards.iter().filter(|g| g.quarantine.is_none()) {
         if !policy.required_guards.contains(&guard.guard) {
             policy.required_guards.push(guard.guard.clone());

@@ -1,7 +1,7 @@
 //! Pure functions for scripts and for checking, without a cluster.
 
 use anyhow::{Context as _, bail, ensure};
-use golden_consensus::{MAX_LINE_BYTES, MAX_VOTERS, Power, Reviews};
+use golden_consensus::{MAX_LINE_BYTES, MAX_VOTERS, Policy, Power, Reviews, policy_from_value};
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ pub(crate) fn consensus(command: ConsensusCommand) -> anyhow::Result<u8> {
 }
 
 fn decide(policy: &Path) -> anyhow::Result<()> {
-    let mut reviews = Reviews::new(&policy_json(policy)?)?;
+    let mut reviews = Reviews::new(read_policy(policy)?);
     let mut input = std::io::stdin().lock();
     let mut line = vec![];
     // A line without end is not read into memory: one byte above the bound is enough to refuse it.
@@ -78,11 +78,10 @@ fn decide(policy: &Path) -> anyhow::Result<()> {
     Ok(output.flush()?)
 }
 
-/// A policy file as JSON.
-fn policy_json(path: &Path) -> anyhow::Result<String> {
+fn read_policy(path: &Path) -> anyhow::Result<Policy> {
     let value: serde_json::Value =
         serde_saphyr::from_str(&text(path)?).context("the policy is neither YAML nor JSON")?;
-    Ok(value.to_string())
+    Ok(policy_from_value(&value)?)
 }
 
 fn text(path: &Path) -> anyhow::Result<String> {
@@ -91,8 +90,7 @@ fn text(path: &Path) -> anyhow::Result<String> {
 
 fn power(args: &PowerArgs) -> anyhow::Result<()> {
     if let Some(policy) = &args.policy {
-        let policy = golden_consensus::parse_policy(&policy_json(policy)?)?;
-        let seats = golden_consensus::policy_power(&policy)?;
+        let seats = golden_consensus::policy_power(&read_policy(policy)?)?;
         println!("{}", serde_json::to_string(&serde_json::json!({ "seats": seats }))?);
         return Ok(());
     }

@@ -18,7 +18,7 @@ pub(crate) mod table;
 mod wide;
 
 pub use fraction::Fraction;
-pub use policy::{SeatPower, approval_quota, policy_power};
+pub use policy::{SeatPower, policy_power};
 
 use crate::policy::{MAX_TOTAL_WEIGHT, MAX_VOTERS};
 use num_bigint::BigUint;

@@ -20,9 +20,9 @@ pub struct SeatPower {
 }
 
 /// The weight that approves if everyone votes: the policy's share rounded up, and more than half.
-pub fn approval_quota(policy: &Policy) -> u64 {
+fn approval_quota(policy: &Policy) -> u64 {
     let total = policy.total_weight();
-    percent_of(total, policy.approve_percent).max(total / 2 + 1)
+    percent_of(total, policy.approval_share()).max(total / 2 + 1)
 }
 
 /// The power of each seat, in the policy's order.

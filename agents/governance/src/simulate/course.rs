@@ -50,18 +50,9 @@ pub(super) struct Attempt {
     /// The last round.
     pub(super) review: Option<Review>,
     pub(super) escalations: u32,
-    pub(super) ending: Ending,
+    /// Where the result was accepted and not rejected after that: whether people had to approve it.
+    pub(super) accepted: Option<bool>,
     guards_cost: i64,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) enum Ending {
-    #[default]
-    Open,
-    Rejected,
-    Accepted {
-        asked: bool,
-    },
 }
 
 #[derive(Debug)]
@@ -172,10 +163,10 @@ impl Course {
                     attempt.escalations += 1;
                 }
             }
-            "AttemptRejected" => self.attempt(body).ending = Ending::Rejected,
+            "AttemptRejected" => self.attempt(body).accepted = None,
             "Approved" => {
                 let asked = body["needed"].as_array().is_some_and(|needed| !needed.is_empty());
-                self.attempt(body).ending = Ending::Accepted { asked };
+                self.attempt(body).accepted = Some(asked);
             }
             "Ended" => self.denied = body["reason"] == "ApprovalDenied",
             _ => {}
@@ -207,7 +198,7 @@ impl Course {
 
     /// Questions to people.
     pub(super) fn waits(&self) -> u32 {
-        let asked = self.attempts.iter().any(|a| a.ending == Ending::Accepted { asked: true });
+        let asked = self.attempts.iter().any(|a| a.accepted == Some(true));
         self.attempts.iter().map(|a| a.escalations).sum::<u32>() + u32::from(asked || self.denied)
     }
 }

@@ -13,15 +13,6 @@ use std::collections::BTreeSet;
 const MOST_ABSENT: usize = 5;
 
 /// How rules judge an attempt.
-#[derive(Debug)]
-pub(super) enum Judged {
-    As(Judgement),
-    /// It was refused before it was judged: rules have no say.
-    Not,
-    /// What is missing.
-    Unknown(String),
-}
-
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Judgement {
     /// `Undecided` where the guards let it pass and nobody has reviewed it.
@@ -46,12 +37,10 @@ impl Judgement {
     }
 }
 
-/// Judges by `rules` what was done under those of the record.
-pub(super) fn judge(attempt: &Attempt, course: &Course, rules: &MergedPolicy) -> Judged {
+/// Judges by `rules` what was done under those of the record, or says what is missing for that. The attempt is one that
+/// was judged: where it was refused before, rules have no say.
+pub(super) fn judge(attempt: &Attempt, course: &Course, rules: &MergedPolicy) -> Result<Judgement, String> {
     let recorded = &course.merged;
-    if attempt.refused.is_some() {
-        return Judged::Not;
-    }
     let (mut failed, mut unknown) = (vec![], vec![]);
     for guard in rules.guards.iter().filter(|guard| guard.quarantine.is_none()) {
         match verdict(attempt, recorded, rules, guard) {
@@ -66,11 +55,11 @@ pub(super) fn judge(attempt: &Attempt, course: &Course, rules: &MergedPolicy) ->
             let reason = format!("guard {} failed", failed.join(", "));
             let objections = failed.into_iter().chain(unknown).collect();
             let (kind, next) = (OutcomeKind::GuardFailed, Next::Repair);
-            Judged::As(Judgement { kind, next, objections, reason, again: false })
+            Ok(Judgement { kind, next, objections, reason, again: false })
         }
-        (true, false, _) => Judged::Unknown(format!("guard {} did not run so", unknown.join(", "))),
+        (true, false, _) => Err(format!("guard {} did not run so", unknown.join(", "))),
         (true, true, Some(review)) => reviewed(review, course, rules),
-        (true, true, None) => Judged::As(Judgement {
+        (true, true, None) => Ok(Judgement {
             kind: OutcomeKind::Undecided,
             next: Next::Wait,
             objections: BTreeSet::new(),
@@ -87,7 +76,7 @@ fn verdict(
     rules: &MergedPolicy,
     guard: &MergedGuard,
 ) -> Option<GuardVerdict> {
-    let ran = recorded.guards.iter().find(|ran| ran.spec == guard.spec)?;
+    let ran = recorded.guard(&guard.spec.name).filter(|ran| ran.spec == guard.spec)?;
     let timeout = |policy: &MergedPolicy| policy.timeout_seconds(guard.spec.timeout_seconds);
     let memory = |policy: &MergedPolicy| policy.sandbox.max_memory_bytes.as_ref().map(|part| part.value);
     let isolation = |policy: &MergedPolicy| policy.sandbox.runtime_class_name.value.clone();
@@ -97,24 +86,19 @@ fn verdict(
     if alike { attempt.guards.get(&ran.spec.name).copied() } else { None }
 }
 
-fn reviewed(review: &Review, course: &Course, rules: &MergedPolicy) -> Judged {
+fn reviewed(review: &Review, course: &Course, rules: &MergedPolicy) -> Result<Judgement, String> {
     let (before, now) = (&course.merged.review.value, &rules.review.value);
     if let Some(took) = review.took.filter(|took| *took > now.timeout_seconds) {
-        return Judged::Unknown(format!(
+        return Err(format!(
             "its review took {took} seconds, and would have ended after {}",
             now.timeout_seconds
         ));
     }
     let (held, most) = (review.rounds, now.max_rounds());
     if held > most {
-        return Judged::Unknown(format!(
-            "its voters were heard in {held} rounds, and would have been in {most}"
-        ));
+        return Err(format!("its voters were heard in {held} rounds, and would have been in {most}"));
     }
-    let policy = match policy(rules) {
-        Ok(policy) => policy,
-        Err(why) => return Judged::Unknown(why),
-    };
+    let policy = policy(rules)?;
     let (ballots, absent) = usable(review, before, now);
     let author_models = course.author.as_slice();
     let case = Case {
@@ -124,10 +108,10 @@ fn reviewed(review: &Review, course: &Course, rules: &MergedPolicy) -> Judged {
     };
     match case.settled(ballots, &absent) {
         Some(judgement) if judgement.again && held < most => {
-            Judged::Unknown(format!("its voters would have been heard in another round, after {held}"))
+            Err(format!("its voters would have been heard in another round, after {held}"))
         }
-        Some(judgement) => Judged::As(judgement),
-        None => Judged::Unknown(format!("it depends on ballots by {}, which nobody gave", absent.join(", "))),
+        Some(judgement) => Ok(judgement),
+        None => Err(format!("it depends on ballots by {}, which nobody gave", absent.join(", "))),
     }
 }
 

@@ -11,12 +11,12 @@ use crate::approvals::needed_approvals;
 use crate::merge::{MergeFault, NamedPolicy, merge};
 use crate::merged::{GuardOrigin, MergedPolicy};
 use crate::selector::selects;
-use course::{Attempt, Course, Ending};
+use course::{Attempt, Course};
 use golden_consensus::Next;
 use golden_crds::GovernancePolicySpec;
 use golden_crds::agent_task::GuardSpec;
 use golden_record::Export;
-use judge::{Judged, Judgement, judge};
+use judge::{Judgement, judge};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -188,7 +188,7 @@ fn replay(course: &Course, after: &MergedPolicy) -> Way {
             return diverges(attempt, after, &was, &now, waits, cost(attempt.judged_at_cost()));
         }
         waits += attempt.escalations;
-        if let Ending::Accepted { .. } = attempt.ending {
+        if attempt.accepted.is_some() {
             match asks_people(attempt, after) {
                 Ok(asks) => waits += u32::from(asks),
                 Err(why) => return Way { decision: last, ..unknown(attempt, why) },
@@ -204,27 +204,23 @@ fn replay(course: &Course, after: &MergedPolicy) -> Way {
     Way { decision: last, waits: Some(waits), cost: cost(course.cost), reach: Reach::Same, because }
 }
 
-/// How the recorded rules judge an attempt and how the changed ones do; none if neither has a say.
+/// How the recorded rules judge an attempt and how the changed ones do; none if neither has a say, since the attempt was
+/// refused before it was judged.
 fn both(
     attempt: &Attempt,
     course: &Course,
     after: &MergedPolicy,
 ) -> Result<Option<(Judgement, Judgement)>, String> {
-    let was = match judge(attempt, course, &course.merged) {
-        Judged::As(was) => was,
-        Judged::Not => return Ok(None),
-        Judged::Unknown(why) => return Err(why),
-    };
+    if attempt.refused.is_some() {
+        return Ok(None);
+    }
+    let was = judge(attempt, course, &course.merged)?;
     let told = attempt.review.as_ref().map(|review| review.kind);
     if let Some(told) = told.filter(|told| *told != was.kind) {
         let (told, was) = (told.as_str(), was.kind.as_str());
         return Err(format!("the record says {told}, and its own ballots and rules give {was}"));
     }
-    match judge(attempt, course, after) {
-        Judged::As(now) => Ok(Some((was, now))),
-        Judged::Not => Ok(None),
-        Judged::Unknown(why) => Err(why),
-    }
+    Ok(Some((was, judge(attempt, course, after)?)))
 }
 
 fn voters(policy: &MergedPolicy) -> BTreeSet<(String, String)> {

@@ -16,9 +16,12 @@ fn lines(
 fn each_part_says_whose_it_is_and_why_theirs_counts() {
     let high = json!({
         "priority": 9, "protectedPaths": ["deploy/**"], "sandbox": {"maxTimeoutSeconds": 60},
-        "review": {"voters": [{"role": "security", "weight": 2, "veto": true}, {"role": "tester", "required": true}],
-                   "onTie": "Reject"},
-        "guards": {"required": [{"name": "lint", "image": "i", "command": ["true"]}]},
+        "review": {"voters": [{"role": "security", "weight": 2, "veto": true},
+                              {"role": "tester", "required": true, "modelRef": {"provider": "shared", "model": "large"}}],
+                   "onTie": "Reject", "rounds": {"max": 2}, "independence": "DifferentModel"},
+        "guards": {"required": [{"name": "lint", "image": "i", "command": ["true"]},
+                                {"name": "flaky", "image": "i", "command": ["true"]}],
+                   "quarantined": [{"name": "flaky", "reason": "fails on Mondays"}]},
     });
     let low = json!({
         "protectedPaths": ["deploy/**"], "sandbox": {"maxTimeoutSeconds": 90}, "escalation": {"deadlineSeconds": 50},
@@ -26,9 +29,12 @@ fn each_part_says_whose_it_is_and_why_theirs_counts() {
     });
     let told = lines(&[("low", low), ("high", high)], &[guard("own", "i")]);
     for wanted in [
-        "review.voters: security (weight 2, veto); tester (weight 1, required) [high] whole, from the policy of \
+        "review.voters: security (weight 2, veto); tester (weight 1, required, shared/large) [high] whole, from the policy of \
          highest priority that has one",
         "review: quorum 50 %, approval 50 %, tie: Reject [high]",
+        "review.rounds: at most 2 [high] whole",
+        "review.independence: DifferentModel [high] whole",
+        "guards: flaky, in quarantine by high: fails on Mondays [high] guards",
         "guards: lint [high] guards, approvals and paths of all policies unite",
         "guards: own [the task] a task may add guards, and take none away",
         "protectedPaths: deploy/** [high+low]",
