@@ -9,7 +9,7 @@ pub use guard::{
 };
 pub use status::{
     AgentTaskStatus, BestAttemptStatus, EscalationStatus, ForecastStatus, GuardStatus, RecordStatus,
-    ResultStatus, ReviewStatus, UsageStatus,
+    ResultStatus, ReviewStatus, SeatPowerStatus, UsageStatus,
 };
 
 use crate::common::{InlineFile, LocalRef};

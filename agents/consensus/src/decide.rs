@@ -20,6 +20,7 @@ use crate::guards::{GuardFact, GuardsBlocked, GuardsCleared, clear};
 use crate::impact::{Impact, impact};
 use crate::outcome::{Next, Outcome, OutcomeKind};
 use crate::policy::Policy;
+use crate::power::SeatPower;
 use crate::reason::reason;
 use crate::subject::Subject;
 use crate::tally::{Needs, Shares, Tally, tally};
@@ -59,6 +60,10 @@ pub struct DecisionRecord {
     pub impact: Vec<Impact>,
     #[serde(default)]
     pub minimal_flip: Option<MinimalFlip>,
+    /// Each seat's power under the rules it was decided by, where whoever decided counted it: that follows from the
+    /// policy alone, and takes long for large ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub power: Vec<SeatPower>,
 }
 
 impl From<Decision> for DecisionRecord {
@@ -72,6 +77,7 @@ impl From<Decision> for DecisionRecord {
             ignored: decision.ignored,
             impact: decision.impact,
             minimal_flip: decision.minimal_flip,
+            power: vec![],
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use golden_consensus::{
     Ballot, DecisionRecord, GuardFact, GuardVerdict, Policy, PolicyError, Subject, decide, policy_from_value,
+    policy_power,
 };
 use golden_platform::wire::{GuardOutcome, ReviewRequest};
 
@@ -34,7 +35,7 @@ pub(crate) fn voters(policy: &Policy) -> Vec<Voter> {
     voters
 }
 
-/// Decides; `closed`: nobody is waited for any more.
+/// Decides, and says what power each seat had; `closed`: nobody is waited for any more.
 pub(crate) fn outcome(
     policy: &Policy,
     ballots: &[Ballot],
@@ -44,7 +45,12 @@ pub(crate) fn outcome(
     let facts: Vec<GuardFact> = request.guards.iter().filter_map(fact).collect();
     let author_models: Vec<String> = request.author.iter().map(|m| m.model.clone()).collect();
     let subject = Subject { digest: &request.digest, author_models: &author_models };
-    decide(policy, ballots, &facts, subject, closed).into()
+    let decided = decide(policy, ballots, &facts, subject, closed).into();
+    // At most 16 voters, which are counted in no time. A decision without their power is one all the same.
+    let power = policy_power(policy)
+        .inspect_err(|e| tracing::warn!(error = %e, "the power of the seats is not known"))
+        .unwrap_or_default();
+    DecisionRecord { power, ..decided }
 }
 
 /// A run without a verdict is no fact: the guard then counts as missing.

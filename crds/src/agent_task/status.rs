@@ -104,6 +104,28 @@ pub struct ReviewStatus {
     /// Weight of all voters.
     #[schemars(range(min = 0))]
     pub total_weight: i64,
+    /// The fewest voters whose opposite ballots would have turned the decision; absent while there is none, and where no
+    /// ballots would.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 63)))]
+    pub turned_by: Vec<String>,
+    /// How often each seat decides under the rules; absent while there is no decision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub power: Vec<SeatPowerStatus>,
+}
+
+/// How often a seat decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatPowerStatus {
+    /// The role that votes.
+    #[schemars(length(max = 63))]
+    pub role: String,
+    /// The share of all orders of joining in which its ballot turns the scale (Shapley and Shubik), as a fraction, for
+    /// example `1/12`.
+    #[schemars(length(max = 255))]
+    pub shapley_shubik: String,
 }
 
 /// What was used so far.

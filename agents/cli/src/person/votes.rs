@@ -41,6 +41,8 @@ pub(crate) fn render(votes: &Value) -> String {
         let mut table =
             Table::new(&["VOTER", "VERDICT", "SEVERITY", "POWER", "IMPACT", "EVIDENCE", "RATIONALE"]);
         let ballots = list(votes, "ballots");
+        // As it was when they decided; the task's rules alone tell it of a review that is open, and of older ones.
+        let seats = if decision.get("power").is_some() { decision } else { votes };
         for ballot in
             ballots.iter().filter(|b| b["attempt"] == review["attempt"] && b["round"] == review["round"])
         {
@@ -50,7 +52,7 @@ pub(crate) fn render(votes: &Value) -> String {
                 name.to_owned(),
                 b["verdict"].as_str().unwrap_or_default().to_owned(),
                 b["severity"].as_str().unwrap_or_default().to_owned(),
-                power(votes, b["role"].as_str().unwrap_or_default()),
+                power(seats, b["role"].as_str().unwrap_or_default()),
                 impact(decision, name),
                 evidence(b),
                 one_line(b["rationale"].as_str().unwrap_or_default(), 80),
@@ -77,8 +79,8 @@ pub(crate) fn render(votes: &Value) -> String {
 }
 
 /// The part of all orders of joining in which the role's seat turns the scale (Shapley and Shubik), in percent.
-fn power(votes: &Value, role: &str) -> String {
-    let seat = list(votes, "power").into_iter().find(|seat| seat["role"] == role);
+fn power(seats: &Value, role: &str) -> String {
+    let seat = list(seats, "power").into_iter().find(|seat| seat["role"] == role);
     let share = seat.as_ref().and_then(|seat| seat["shapleyShubik"].as_str());
     let parts = share.and_then(|share| share.split_once('/'));
     let per_mille = parts.and_then(|(a, b)| {

@@ -7,10 +7,10 @@
 use super::{Fraction, PowerError, Seat, indices};
 use crate::policy::{Policy, validate_policy};
 use crate::tally::percent_of;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One seat's power under the policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SeatPower {
     pub role: String,

@@ -1,5 +1,7 @@
 use super::support::{SUBJECT, by, policy, voter, with_evidence};
-use crate::{Fraction, OutcomeKind, Policy, Power, PowerError, Verdict, Voter, decide, policy_power, power};
+use crate::{
+    Fraction, OutcomeKind, Policy, Power, PowerError, SeatPower, Verdict, Voter, decide, policy_power, power,
+};
 use num_bigint::BigUint;
 use proptest::prelude::*;
 
@@ -160,5 +162,18 @@ proptest! {
         let shapley: Vec<_> = found.iter().map(|s| s.shapley_shubik.clone()).collect();
         let banzhaf: Vec<_> = found.iter().map(|s| s.banzhaf.clone()).collect();
         prop_assert_eq!((shapley, banzhaf), (expected.shapley_shubik, expected.banzhaf));
+    }
+}
+
+#[test]
+fn power_is_read_back_as_it_was_written() {
+    let seats = policy_power(&super::support::team()).unwrap();
+    let text = serde_json::to_string(&seats).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<SeatPower>>(&text).unwrap(), seats);
+    let read = |text: &str| serde_json::from_value::<Fraction>(text.into());
+    assert_eq!(read("2/4").unwrap().to_string(), "1/2");
+    let long = format!("1/{}", "9".repeat(5000));
+    for bad in ["", "1", "1/0", "/2", "1/", "-1/2", "+1/2", "1/2/3", " 1/2", long.as_str()] {
+        assert!(read(bad).is_err(), "{bad:.20}");
     }
 }

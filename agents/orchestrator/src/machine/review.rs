@@ -95,6 +95,8 @@ impl Work<'_> {
             verdict: None,
             tally: None,
             reason: String::new(),
+            turned_by: vec![],
+            power: vec![],
         });
         self.record(
             "ReviewRequested",
@@ -159,6 +161,8 @@ impl Work<'_> {
             review.verdict = Some(decision.decision);
             review.tally = Some(decision.tally);
             review.reason.clone_from(&decision.reason);
+            review.turned_by = decision.minimal_flip.clone().map(|flip| flip.voters).unwrap_or_default();
+            review.power.clone_from(&decision.power);
             self.forget_holds();
             return self.act_on(&decision);
         }

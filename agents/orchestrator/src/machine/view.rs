@@ -9,9 +9,9 @@ use super::reasons;
 use super::review::reason_of;
 use super::state::{OutcomeKind, Stage, State, Why};
 use super::task::Task;
-use golden_consensus::OutcomeKind as ReviewOutcome;
+use golden_consensus::{OutcomeKind as ReviewOutcome, SeatPower};
 use golden_crds::agent_task::{
-    BestAttemptStatus, EscalationStatus, RecordStatus, ResultStatus, ReviewStatus,
+    BestAttemptStatus, EscalationStatus, RecordStatus, ResultStatus, ReviewStatus, SeatPowerStatus,
 };
 use golden_crds::conditions::{
     ADMITTED, APPROVED, BUDGET_AVAILABLE, COMPLETE, CONSENSUS_REACHED, FAILED, RECONCILING, STALLED,
@@ -115,7 +115,13 @@ fn review(s: &State) -> Option<ReviewStatus> {
         reject_weight: tally.map_or(0, |t| weight(t.reject_weight)),
         cast_weight: tally.map_or(0, |t| weight(t.cast_weight)),
         total_weight: tally.map_or(0, |t| weight(t.total_weight)),
+        turned_by: review.turned_by.clone(),
+        power: review.power.iter().map(power).collect(),
     })
+}
+
+fn power(seat: &SeatPower) -> SeatPowerStatus {
+    SeatPowerStatus { role: seat.role.clone(), shapley_shubik: seat.shapley_shubik.to_string() }
 }
 
 fn consensus(s: &State) -> ViewCondition {

@@ -29,12 +29,15 @@ async fn even_votes_are_a_tie_with_verified_dissent() {
     let decision = world.decided().await;
     assert_eq!(decision.decision, OutcomeKind::Tie);
     assert_eq!((decision.tally.approve_weight, decision.tally.reject_weight), (2, 2));
+    let power: Vec<String> = decision.power.iter().map(|seat| seat.shapley_shubik.to_string()).collect();
+    assert_eq!(power, ["1/4"; 4]);
     let ballots = world.ballots().await;
     assert_eq!(ballots.len(), 4);
     assert!(ballots.iter().all(Ballot::has_verified_evidence), "{ballots:#?}");
     let facts = world.facts().await;
     assert_eq!(facts.len(), 1);
     assert_eq!(facts[0]["decision"]["decision"], "Tie");
+    assert_eq!(facts[0]["decision"]["power"][3]["shapleyShubik"], "1/4", "for the record");
     let rows: Vec<(String, String)> =
         sqlx::query_as("SELECT raw, prompt_digest FROM ballots").fetch_all(&world.pool).await.unwrap();
     assert!(rows.iter().all(|(raw, digest)| raw.contains("verdict") && digest.starts_with("sha256:")));

@@ -1,7 +1,7 @@
 //! How a result is judged and what becomes of it: guards, review, people, delivery.
 
 use super::Why;
-use golden_consensus::{DecisionRecord, OutcomeKind as ReviewOutcome, Tally};
+use golden_consensus::{DecisionRecord, OutcomeKind as ReviewOutcome, SeatPower, Tally};
 use golden_platform::wire::GuardOutcome;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,11 @@ pub struct Review {
     pub tally: Option<Tally>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// The fewest voters whose opposite ballots would have turned it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turned_by: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub power: Vec<SeatPower>,
 }
 
 /// A question to a person.

@@ -269,3 +269,23 @@ fn a_result_that_peers_sent_back_is_not_put_to_them_again_but_to_a_person() {
     run.pass_guards();
     assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::ATTEMPTS_EXHAUSTED)));
 }
+
+#[test]
+fn status_and_record_say_whose_ballots_turn_a_decision_and_what_power_each_seat_had() {
+    let mut run = Run::reviewing(&Setup::git());
+    let Event::Reviewed { attempt, round, digest, mut decision, ballots } = run.review("Vetoed") else {
+        unreachable!()
+    };
+    decision["minimalFlip"] = json!({"voters": ["security"], "outcome": "Approved"});
+    decision["power"] =
+        json!([{"role": "security", "shapleyShubik": "1/3", "banzhaf": "2/5", "penroseBanzhaf": "1/2"}]);
+    assert!(run.view().review.unwrap().power.is_empty(), "an open review has decided nothing");
+    run.feed(&Event::Reviewed { attempt, round, digest, decision, ballots });
+    let shown = run.view().review.unwrap();
+    assert_eq!(shown.turned_by, ["security"]);
+    let power: Vec<_> = shown.power.iter().map(|s| (s.role.as_str(), s.shapley_shubik.as_str())).collect();
+    assert_eq!(power, [("security", "1/3")]);
+    let reviewed = run.record.iter().find(|e| e.kind == "Reviewed").unwrap();
+    assert_eq!(reviewed.body["result"]["power"][0]["banzhaf"], "2/5");
+    assert_eq!(reviewed.body["result"]["minimalFlip"]["voters"], json!(["security"]));
+}
