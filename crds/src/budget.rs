@@ -225,6 +225,18 @@ pub struct BudgetStatus {
     #[serde(default, rename = "reservedMicroUSD")]
     #[schemars(range(min = 0))]
     pub reserved_micro_usd: i64,
+    /// What providers charged beyond what was reserved, in millionths of a US dollar; absent where there is none. With a
+    /// cost limit nothing new is granted until that limit is changed, which confirms it.
+    #[serde(default, rename = "overageMicroUSD", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub overage_micro_usd: Option<i64>,
+    /// Tokens beyond those that were reserved, as the cost; they block where there is a token limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub overage_tokens: Option<i64>,
+    /// Who spent it in the present period; at most a minute older than the amounts. Absent where nothing was spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_by: Option<SpentBy>,
     /// What new calls may still reserve, in millionths of a US dollar; absent without a cost limit.
     #[serde(default, rename = "availableMicroUSD", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
@@ -260,6 +272,37 @@ pub struct BudgetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub available: Option<String>,
+}
+
+/// The dearest ten of each, the dearest first. `golden budgets NAME` tells all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SpentBy {
+    /// By role; a voter is `voter:<role>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub roles: Vec<Share>,
+    /// By model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub models: Vec<Share>,
+    /// By task, as `namespace/name`; those of another namespace together, as `namespace/*`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub tasks: Vec<Share>,
+}
+
+/// What one of them spent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Share {
+    /// Whose it is; `*` for all that are not told apart.
+    #[schemars(length(max = 512))]
+    pub name: String,
+    /// In millionths of a US dollar.
+    #[serde(rename = "microUSD")]
+    #[schemars(range(min = 0))]
+    pub micro_usd: i64,
 }
 
 /// What a person is asked: whether calls that wait may have more than the limits, in this period.

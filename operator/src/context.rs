@@ -30,4 +30,6 @@ pub(crate) struct Context {
     pub(crate) teams_checked: Throttle,
     /// When a budget's amounts were last written.
     pub(crate) budgets_written: Throttle,
+    /// When it was last shown who spends a budget.
+    pub(crate) spenders_read: Throttle,
 }

@@ -1,7 +1,10 @@
 //! Metrics of the operator: names in one place.
 
+use golden_crds::{Budget, BudgetStatus};
 use golden_ledger::forecast::{Forecast, Miss};
+use golden_platform::ledger_accounts::Balance;
 use golden_platform::telemetry;
+use kube::ResourceExt as _;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec};
 use std::time::Instant;
 
@@ -13,7 +16,13 @@ pub(crate) struct Metrics {
     leader: IntGaugeVec,
     forecasts: IntCounterVec,
     forecast_error: HistogramVec,
+    budget_micro_usd: IntGaugeVec,
+    budget_tokens: IntGaugeVec,
+    budget_alert: IntGaugeVec,
 }
+
+/// Of a budget, the values of the label `amount`.
+const AMOUNTS: [&str; 5] = ["limit", "granted", "spent", "reserved", "overage"];
 
 /// Shares of the actual cost.
 const ERRORS: [f64; 10] = [0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0];
@@ -29,6 +38,21 @@ impl Metrics {
         metrics.registry().register(Box::new(forecast_error.clone()))?;
         Ok(Self {
             forecast_error,
+            budget_micro_usd: metrics.gauge(
+                "golden_budget_micro_usd",
+                "What a budget stands at in its present period, in micro-USD; no limit where it has none.",
+                &["namespace", "budget", "amount"],
+            )?,
+            budget_tokens: metrics.gauge(
+                "golden_budget_tokens",
+                "What a budget stands at in its present period, in tokens; no limit where it has none.",
+                &["namespace", "budget", "amount"],
+            )?,
+            budget_alert: metrics.gauge(
+                "golden_budget_alert_percent",
+                "The highest of a budget's alertPercents that was reached in its present period; 0 before the first.",
+                &["namespace", "budget"],
+            )?,
             forecasts: metrics.counter(
                 "golden_forecasts_total",
                 "Forecasts of ended tasks, by what they rested on and whether the cost was at most their p90.",
@@ -61,6 +85,48 @@ impl Metrics {
         // Whole percents fit a float far beyond any error worth telling apart.
         let percent = u32::try_from(miss.percent).unwrap_or(u32::MAX);
         self.forecast_error.with_label_values(&[basis]).observe(f64::from(percent) / 100.0);
+    }
+
+    /// What a budget stands at.
+    pub(crate) fn budget(&self, budget: &Budget, balance: &Balance, status: &BudgetStatus) {
+        let (namespace, name) = (budget.namespace().unwrap_or_default(), budget.name_any());
+        let spent = (status.spent_micro_usd, status.spent_tokens);
+        let granted = (status.granted_micro_usd.unwrap_or(0), status.granted_tokens.unwrap_or(0));
+        let cost = [
+            balance.limit_cost,
+            Some(granted.0),
+            Some(spent.0),
+            Some(balance.reserved_cost),
+            Some(balance.overage_cost),
+        ];
+        let tokens = [
+            balance.limit_tokens,
+            Some(granted.1),
+            Some(spent.1),
+            Some(balance.reserved_tokens),
+            Some(balance.overage_tokens),
+        ];
+        for (gauge, values) in [(&self.budget_micro_usd, cost), (&self.budget_tokens, tokens)] {
+            for (amount, value) in AMOUNTS.into_iter().zip(values) {
+                let labels = [namespace.as_str(), name.as_str(), amount];
+                match value {
+                    Some(value) => gauge.with_label_values(&labels).set(value),
+                    None => drop(gauge.remove_label_values(&labels)),
+                }
+            }
+        }
+        let reached = status.alerts_reached.iter().max().copied().unwrap_or(0);
+        self.budget_alert.with_label_values(&[namespace.as_str(), name.as_str()]).set(reached);
+    }
+
+    /// It is gone.
+    pub(crate) fn no_budget(&self, namespace: &str, name: &str) {
+        for gauge in [&self.budget_micro_usd, &self.budget_tokens] {
+            for amount in AMOUNTS {
+                drop(gauge.remove_label_values(&[namespace, name, amount]));
+            }
+        }
+        drop(self.budget_alert.remove_label_values(&[namespace, name]));
     }
 
     /// Whether this replica leads.

@@ -72,6 +72,7 @@ pub async fn run_until(args: Args, client: Client, stop: CancellationToken) -> a
         pacing: crate::pacing::Pacing::default(),
         teams_checked: crate::throttle::Throttle::default(),
         budgets_written: crate::throttle::Throttle::default(),
+        spenders_read: crate::throttle::Throttle::default(),
     });
     let down = stop.clone();
     let work = async {

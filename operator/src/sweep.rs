@@ -170,6 +170,7 @@ async fn budgets(ctx: &Context) -> Result<(), Error> {
         if is_gone::<Budget>(&ctx.caches.budgets, &known, ctx).await? {
             let mut conn = ctx.pool.acquire().await.map_err(failed)?;
             ledger_accounts::mark_deleted(&mut conn, known.uid).await.map_err(failed)?;
+            ctx.metrics.no_budget(&known.namespace, &known.name);
         }
     }
     Ok(())

@@ -12,6 +12,7 @@ use golden_crds::labels::{AUDITOR_ACCOUNT as AUDITOR, READER_ACCOUNT as READER, 
 use golden_platform::artifacts::Store;
 use golden_platform::auth::Caller;
 use golden_platform::http::Error;
+use golden_platform::showback::{self, Spender};
 use golden_platform::{letters, provider_health};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -254,12 +255,12 @@ async fn spenders(
     State(sources): State<Sources>,
     caller: Caller,
     Path((namespace, name)): Path<(String, String)>,
-) -> Result<Json<Vec<budgets::Spender>>, Error> {
+) -> Result<Json<Vec<Spender>>, Error> {
     may_read(&sources, &caller, &namespace)?;
     if !budgets::standings(&sources.db, &namespace).await?.iter().any(|budget| budget.name == name) {
         return Err(Error::not_found(format!("no Budget {name} in {namespace}: see `golden budgets`")));
     }
-    Ok(Json(budgets::spenders(&sources.db, &namespace, &name).await?))
+    Ok(Json(showback::spenders(&sources.db, &namespace, &name).await?))
 }
 
 /// How each replica of the gateway fares with the namespace's ModelProviders.

@@ -4,6 +4,8 @@ use crate::protocol::ClientProtocol;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use golden_ledger::Amount;
+use golden_platform::wire::Bound;
 
 /// Why a call is not answered. The text says what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,10 +50,8 @@ pub enum CallError {
         "model {model} of ModelProvider {provider} has no price; write its prices there (zero, if it is free)"
     )]
     Unpriced { provider: String, model: String },
-    #[error(
-        "{account} is exhausted: {missing_micro_usd} micro-USD and {missing_tokens} tokens are missing; raise its limit"
-    )]
-    Exhausted { account: String, missing_micro_usd: i64, missing_tokens: i64 },
+    #[error("{0}")]
+    Exhausted(String),
     #[error("{account} is exhausted and more was refused: {denied}")]
     Denied { account: String, denied: String },
     #[error(
@@ -93,7 +93,7 @@ impl CallError {
             Self::NoModel { .. } => (S::NOT_FOUND, "invalid_request_error", "no_model"),
             Self::Provider { .. } => (S::SERVICE_UNAVAILABLE, "provider_error", "provider_unusable"),
             Self::Unpriced { .. } => (S::PAYMENT_REQUIRED, "billing_error", "model_unpriced"),
-            Self::Exhausted { .. } => (S::PAYMENT_REQUIRED, "billing_error", "budget_exhausted"),
+            Self::Exhausted(_) => (S::PAYMENT_REQUIRED, "billing_error", "budget_exhausted"),
             Self::Denied { .. } => (S::PAYMENT_REQUIRED, "billing_error", "budget_denied"),
             Self::NoAccount => (S::FORBIDDEN, "billing_error", "no_account"),
             Self::Unavailable(_) | Self::Ledger | Self::LedgerOutdated => {
@@ -101,6 +101,22 @@ impl CallError {
             }
             Self::Upstream { status, code, .. } => (*status, "upstream_error", code),
         }
+    }
+
+    /// What the account lacks for the call, and what to do about it.
+    pub(crate) fn exhausted(account: &str, missing: Amount, overage: Option<Bound>) -> Self {
+        let overage = overage.and_then(|over| Amount::new(over.cost_micro_usd, over.tokens).words());
+        Self::Exhausted(match (missing.words(), overage) {
+            (None, Some(over)) => {
+                format!(
+                    "{account} pays for nothing: a provider charged {over} beyond what was reserved; edit its limit to confirm"
+                )
+            }
+            (missing, _) => format!(
+                "{account} is exhausted: {} missing; raise its limit",
+                missing.map_or_else(|| "money is".to_owned(), |missing| format!("{missing} are"))
+            ),
+        })
     }
 
     /// Seconds after which another try makes sense.

@@ -7,6 +7,7 @@ use crate::facts::{hold_has_ended, hold_key, tell};
 use crate::identity::{Identity, is_current};
 use crate::metrics::Counted;
 use crate::plan::Plan;
+use golden_ledger::Amount;
 use golden_platform::wire::{Fact, ReserveAnswer};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -109,6 +110,7 @@ impl Hold {
             missing_tokens,
             on_exhausted,
             denied,
+            overage,
         } = answer
         else {
             return Ok(());
@@ -117,7 +119,7 @@ impl Hold {
         let fail = on_exhausted == "Fail";
         let short = match &denied {
             Some(denied) => CallError::Denied { account: account.clone(), denied: denied.clone() },
-            None => CallError::Exhausted { account: account.clone(), missing_micro_usd, missing_tokens },
+            None => CallError::exhausted(&account, Amount::new(missing_micro_usd, missing_tokens), overage),
         };
         // An end is told also where the hold was begun by an earlier call of the operation.
         if self.told.as_ref().map_or(fail, |told| told.differs(&account, &on_exhausted))
@@ -148,6 +150,7 @@ impl Hold {
                 least_micro_usd,
                 least_tokens,
                 denied,
+                overage,
             };
             self.begin(gateway, identity, fact).await;
         }

@@ -30,8 +30,8 @@ pub struct Account {
     pub granted: Amount,
     pub spent: Amount,
     pub reserved: Amount,
-    /// What providers reported beyond what was reserved. Blocks new reservations until a person has edited the
-    /// limit.
+    /// What providers reported beyond what was reserved. Of what is limited it blocks new reservations until a person
+    /// has edited the limit ([`Account::unconfirmed`]).
     pub overage: Amount,
     /// `spent + reserved` when the limit was last edited.
     pub committed_at_edit: Amount,
@@ -97,6 +97,15 @@ impl Account {
         }
     }
 
+    /// The overage that nobody has seen yet, of what is limited: a promise was broken there, so nothing is granted until
+    /// a person has edited the limit. What has no limit promises nothing.
+    #[must_use]
+    pub fn unconfirmed(&self) -> Amount {
+        let of = |limit: Option<i64>, overage: i64| limit.map_or(0, |_| overage);
+        let (limit, overage) = (self.limit, self.overage);
+        Amount::new(of(limit.cost.map(|c| c.0), overage.cost.0), of(limit.tokens, overage.tokens))
+    }
+
     /// What may still be reserved: zero at least, the whole of `i64` where there is no limit.
     pub fn available(&self) -> Result<Amount, AmountError> {
         let (ceiling, used) = (self.ceiling(), self.committed()?.plus(self.overage)?);
@@ -158,40 +167,10 @@ impl Account {
             lacks(ceiling.cost.map(|c| c.0), needed.cost.0),
             lacks(ceiling.tokens, needed.tokens),
         );
-        if missing.is_zero() && self.overage.is_zero() {
+        let overage = self.unconfirmed();
+        if missing.is_zero() && overage.is_zero() {
             return Ok(None);
         }
-        Ok(Some(Shortfall { index, missing, available: self.available()?, overage: self.overage }))
-    }
-}
-
-impl Shortfall {
-    /// What lacks, and what to do, for the account of that name (`Budget shop/monthly`).
-    pub fn explain(&self, account: &str) -> String {
-        let mut lacks = vec![];
-        if self.missing.cost > MicroUsd::ZERO {
-            let (missing, left) = (self.missing.cost.exact(), self.available.cost.exact());
-            lacks.push(format!("{missing} is missing ({left} left)"));
-        }
-        if self.missing.tokens > 0 {
-            lacks
-                .push(format!("{} tokens are missing ({} left)", self.missing.tokens, self.available.tokens));
-        }
-        if !self.overage.is_zero() {
-            let (cost, tokens) = (self.overage.cost.exact(), self.overage.tokens);
-            lacks.push(format!("a provider charged {cost} and {tokens} tokens beyond what was reserved"));
-        }
-        let do_next = if self.missing.is_zero() {
-            "edit its limit to confirm".to_owned()
-        } else {
-            format!("raise its limit by at least {}", self.raise_by())
-        };
-        format!("{account}: {}; {do_next}", lacks.join(", "))
-    }
-
-    fn raise_by(&self) -> String {
-        let cost = (self.missing.cost > MicroUsd::ZERO).then(|| self.missing.cost.exact());
-        let tokens = (self.missing.tokens > 0).then(|| format!("{} tokens", self.missing.tokens));
-        cost.into_iter().chain(tokens).collect::<Vec<_>>().join(" and ")
+        Ok(Some(Shortfall { index, missing, available: self.available()?, overage }))
     }
 }

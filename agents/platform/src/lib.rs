@@ -21,6 +21,7 @@ pub mod letters;
 pub mod nats;
 pub mod provider_health;
 pub mod records;
+pub mod showback;
 pub mod shutdown;
 pub mod sse;
 pub mod streams;

@@ -21,6 +21,8 @@ mod facts;
 mod governance;
 #[path = "it/serving.rs"]
 mod serving;
+#[path = "it/showback.rs"]
+mod showback;
 #[path = "it/streams.rs"]
 mod streams;
 #[path = "it/support.rs"]

@@ -15,6 +15,10 @@ reasons! {
     EXHAUSTED = "Exhausted";
     /// More was committed than the limit is now, since the limit was lowered. Nothing new is granted.
     OVER_LIMIT = "OverLimit";
+    /// A provider charged more than was reserved; nothing new is granted until the limits are changed.
+    OVERAGE_UNCONFIRMED = "OverageUnconfirmed";
+    /// Event: a provider charged more than was reserved. The message says how much there is of that.
+    OVERAGE_CHARGED = "OverageCharged";
     /// Calls wait and a person is asked for more. The message says what is missing, what an approval adds, and how to
     /// answer.
     QUESTION_OPEN = "QuestionOpen";

@@ -11,6 +11,17 @@ fn of(budget: &Budget, type_: &str) -> String {
     shown(budget.status.as_ref().map(|s| s.conditions.as_slice()), type_)
 }
 
+/// The ledger changes an account, and says so.
+async fn ledger(world: &World, account: Uuid, set: &str) {
+    let sql = format!("UPDATE accounts SET {set} WHERE account_uid = '{account}'");
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&world.pool).await.unwrap();
+    sqlx::query("SELECT pg_notify('golden_accounts', $1)")
+        .bind(account.to_string())
+        .execute(&world.pool)
+        .await
+        .unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_is_an_account_that_follows_edits_and_shows_what_is_left() {
     let world = &shared().await;
@@ -19,19 +30,13 @@ async fn a_budget_is_an_account_that_follows_edits_and_shows_what_is_left() {
     let made = world.until::<Budget>(&home, "all", SOON, |b| of(b, READY) == "True/Active").await;
     assert_eq!(made.status.as_ref().unwrap().available.as_deref(), Some("$1.00"));
     let id = uid(&made);
-    // The ledger spends, and says so.
-    sqlx::query("UPDATE accounts SET spent_cost = 1000000 WHERE account_uid = $1")
-        .bind(id)
-        .execute(&world.pool)
-        .await
-        .unwrap();
-    sqlx::query("SELECT pg_notify('golden_accounts', $1)")
-        .bind(id.to_string())
-        .execute(&world.pool)
-        .await
-        .unwrap();
+    ledger(world, id, "spent_cost = 1000000").await;
     let spent = world.until::<Budget>(&home, "all", SOON, |b| of(b, READY) == "True/Exhausted").await;
     assert_eq!(spent.status.unwrap().spent.as_deref(), Some("$1.00 of $1.00"));
+    // A provider charges more than was reserved for the last call.
+    ledger(world, id, "overage_cost = 2500").await;
+    let over = world.until::<Budget>(&home, "all", SOON, |b| of(b, READY) == "True/OverageUnconfirmed").await;
+    assert_eq!(over.status.unwrap().overage_micro_usd, Some(2_500));
     let mut raised = budget(&home, "all");
     raised["spec"]["limits"]["costMicroUSD"] = json!(3_000_000);
     world.apply(&raised).await;
@@ -41,6 +46,35 @@ async fn a_budget_is_an_account_that_follows_edits_and_shows_what_is_left() {
     world
         .count("SELECT count(*) FROM accounts WHERE account_uid = $1 AND deleted_at IS NOT NULL", id, 1)
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_shows_who_spends_it() {
+    let world = &shared().await;
+    let home = home(world, "budget-showback").await;
+    let (_, task_uid) = admitted(world, &home, "fix").await;
+    let id = uid(&world.of::<Budget>(&home).get("all").await.unwrap());
+    sqlx::query(
+        "INSERT INTO reservations (op_key, request_hash, team_uid, task_uid, attempt, role, provider, model,
+             prompt_digest, path, state, cost, tokens, actual_cost, input_tokens, output_tokens, lease_until, ended_at)
+         SELECT $1::text, 'h', team_uid, task_uid, 1, 'developer', 'p', 'large', 'd', path, 'Settled', 40, 1, 40, 1, 0,
+                now(), now()
+         FROM task_accounts WHERE task_uid = $1",
+    )
+    .bind(task_uid)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    ledger(world, id, "spent_cost = 40").await;
+    let told = |b: &Budget| b.status.as_ref().is_some_and(|s| s.spent_by.is_some());
+    let shown = world.until::<Budget>(&home, "all", Duration::from_secs(40), told).await;
+    let by = shown.status.unwrap().spent_by.unwrap();
+    let pairs = |shares: Vec<golden_crds::budget::Share>| -> Vec<(String, i64)> {
+        shares.into_iter().map(|share| (share.name, share.micro_usd)).collect()
+    };
+    assert_eq!(pairs(by.roles), [("developer".into(), 40)]);
+    assert_eq!(pairs(by.models), [("large".into(), 40)]);
+    assert_eq!(pairs(by.tasks), [(format!("{home}/fix"), 40)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

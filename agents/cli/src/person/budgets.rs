@@ -98,6 +98,17 @@ fn beside(granted: i64, shown: impl Fn(i64) -> String) -> String {
 /// What its calls do that cannot be paid, and whether somebody is asked or has refused.
 fn exhausted(budget: &Value) -> String {
     let says = text(budget, "onExhausted");
+    let over = |limit: &str, over: &str| budget[limit].is_i64() && budget[over].as_i64().unwrap_or(0) > 0;
+    if over("limitMicroUSD", "overageMicroUSD") || over("limitTokens", "overageTokens") {
+        // Whatever else it says: it grants nothing until somebody has changed its limits.
+        return format!(
+            "blocked by an overage of {}",
+            amount(
+                budget["overageMicroUSD"].as_i64().unwrap_or(0),
+                budget["overageTokens"].as_i64().unwrap_or(0),
+            )
+        );
+    }
     if budget["question"].is_object() {
         format!("{says} (question open)")
     } else if budget["denied"].is_string() {
@@ -215,6 +226,15 @@ mod tests {
         assert_eq!(exhausted(&refused), "Ask (denied)");
         assert_eq!(asking(&refused, "checkout"), "more was refused: bob@example (decision no)\n\n");
         assert_eq!(asking(&json!({"onExhausted": "Pause"}), "checkout"), "");
+    }
+
+    #[test]
+    fn a_budget_that_an_overage_blocks_says_so() {
+        let mut one = json!({"onExhausted": "Pause", "limitMicroUSD": 1_000_000, "limitTokens": null,
+            "overageMicroUSD": 2_500, "overageTokens": 40});
+        assert_eq!(exhausted(&one), "blocked by an overage of $0.0025 and 40 tokens");
+        one["limitMicroUSD"] = Value::Null;
+        assert_eq!(exhausted(&one), "Pause", "nothing was promised");
     }
 
     #[test]

@@ -240,6 +240,7 @@ impl Batch {
             missing_tokens: behind.shortfall.missing.tokens,
             on_exhausted: "Pause".to_owned(),
             denied: None,
+            overage: None,
         }
     }
 
@@ -269,6 +270,7 @@ impl Batch {
                 missing_tokens: shortfall.missing.tokens,
                 on_exhausted: on_exhausted.to_owned(),
                 denied: denied.map(str::to_owned),
+                overage: bound(shortfall.overage),
             }
         })))
     }
@@ -330,6 +332,11 @@ fn range(request: &ReserveRequest) -> Range {
     let whole = Amount::new(request.cost_micro_usd, request.tokens);
     let least = request.least.map_or(whole, |least| Amount::new(least.cost_micro_usd, least.tokens));
     Range { least, whole }
+}
+
+/// None of nothing.
+fn bound(amount: Amount) -> Option<Bound> {
+    (!amount.is_zero()).then_some(Bound { cost_micro_usd: amount.cost.0, tokens: amount.tokens })
 }
 
 fn granted(reservation: &Reservation, whole: Amount) -> ReserveAnswer {

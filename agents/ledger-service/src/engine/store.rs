@@ -218,8 +218,12 @@ impl Store {
 
     fn written(&mut self, batch: &Batch, revision: i64) {
         self.book.learn(batch, revision);
+        let overage = batch.overage_micro_usd();
+        if overage > 0 {
+            tracing::warn!(micro_usd = overage, "a provider charged more than was reserved for its calls");
+        }
         if let Some(figures) = &self.figures {
-            figures.overage(batch.overage_micro_usd());
+            figures.overage(overage);
         }
     }
 

@@ -72,6 +72,7 @@ async fn all_three_levels_pay_or_none_does_and_the_one_that_cannot_is_named() {
             missing_tokens: 0,
             on_exhausted: "Pause".into(),
             denied: None,
+            overage: None,
         }
     );
     for uid in [root, middle, task] {
@@ -127,11 +128,34 @@ async fn what_a_provider_charged_beyond_the_bound_is_kept_apart_and_blocks_until
     world.ledger.dispatch("a").await.unwrap();
     world.ledger.settle(&settlement("a", 80)).await.unwrap();
     assert_eq!(world.money(root).await, (50, 0, 30));
-    assert!(matches!(world.reserve(task, "b", 1).await, ReserveAnswer::Exhausted { .. }));
+    let blocked = world.reserve(task, "b", 1).await;
+    let ReserveAnswer::Exhausted { account_uid, missing_micro_usd: 0, overage: Some(over), .. } = blocked
+    else {
+        panic!("{blocked:?}")
+    };
+    assert_eq!((account_uid, over.cost_micro_usd), (root, 30));
     world.budget(root, None, Some(1001)).await;
     assert_eq!(world.money(root).await, (80, 0, 0), "who edits the limit has seen it");
-    let own = world.reserve(task, "b", 1).await;
-    assert!(matches!(own, ReserveAnswer::Exhausted { account_uid, .. } if account_uid == task), "{own:?}");
+    // The task's own account has no limit, so that nothing was promised there and nobody could confirm it.
+    assert_eq!(world.money(task).await, (50, 0, 30));
+    assert_eq!(world.reserve(task, "b", 1).await, granted("Reserved"));
+}
+
+#[tokio::test]
+async fn a_task_with_limits_of_its_own_that_were_broken_waits_until_they_are_raised() {
+    let world = World::new().await;
+    let root = world.budget(Uuid::new_v4(), None, None).await;
+    let task = world.task(&[root], Some(1000)).await;
+    world.reserve(task, "a", 50).await;
+    world.ledger.dispatch("a").await.unwrap();
+    world.ledger.settle(&settlement("a", 80)).await.unwrap();
+    let blocked = world.reserve(task, "b", 1).await;
+    assert!(
+        matches!(blocked, ReserveAnswer::Exhausted { account_uid, .. } if account_uid == task),
+        "{blocked:?}"
+    );
+    world.limit(task, Some(2000)).await;
+    assert_eq!(world.reserve(task, "b", 1).await, granted("Reserved"));
 }
 
 #[tokio::test]

@@ -58,13 +58,19 @@ impl World {
     /// A task with a limit of its own, paid from these accounts.
     pub(crate) async fn task(&self, budgets: &[Uuid], limit_cost: Option<i64>) -> Uuid {
         let (task_uid, team_uid) = (Uuid::new_v4(), self.team);
-        let (namespace, name) = ("shop".to_owned(), "task".to_owned());
-        let account = TaskAccount { task_uid, team_uid, namespace, name, limit_cost, limit_tokens: None };
+        self.limit(task_uid, limit_cost).await;
         let mut conn = self.pool.acquire().await.unwrap();
-        upsert_task(&mut conn, &account).await.unwrap();
         let path: Vec<Uuid> = budgets.iter().copied().chain([task_uid]).collect();
         set_path(&mut conn, task_uid, team_uid, &path).await.unwrap();
         task_uid
+    }
+
+    /// A task's own limit.
+    pub(crate) async fn limit(&self, task_uid: Uuid, limit_cost: Option<i64>) {
+        let (namespace, name) = ("shop".to_owned(), "task".to_owned());
+        let account =
+            TaskAccount { task_uid, team_uid: self.team, namespace, name, limit_cost, limit_tokens: None };
+        upsert_task(&mut self.pool.acquire().await.unwrap(), &account).await.unwrap();
     }
 
     pub(crate) async fn balance(&self, uid: Uuid) -> Balance {

@@ -72,7 +72,7 @@ impl World {
                     let cost = limit.cost.is_none_or(|l| within(l.0, granted.cost.0, used.cost.0));
                     let tokens = limit.tokens.is_none_or(|l| within(l, granted.tokens, used.tokens));
                     assert!(cost && tokens, "reserved above the limit and what was granted beside it");
-                    assert!(account.overage.is_zero(), "granted over an overage");
+                    assert!(account.unconfirmed().is_zero(), "granted over an overage");
                 }
                 self.calls
                     .push((Reservation { state: State::Reserved, amount: *amount, actual: None }, path));

@@ -291,7 +291,7 @@ impl Small {
             let most = account.limit.cost.map(|l| l.0 + account.granted.cost.0);
             let within = most.is_none_or(|most| account.committed().unwrap().cost.0 <= most);
             world.expect(within, "a reservation stays within every limit as it is now");
-            world.expect(account.overage.is_zero(), "nothing is granted over an overage");
+            world.expect(account.unconfirmed().is_zero(), "nothing is granted over an overage");
         }
         let reservation = Reservation { state: State::Reserved, amount: money(bound), actual: None };
         world.calls[call].row = Some(Row(reservation));

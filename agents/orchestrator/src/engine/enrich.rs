@@ -52,32 +52,7 @@ impl Engine {
             Fact::EscalationDefaulted { escalation_id, option } => {
                 Event::EscalationDefaulted { escalation_id, option }
             }
-            Fact::BudgetHeld {
-                op_key,
-                missing_micro_usd,
-                missing_tokens,
-                account,
-                on_exhausted,
-                needs_micro_usd,
-                needs_tokens,
-                least_micro_usd,
-                least_tokens,
-                denied,
-            } => {
-                let held = Held {
-                    account,
-                    missing_micro_usd,
-                    missing_tokens,
-                    on_exhausted,
-                    needs_micro_usd,
-                    needs_tokens,
-                    least_micro_usd,
-                    least_tokens,
-                    denied,
-                    left: false,
-                };
-                Event::BudgetHeld { op_key, held }
-            }
+            fact @ Fact::BudgetHeld { .. } => return Ok(held(fact)),
             Fact::BudgetResumed { op_key, moved } => Event::BudgetResumed { op_key, moved },
             Fact::BudgetHoldLeft { op_key } => Event::BudgetHoldLeft { op_key },
             Fact::CallStuck { caller, attempt, reason, message } => {
@@ -142,4 +117,38 @@ fn later(error: Error) -> Result<Enriched, Error> {
         }
         _ => Err(error),
     }
+}
+
+/// A call that waits for money.
+fn held(fact: Fact) -> Enriched {
+    let Fact::BudgetHeld {
+        op_key,
+        missing_micro_usd,
+        missing_tokens,
+        account,
+        on_exhausted,
+        needs_micro_usd,
+        needs_tokens,
+        least_micro_usd,
+        least_tokens,
+        denied,
+        overage,
+    } = fact
+    else {
+        return Enriched::Nothing;
+    };
+    let held = Held {
+        account,
+        missing_micro_usd,
+        missing_tokens,
+        on_exhausted,
+        needs_micro_usd,
+        needs_tokens,
+        least_micro_usd,
+        least_tokens,
+        denied,
+        overage,
+        left: false,
+    };
+    Enriched::Event(Box::new(Event::BudgetHeld { op_key, held }))
 }

@@ -3,6 +3,7 @@
 use super::reasons::{self, bounded, documented};
 use super::state::{Held, Stage, State, Why};
 use super::step::Work;
+use golden_ledger::Amount;
 use serde_json::json;
 
 /// Most held calls kept in the state; a task has few at a time.
@@ -157,7 +158,21 @@ fn exhausted(held: &Held, then: &str) -> Why {
         let asked = question(held).unwrap_or_default();
         (reasons::BUDGET_EXHAUSTED, format!("{asked}raise the limit of that Budget"))
     };
-    Why::new(reason, format!("{} lacks {missing} for the next call: {raise}, {then}", held.account))
+    let account = &held.account;
+    let message = match unconfirmed(held) {
+        Some(over) => format!(
+            "{account} pays for nothing, since a provider charged {over} beyond what was reserved: to confirm that, {raise}, \
+             {then}"
+        ),
+        None => format!("{account} lacks {missing} for the next call: {raise}, {then}"),
+    };
+    Why::new(reason, message)
+}
+
+/// What was charged beyond what was reserved, where nothing else stands in the way.
+fn unconfirmed(held: &Held) -> Option<String> {
+    let over = held.overage.filter(|_| held.missing_micro_usd == 0 && held.missing_tokens == 0)?;
+    Amount::new(over.cost_micro_usd, over.tokens).words()
 }
 
 /// Who is asked for more, and how they answer, where the Budget asks.

@@ -63,6 +63,7 @@ mod tests {
             least_micro_usd: least,
             least_tokens: 0,
             denied: None,
+            overage: None,
             left: false,
         }
     }

@@ -48,6 +48,7 @@ impl World {
             least_micro_usd: 3000,
             least_tokens: 10,
             denied: None,
+            overage: None,
         };
         self.tell(task, task, "held/op/h1", held).await;
     }

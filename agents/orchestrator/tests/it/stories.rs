@@ -121,6 +121,7 @@ async fn a_call_without_money_shows_what_is_missing_until_it_goes_on() {
         least_micro_usd: 0,
         least_tokens: 0,
         denied: None,
+        overage: None,
     };
     world.tell(task, task, "held/op", held).await;
     engine.settle(&CancellationToken::new()).await.unwrap();

@@ -282,6 +282,7 @@ async fn a_voter_whose_call_waits_for_money_is_waited_for() {
             least_micro_usd: 0,
             least_tokens: 0,
             denied: None,
+            overage: None,
         },
     };
     facts::insert(&mut world.pool.acquire().await.unwrap(), &fact).await.unwrap();

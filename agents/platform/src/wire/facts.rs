@@ -1,5 +1,6 @@
 //! What was observed, and the desired pods that it is about.
 
+use super::Bound;
 use golden_crds::agent_task::{DesiredState, TaskLimits};
 use golden_crds::agent_team::AgentSpec;
 use golden_crds::{AgentTaskSpec, AgentTeamSpec};
@@ -66,6 +67,9 @@ pub enum Fact {
         /// Who refused its budget more, in words; then `on_exhausted` is `Fail`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         denied: Option<String>,
+        /// What a provider charged beyond what was reserved: nothing is granted until somebody has edited the limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        overage: Option<Bound>,
     },
     /// Gateway; key `resumed/<op key>`: that call goes on.
     BudgetResumed {

@@ -107,6 +107,9 @@ pub enum ReserveAnswer {
         /// Who refused this budget more money, in words; then `on_exhausted` is `Fail`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         denied: Option<String>,
+        /// What a provider charged beyond what was reserved: until somebody has edited the limit, nothing is granted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        overage: Option<Bound>,
     },
     /// The key was used with another request.
     OtherRequest,

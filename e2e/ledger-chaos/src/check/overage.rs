@@ -1,5 +1,5 @@
 //! What a call used beyond what it was granted is overage, not spending: whatever of the whole it had asked for. It
-//! stands until somebody edits the account's limits, and until then nothing is granted.
+//! stands until somebody edits the account's limits, and until then nothing is granted where it is limited.
 
 use super::{Account, Rows, granted};
 use crate::amount::{Amount, Part};
@@ -12,6 +12,8 @@ struct Overage {
     to: Moment,
     /// At least so much.
     beyond: Amount,
+    /// Some of it is certainly of a part that is limited.
+    blocks: bool,
 }
 
 pub(super) fn check(account: &Account, rows: &Rows) -> Vec<String> {
@@ -20,7 +22,9 @@ pub(super) fn check(account: &Account, rows: &Rows) -> Vec<String> {
         stories.iter().filter_map(|story| overage(story, rows.get(&story.call.key)?.bound, edits)).collect();
     let mut problems = vec![];
     for (key, (from, to)) in stories.iter().filter_map(|story| Some((&story.call.key, granted(story)?))) {
-        if let Some(blocks) = overages.iter().find(|overage| overage.from < from && to < overage.to) {
+        if let Some(blocks) =
+            overages.iter().find(|overage| overage.blocks && overage.from < from && to < overage.to)
+        {
             let (from, since) = (from / 1_000_000, blocks.from / 1_000_000);
             problems.push(format!(
                 "account {number} granted {key} at {from} ms, with an overage since {since} ms that nobody had seen"
@@ -61,5 +65,9 @@ fn overage(story: &Story, bound: Amount, edits: &[&Edit]) -> Option<Overage> {
     let beyond = Amount { cost: least(Part::Cost), tokens: least(Part::Tokens) };
     // An edit that ended before the first report cannot have seen it; any other may have.
     let to = edits.iter().filter(|edit| edit.end >= asked).map(|edit| edit.start).min().unwrap_or(NEVER);
-    Some(Overage { from, to, beyond })
+    // In force all the while: no edit is under way between the first report and the next one's begin.
+    let before = edits.iter().filter(|edit| edit.end < asked).max_by_key(|edit| edit.end);
+    let limited = |part: Part| before.is_some_and(|edit| edit.limit.of(part).is_some());
+    let blocks = Part::ALL.into_iter().any(|part| beyond.of(part) > 0 && limited(part));
+    Some(Overage { from, to, beyond, blocks })
 }

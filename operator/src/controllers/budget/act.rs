@@ -7,8 +7,10 @@ use golden_crds::Budget;
 use golden_crds::conditions::{ANSWERED, find};
 use golden_platform::budget_questions::{self as questions, Closed, Question};
 use golden_platform::ledger_accounts::{Balance, BudgetAccount, balance, lock_balance, upsert_budget};
+use golden_platform::showback::{self, Spender};
 use jiff::Timestamp;
 use sqlx::PgConnection;
+use std::time::Duration;
 
 /// What an account stands at.
 #[derive(Clone, Debug)]
@@ -18,7 +20,12 @@ pub(super) struct Standing {
     pub(super) open: Option<Question>,
     /// What was last answered, or not in time.
     pub(super) last: Option<Closed>,
+    /// Who spent it, where that was read.
+    pub(super) spenders: Option<Vec<Spender>>,
 }
+
+/// How often it is read who spends a budget: that reads every call of its period.
+const SPENDERS: Duration = Duration::from_mins(1);
 
 /// Writes the account if it differs, puts or closes its question, and reads what it stands at.
 pub(super) async fn act(
@@ -38,11 +45,34 @@ pub(super) async fn act(
         }
         let balance = balance(&mut tx, account.uid).await?;
         tx.commit().await?;
-        Ok(balance.map(|balance| Standing { balance, open, last }))
+        Ok(balance.map(|balance| Standing { balance, open, last, spenders: None }))
     };
-    work.await.map_err(|e: sqlx::Error| {
+    let stood = work.await.map_err(|e: sqlx::Error| {
         Error::database(format!("write the account of budget {}", account.name), &e)
-    })
+    })?;
+    let Some(mut stood) = stood else { return Ok(None) };
+    stood.spenders = spenders(budget, account, &stood.balance, ctx).await;
+    Ok(Some(stood))
+}
+
+/// Read when something was spent since, and not too often after it was shown. Showing it late is no reason to fail.
+async fn spenders(
+    budget: &Budget,
+    account: &BudgetAccount,
+    balance: &Balance,
+    ctx: &Context,
+) -> Option<Vec<Spender>> {
+    let shown = budget.status.as_ref();
+    let moved = shown.is_none_or(|shown| {
+        (shown.spent_micro_usd, shown.spent_tokens) != (balance.spent_cost, balance.spent_tokens)
+            || shown.spent_by.is_none()
+    });
+    let uid = account.uid.to_string();
+    if balance.spent_cost == 0 || !moved || !ctx.spenders_read.due(&uid, 0, SPENDERS) {
+        return None;
+    }
+    let read = showback::spenders(&ctx.pool, &account.namespace, &account.name).await;
+    read.inspect_err(|error| tracing::warn!(%error, budget = account.name, "who spends a budget")).ok()
 }
 
 /// Of most budgets nobody was ever asked anything.

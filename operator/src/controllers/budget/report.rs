@@ -8,17 +8,23 @@ use crate::context::Context;
 use crate::effects::write_status;
 use crate::error::Error;
 use crate::money::dollars;
+use golden_crds::budget::{Share, SpentBy};
 use golden_crds::conditions::budget as reason;
 use golden_crds::conditions::{Lifecycle, READY, find, set_lifecycle};
 use golden_crds::{Budget, BudgetStatus};
+use golden_ledger::Amount;
 use golden_platform::ledger_accounts::Balance;
+use golden_platform::showback::Spender;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Api, ResourceExt};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 const AMOUNTS: Duration = Duration::from_secs(10);
+/// Of roles, models and tasks each, as many as the status shows.
+const DEAREST: usize = 10;
 
 /// Writes the status if it is due. Some(wait): amounts are to be written later.
 pub(crate) async fn report(
@@ -28,6 +34,9 @@ pub(crate) async fn report(
 ) -> Result<Option<Duration>, Error> {
     let before = seen.budget.status.clone().unwrap_or_default();
     let status = status(seen, acted, Timestamp::now());
+    if let Ok(Some(stood)) = acted {
+        ctx.metrics.budget(&seen.budget, &stood.balance, &status);
+    }
     if status == before {
         return Ok(None);
     }
@@ -35,20 +44,35 @@ pub(crate) async fn report(
     let only_amounts = outline(&status.conditions) == outline(&before.conditions)
         && status.question.as_ref().map(|q| &q.digest) == before.question.as_ref().map(|q| &q.digest)
         && status.observed_generation == before.observed_generation
-        && status.alerts_reached == before.alerts_reached;
+        && status.alerts_reached == before.alerts_reached
+        && !charged_more(&before, &status);
     if only_amounts && !ctx.budgets_written.due(&uid, 0, AMOUNTS) {
         return Ok(Some(AMOUNTS));
     }
     let api: Api<Budget> = Api::namespaced(ctx.client.clone(), &seen.budget.namespace().unwrap_or_default());
     write_status(&api, &ctx.caches.budgets, MANAGER, &*seen.budget, &status).await?;
     ctx.budgets_written.done(&uid, 0);
+    if matches!(acted, Ok(Some(stood)) if stood.spenders.is_some()) {
+        ctx.spenders_read.done(&uid, 0);
+    }
     ctx.events.transitions(&*seen.budget, &before.conditions, &status.conditions).await;
     for percent in status.alerts_reached.iter().filter(|p| !before.alerts_reached.contains(p)) {
         let spent = status.spent.as_deref().unwrap_or_default();
         let message = format!("{percent} % of the limit are spent: {spent}, {} tokens", status.spent_tokens);
         ctx.events.send(&*seen.budget, true, reason::ALERT_PERCENT_REACHED, &message).await;
     }
+    if charged_more(&before, &status) {
+        let over = Amount::new(status.overage_micro_usd.unwrap_or(0), status.overage_tokens.unwrap_or(0));
+        let message = format!("{} beyond what was reserved for calls", over.words().unwrap_or_default());
+        ctx.events.send(&*seen.budget, true, reason::OVERAGE_CHARGED, &message).await;
+    }
     Ok(None)
+}
+
+/// Whether a provider charged more than was reserved, since.
+fn charged_more(before: &BudgetStatus, now: &BudgetStatus) -> bool {
+    let grew = |before: Option<i64>, now: Option<i64>| now.unwrap_or(0) > before.unwrap_or(0);
+    grew(before.overage_micro_usd, now.overage_micro_usd) || grew(before.overage_tokens, now.overage_tokens)
 }
 
 /// What conditions say, without their amounts.
@@ -72,6 +96,7 @@ pub(super) fn status(seen: &Seen, acted: &Result<Option<Standing>, Error>, now: 
         (None, Ok(Some(stood))) => {
             let balance = current(&stood.balance, now);
             amounts(&mut status, &balance);
+            spent_by(&mut status, stood.spenders.as_deref());
             period(&mut status, seen, &balance, now);
             question::show(&mut status, &seen.budget, stood, &balance, now);
             let chain = seen.chain.as_deref().unwrap_or_default();
@@ -147,8 +172,10 @@ fn amounts(status: &mut BudgetStatus, balance: &Balance) {
     status.spent_tokens = balance.spent_tokens;
     status.granted_micro_usd = Some(balance.granted_cost).filter(|granted| *granted > 0);
     status.granted_tokens = Some(balance.granted_tokens).filter(|granted| *granted > 0);
-    let (cost, tokens) = ceiling(balance);
-    status.available_micro_usd = cost.map(|most| (most - balance.spent_cost - balance.reserved_cost).max(0));
+    status.overage_micro_usd = Some(balance.overage_cost).filter(|over| *over > 0);
+    status.overage_tokens = Some(balance.overage_tokens).filter(|over| *over > 0);
+    let (cost, tokens) = left(balance);
+    status.available_micro_usd = cost.map(|left| left.max(0));
     status.spent = Some(match (balance.limit_cost, balance.granted_cost) {
         (Some(limit), 0) => format!("{} of {}", dollars(balance.spent_cost), dollars(limit)),
         (Some(limit), granted) => {
@@ -158,25 +185,72 @@ fn amounts(status: &mut BudgetStatus, balance: &Balance) {
     });
     status.available = match (status.available_micro_usd, tokens) {
         (Some(micro), _) => Some(dollars(micro)),
-        (None, Some(most)) => {
-            Some(format!("{} tokens", (most - balance.spent_tokens - balance.reserved_tokens).max(0)))
-        }
+        (None, Some(left)) => Some(format!("{} tokens", left.max(0))),
         (None, None) => None,
     };
 }
 
-/// Limits and grants together, in micro-USD and tokens.
-fn ceiling(balance: &Balance) -> (Option<i64>, Option<i64>) {
-    let with = |limit: Option<i64>, granted: i64| limit.map(|limit| limit.saturating_add(granted));
-    (with(balance.limit_cost, balance.granted_cost), with(balance.limit_tokens, balance.granted_tokens))
+/// The dearest of each; nothing where nothing was spent. What was not read again stays.
+fn spent_by(status: &mut BudgetStatus, spenders: Option<&[Spender]>) {
+    if status.spent_micro_usd == 0 {
+        status.spent_by = None;
+    } else if let Some(spenders) = spenders {
+        let task = |s: &Spender| format!("{}/{}", s.namespace, s.task.as_deref().unwrap_or("*"));
+        status.spent_by = Some(SpentBy {
+            roles: dearest(spenders, |s| s.role.clone()),
+            models: dearest(spenders, |s| s.model.clone()),
+            tasks: dearest(spenders, task),
+        });
+    }
+}
+
+fn dearest(spenders: &[Spender], of: impl Fn(&Spender) -> String) -> Vec<Share> {
+    let mut sums: BTreeMap<String, i64> = BTreeMap::new();
+    for spender in spenders {
+        let sum = sums.entry(of(spender)).or_default();
+        *sum = sum.saturating_add(spender.cost);
+    }
+    let mut shares: Vec<Share> =
+        sums.into_iter().map(|(name, micro_usd)| Share { name, micro_usd }).collect();
+    shares.sort_by_key(|share| std::cmp::Reverse(share.micro_usd));
+    shares.truncate(DEAREST);
+    shares
+}
+
+/// What limits and grants leave, in micro-USD and tokens; below zero where more is committed.
+fn left(balance: &Balance) -> (Option<i64>, Option<i64>) {
+    let left = |limit: Option<i64>, granted: i64, used: [i64; 3]| {
+        let most = limit?.saturating_add(granted);
+        Some(used.into_iter().fold(most, i64::saturating_sub))
+    };
+    let cost = [balance.spent_cost, balance.reserved_cost, balance.overage_cost];
+    let tokens = [balance.spent_tokens, balance.reserved_tokens, balance.overage_tokens];
+    (
+        left(balance.limit_cost, balance.granted_cost, cost),
+        left(balance.limit_tokens, balance.granted_tokens, tokens),
+    )
+}
+
+/// The overage of what is limited: nothing is granted over it.
+fn unconfirmed(balance: &Balance) -> Option<String> {
+    let of = |limit: Option<i64>, over: i64| limit.map_or(0, |_| over);
+    Amount::new(
+        of(balance.limit_cost, balance.overage_cost),
+        of(balance.limit_tokens, balance.overage_tokens),
+    )
+    .words()
 }
 
 /// What a Ready budget can still do.
 fn standing(balance: &Balance) -> (&'static str, String) {
-    let (cost, tokens) = ceiling(balance);
-    let cost = cost.map(|most| most - balance.spent_cost - balance.reserved_cost - balance.overage_cost);
-    let tokens =
-        tokens.map(|most| most - balance.spent_tokens - balance.reserved_tokens - balance.overage_tokens);
+    let (cost, tokens) = left(balance);
+    if let Some(over) = unconfirmed(balance) {
+        let message = format!(
+            "a provider charged {over} beyond what was reserved; nothing new is granted until spec.limits is changed, which \
+             confirms it"
+        );
+        return (reason::OVERAGE_UNCONFIRMED, message);
+    }
     let over = cost.is_some_and(|left| left < 0) || tokens.is_some_and(|left| left < 0);
     let gone = cost.is_some_and(|left| left == 0) || tokens.is_some_and(|left| left == 0);
     if over {

@@ -4,10 +4,12 @@ use super::{Seen, plan};
 use crate::budgets::chain;
 use crate::budgets::tests::{budget, uid};
 use crate::error::Error;
-use golden_crds::Budget;
+use golden_crds::budget::Share;
 use golden_crds::conditions::{READY, STALLED, find, is_true};
+use golden_crds::{Budget, BudgetStatus};
 use golden_platform::Class;
 use golden_platform::ledger_accounts::Balance;
+use golden_platform::showback::Spender;
 use jiff::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
@@ -17,7 +19,7 @@ pub(super) fn seen(budget: &Arc<Budget>, all: &[Arc<Budget>]) -> Seen {
 }
 
 fn stood(balance: Balance) -> Standing {
-    Standing { balance, open: None, last: None }
+    Standing { balance, open: None, last: None, spenders: None }
 }
 
 pub(crate) fn balance(limit: i64, spent: i64, reserved: i64, overage: i64) -> Balance {
@@ -115,7 +117,8 @@ fn standing_tells_left_nothing_left_and_overdrawn_apart() {
         (balance(1_000_000, 60_000, 0, 0), "Active", 940_000),
         (balance(1_000_000, 900_000, 100_000, 0), "Exhausted", 0),
         (balance(1_000, 900_000, 0, 0), "OverLimit", 0),
-        (balance(1_000_000, 1_000_000, 0, 5), "OverLimit", 0),
+        (balance(1_000_000, 1_000_000, 0, 5), "OverageUnconfirmed", 0),
+        (balance(1_000_000, 500_000, 0, 5), "OverageUnconfirmed", 499_995),
     ] {
         let shown =
             status(&seen(&one, std::slice::from_ref(&one)), &Ok(Some(stood(balance))), Timestamp::UNIX_EPOCH);
@@ -126,4 +129,62 @@ fn standing_tells_left_nothing_left_and_overdrawn_apart() {
     let away = Err(Error::Database { action: "x".into(), class: Class::Dependency, message: "down".into() });
     let shown = status(&seen(&one, std::slice::from_ref(&one)), &away, Timestamp::UNIX_EPOCH);
     assert_eq!(find(&shown.conditions, STALLED).unwrap().reason, "DatabaseUnreachable");
+}
+
+#[test]
+fn an_overage_is_said_and_blocks_only_where_there_is_a_limit() {
+    let one = budget("a", "x", &json!({}));
+    let shown = |balance: Balance| {
+        status(&seen(&one, std::slice::from_ref(&one)), &Ok(Some(stood(balance))), Timestamp::UNIX_EPOCH)
+    };
+    let over = balance(1_000_000, 500_000, 0, 2_500);
+    let told = shown(over.clone());
+    assert_eq!(told.overage_micro_usd, Some(2_500));
+    assert_eq!(
+        find(&told.conditions, READY).unwrap().message,
+        "a provider charged $0.0025 beyond what was reserved; nothing new is granted until spec.limits is changed, which \
+         confirms it"
+    );
+    let tokens = shown(Balance { overage_cost: 0, overage_tokens: 9, ..over.clone() });
+    assert_eq!((tokens.overage_micro_usd, tokens.overage_tokens), (None, Some(9)));
+    assert_eq!(find(&tokens.conditions, READY).unwrap().reason, "Active", "tokens are not limited");
+    let free = shown(Balance { limit_cost: None, ..over });
+    assert_eq!(
+        (free.overage_micro_usd, find(&free.conditions, READY).unwrap().reason.as_str()),
+        (Some(2_500), "Active")
+    );
+}
+
+#[test]
+fn the_status_tells_the_dearest_roles_models_and_tasks() {
+    let one = budget("a", "x", &json!({}));
+    let line = |namespace: &str, task: Option<&str>, role: String, cost: i64| Spender {
+        namespace: namespace.into(),
+        task: task.map(Into::into),
+        role,
+        model: "large".into(),
+        calls: 1,
+        input_tokens: 1,
+        output_tokens: 1,
+        cost,
+    };
+    let mut spenders: Vec<Spender> =
+        (0..12).map(|n| line("a", Some("fix"), format!("role-{n}"), n)).collect();
+    spenders.push(line("b", None, "role-11".into(), 5));
+    let status_of = |before: Option<BudgetStatus>, balance: Balance, spenders: Option<Vec<Spender>>| {
+        let mut one = (*one).clone();
+        one.status = before;
+        let one = Arc::new(one);
+        let stood = Standing { balance, open: None, last: None, spenders };
+        status(&seen(&one, std::slice::from_ref(&one)), &Ok(Some(stood)), Timestamp::UNIX_EPOCH)
+    };
+    let first = status_of(None, balance(100, 71, 0, 0), Some(spenders));
+    let shares = first.spent_by.clone().unwrap();
+    let pair = |share: &Share| (share.name.clone(), share.micro_usd);
+    assert_eq!(pair(&shares.roles[0]), ("role-11".into(), 16));
+    assert_eq!((shares.roles.len(), pair(&shares.models[0])), (10, ("large".into(), 71)));
+    assert_eq!(shares.tasks.iter().map(pair).collect::<Vec<_>>(), [("a/fix".into(), 66), ("b/*".into(), 5)]);
+    let later = status_of(Some(first), balance(100, 72, 0, 0), None);
+    assert_eq!(later.spent_by, Some(shares), "what is not read again stays");
+    assert_eq!(status_of(Some(later), balance(100, 0, 0, 0), None).spent_by, None, "another period");
 }

@@ -8,7 +8,7 @@ mod work;
 
 use golden_crds::agent_task::TaskLimits;
 use golden_crds::agent_team::AgentSpec;
-use golden_platform::wire::{Dependency, JobResult, PersonDecision};
+use golden_platform::wire::{Bound, Dependency, JobResult, PersonDecision};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -203,6 +203,9 @@ pub struct Held {
     /// Who refused its budget more, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<String>,
+    /// What a provider charged its account beyond what was reserved, until somebody has edited the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overage: Option<Bound>,
     /// Its client has given up; it stands only for a pod that is asked to save.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub left: bool,

@@ -2,6 +2,7 @@ use super::support::{Run, Setup, digest, usage};
 use crate::machine::{Command, EscalationEnd, Event, Held, OutcomeKind, Stage, Why};
 use golden_crds::agent_task::TaskLimits;
 use golden_crds::conditions::agent_task as reasons;
+use golden_platform::wire::Bound;
 use serde_json::json;
 
 pub(crate) fn spec(generation: i64, desired: &str) -> Event {
@@ -27,6 +28,7 @@ fn call(on_exhausted: &str) -> Held {
         least_micro_usd: 15_000,
         least_tokens: 8,
         denied: None,
+        overage: None,
         left: false,
     }
 }
@@ -163,6 +165,27 @@ fn a_budget_that_asks_says_who_is_asked_and_how_and_a_refusal_fails_the_task() {
     assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::BUDGET_DENIED)));
     assert_eq!(run.condition("BudgetAvailable"), "False/BudgetDenied");
     assert!(run.message("Complete").contains("bob@example"), "{}", run.message("Complete"));
+}
+
+#[test]
+fn a_budget_that_an_overage_blocks_says_what_was_charged_and_how_it_is_confirmed() {
+    let over = Some(Bound { cost_micro_usd: 2_500, tokens: 0 });
+    let told = |account: &str, missing: i64| {
+        let mut run = Run::producing(&Setup::git());
+        let held =
+            Held { account: account.into(), missing_micro_usd: missing, overage: over, ..call("Pause") };
+        run.feed(&Event::BudgetHeld { op_key: "op1".into(), held });
+        run.message("BudgetAvailable")
+    };
+    assert_eq!(
+        told("Budget checkout/experiments", 0),
+        "Budget checkout/experiments pays for nothing, since a provider charged $0.0025 beyond what was reserved: to confirm \
+         that, raise the limit of that Budget, the held call then goes on"
+    );
+    assert!(
+        told("AgentTask checkout/fix", 0).contains("to confirm that, raise spec.limits of the AgentTask")
+    );
+    assert!(told("Budget checkout/experiments", 7).contains("lacks $0.000007"), "raising it confirms it too");
 }
 
 #[test]

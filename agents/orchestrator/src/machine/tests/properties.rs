@@ -99,6 +99,7 @@ fn held(n: u8) -> Event {
             least_micro_usd: 5,
             least_tokens: 0,
             denied: None,
+            overage: None,
             left: false,
         },
     }

@@ -175,6 +175,7 @@ fn the_status_tells_the_question_and_its_answer() {
         balance: balance.clone(),
         open: open.cloned(),
         last: last.cloned(),
+        spenders: None,
     };
     assert_eq!(told(&budget, stood(&spent, None, None), NOON), None);
     let (why, message) = told(&budget, stood(&spent, Some(&open), None), NOON).unwrap();
@@ -223,7 +224,7 @@ fn what_is_granted_is_available_and_said() {
     let budget = asks(&json!({}));
     let seen = seen(&budget, std::slice::from_ref(&budget));
     let granted = Balance { granted_cost: 250_000, ..balance(1_000_000, 1_100_000, 0, 0) };
-    let stood = Standing { balance: granted, open: None, last: None };
+    let stood = Standing { balance: granted, open: None, last: None, spenders: None };
     let shown = status(&seen, &Ok(Some(stood)), at(NOON));
     assert_eq!(shown.spent.as_deref(), Some("$1.10 of $1.00 and $0.25 granted"));
     assert_eq!((shown.available_micro_usd, shown.granted_micro_usd), (Some(150_000), Some(250_000)));
