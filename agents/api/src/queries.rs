@@ -8,8 +8,6 @@ use uuid::Uuid;
 
 /// Most rows of any list in one answer; a task's run is far below it.
 const MOST_ROWS: i64 = 10_000;
-/// Newest words of voters that are read: enough to judge every voter by.
-const MOST_WORDS: i64 = 20_000;
 
 /// Whose rows are read.
 #[derive(Clone, Copy, Debug)]
@@ -128,13 +126,16 @@ pub(crate) struct Review {
     pub(crate) attempt: i32,
     pub(crate) round: i32,
     pub(crate) digest: String,
+    /// What opinions weigh, where that follows track records.
+    pub(crate) weights: Option<Value>,
     pub(crate) decision: Option<Value>,
 }
 
 /// The rounds of review of a task.
 pub(crate) async fn reviews(db: &PgPool, task: Uuid) -> sqlx::Result<Vec<Review>> {
     sqlx::query_as(
-        "SELECT attempt, round, digest, decision FROM reviews WHERE task_uid = $1 ORDER BY attempt, round LIMIT $2",
+        "SELECT attempt, round, digest, request->'weights' AS weights, decision
+         FROM reviews WHERE task_uid = $1 ORDER BY attempt, round LIMIT $2",
     )
     .bind(task)
     .bind(MOST_ROWS)
@@ -164,43 +165,6 @@ pub(crate) async fn ballots(db: &PgPool, task: Uuid) -> sqlx::Result<Vec<Ballot>
     )
     .bind(task)
     .bind(MOST_ROWS)
-    .fetch_all(db)
-    .await
-}
-
-/// What one voter said of one result, and what a person made of that result, if one was asked.
-#[derive(Debug, Serialize, sqlx::FromRow)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Word {
-    /// The task, the attempt and the digest that were judged.
-    pub(crate) item: String,
-    pub(crate) task: String,
-    pub(crate) role: String,
-    pub(crate) model: String,
-    pub(crate) verdict: String,
-    /// `Approve` or `Reject`.
-    pub(crate) outcome: Option<String>,
-}
-
-/// The last word of each voter on each result of a namespace, the newest first. Abstentions say nothing.
-pub(crate) async fn words(db: &PgPool, scope: Scope<'_>) -> sqlx::Result<Vec<Word>> {
-    sqlx::query_as(
-        "SELECT concat_ws('/', last.task_uid, last.attempt, last.digest) AS item, last.task,
-                last.ballot->>'role' AS role, last.model, last.ballot->>'verdict' AS verdict,
-                (SELECT CASE WHEN e.chosen = 'Accept' THEN 'Approve' ELSE 'Reject' END FROM escalations e
-                 WHERE e.task_uid = last.task_uid AND e.attempt = last.attempt AND e.digest = last.digest
-                   AND e.state = 'Resolved' ORDER BY e.resolved_at DESC LIMIT 1) AS outcome
-         FROM (SELECT DISTINCT ON (b.task_uid, b.attempt, b.digest, b.voter) b.*, t.name AS task
-               FROM ballots b JOIN tasks t USING (task_uid)
-               WHERE t.namespace = $1
-                 AND ($2 OR t.team_uid IN (SELECT team_uid FROM present_teams WHERE namespace = $1))
-               ORDER BY b.task_uid, b.attempt, b.digest, b.voter, b.round DESC) last
-         WHERE last.ballot->>'verdict' IN ('Approve', 'Reject')
-         ORDER BY last.at DESC LIMIT $3",
-    )
-    .bind(scope.namespace)
-    .bind(scope.past)
-    .bind(MOST_WORDS)
     .fetch_all(db)
     .await
 }

@@ -13,7 +13,7 @@ use golden_platform::artifacts::Store;
 use golden_platform::auth::Caller;
 use golden_platform::http::Error;
 use golden_platform::showback::{self, Spender};
-use golden_platform::{letters, provider_health};
+use golden_platform::{letters, provider_health, verdicts};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -134,9 +134,9 @@ async fn words(
     State(sources): State<Sources>,
     caller: Caller,
     Path(namespace): Path<String>,
-) -> Result<Json<Vec<queries::Word>>, Error> {
+) -> Result<Json<Vec<verdicts::Word>>, Error> {
     let scope = may_read(&sources, &caller, &namespace)?;
-    Ok(Json(queries::words(&sources.db, scope).await?))
+    Ok(Json(verdicts::words(&sources.db, scope.namespace, scope.past).await?))
 }
 
 async fn dead_letters(

@@ -59,6 +59,8 @@ pub enum IgnoredReason {
 pub(crate) struct Role<'a> {
     pub(crate) rule: &'a Voter,
     pub(crate) seats: u64,
+    /// What an opinion of one seat weighs, in parts of the policy's unit.
+    pub(crate) opinion: u64,
 }
 
 /// The roles of a policy.
@@ -76,7 +78,7 @@ impl<'a> Roles<'a> {
             let at = *by_name.entry(&voter.role).or_insert(all.len());
             match all.get_mut(at) {
                 Some(role) => role.seats += 1,
-                None => all.push(Role { rule: voter, seats: 1 }),
+                None => all.push(Role { rule: voter, seats: 1, opinion: policy.opinion(voter) }),
             }
         }
         Self { all, by_name }

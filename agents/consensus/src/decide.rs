@@ -22,6 +22,7 @@ use crate::outcome::{Next, Outcome, OutcomeKind};
 use crate::policy::Policy;
 use crate::power::SeatPower;
 use crate::reason::reason;
+use crate::reliability::SeatWeight;
 use crate::subject::Subject;
 use crate::tally::{Needs, Shares, Tally, tally};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,9 @@ pub struct DecisionRecord {
     /// policy alone, and takes long for large ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub power: Vec<SeatPower>,
+    /// What opinions weighed, where that follows track records; found before anybody voted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<SeatWeight>,
 }
 
 impl From<Decision> for DecisionRecord {
@@ -78,6 +82,7 @@ impl From<Decision> for DecisionRecord {
             impact: decision.impact,
             minimal_flip: decision.minimal_flip,
             power: vec![],
+            weights: vec![],
         }
     }
 }
@@ -154,7 +159,7 @@ pub(crate) struct Case<'a> {
 impl Case<'_> {
     /// What voters weigh; verdicts do not matter for it.
     pub(crate) fn shares(&self, votes: &[Vote<'_>]) -> Shares {
-        Shares::of(self.roles, votes.iter().map(|v| v.role))
+        Shares::of(self.roles, self.policy.unit(), votes.iter().map(|v| v.role))
     }
 
     fn tally(&self, votes: &[Vote<'_>], shares: &Shares) -> Tally {

@@ -68,7 +68,7 @@ fn by_move(case: &Case<'_>, votes: &[Vote<'_>], shares: &Shares, wanted: bool, s
     let percent = u64::from(case.approval_share());
     order.sort_by_key(|i| {
         let vote = &votes[*i];
-        let weight = u128::from(shares.one(vote.role));
+        let weight = u128::from(shares.opinion(vote.role));
         let way = match (vote.verdict, wanted) {
             (Verdict::Abstain, true) => 100 - percent,
             (Verdict::Abstain, false) => percent,

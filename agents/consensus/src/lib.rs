@@ -39,13 +39,13 @@ pub use lines::{ItemDecision, LinesError, MAX_ITEMS, MAX_LINE_BYTES, Reviews};
 pub use outcome::{Next, Outcome, OutcomeKind};
 pub use policy::{
     Independence, MAX_ROUNDS, MAX_TOTAL_WEIGHT, MAX_VOTERS, OnUndecided, Policy, PolicyError, Rounds, Voter,
-    parse_policy, policy_from_value, validate_policy,
+    Weights, parse_policy, policy_from_value, validate_policy,
 };
 pub use power::{Fraction, Power, PowerError, SeatPower, policy_power, power};
 pub use reliability::{
-    EffectiveWeight, Estimate, ItemLabel, MAX_ESTIMATES, MAX_LABELS, MAX_NAME_BYTES, MAX_NAMES, MAX_VOTES,
-    TrackRecord, VoterReliability, Votes, VotesCsvError, VotesError, effective_weight, read_outcomes,
-    read_votes, write_labels, write_voters,
+    Estimate, ItemLabel, LEAST_OBSERVATIONS, MAX_ESTIMATES, MAX_LABELS, MAX_NAME_BYTES, MAX_NAMES, MAX_VOTES,
+    Opinion, SeatWeight, TrackRecord, TrackRecords, VoterReliability, Votes, VotesCsvError, VotesError,
+    read_outcomes, read_votes, write_labels, write_voters,
 };
 pub use subject::{Subject, same_model};
 pub use tally::Tally;

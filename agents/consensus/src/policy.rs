@@ -3,6 +3,7 @@
 //! The JSON form is that of `GovernancePolicy.spec.review`, so that a policy is judged by the same text
 //! that people write.
 
+use crate::reliability::{LEAST_PER_MILLE, MOST_PER_MILLE, SeatWeight};
 use crate::tally::percent_of;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,6 +47,9 @@ pub struct Policy {
     /// What makes a reviewer independent of the author.
     #[serde(default)]
     pub independence: Independence,
+    /// What opinions weigh.
+    #[serde(default)]
+    pub weights: Weights,
     /// How long a review is open, in seconds of its own clock. A ballot that says it came later does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
@@ -78,6 +82,16 @@ pub enum Independence {
     DifferentModel,
 }
 
+/// What opinions weigh. Quorum, required voters and vetoes know the policy's weights alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Weights {
+    /// What the policy gives the voters.
+    #[default]
+    Policy,
+    /// That, times what each voter's track record made of it when the review opened ([`Voter::weight_per_mille`]).
+    TrackRecord,
+}
+
 fn half() -> u32 {
     50
 }
@@ -96,6 +110,10 @@ pub struct Voter {
     /// No decision without this role's ballot. An abstention is a ballot.
     #[serde(default)]
     pub required: bool,
+    /// What an opinion's weight is multiplied by, in thousandths, 500 to 1500; 1000 if absent. Only with
+    /// [`Weights::TrackRecord`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_per_mille: Option<u32>,
 }
 
 fn one() -> u64 {
@@ -129,8 +147,14 @@ pub enum PolicyError {
     UnequalSeats(String),
     #[error("weights {0} sum to 0, so that no quorum can be reached; give a voter a weight above 0")]
     NoWeight(String),
-    #[error("weights {0} sum to more than {MAX_TOTAL_WEIGHT}; scale them down")]
-    TooMuchWeight(String),
+    #[error("weights {weights} sum to more than {max}; scale them down")]
+    TooMuchWeight { weights: String, max: u64 },
+    #[error(
+        "role {0} has weightPerMille, which would count for nothing: leave it out, or ask for weights: TrackRecord"
+    )]
+    UnaskedRecord(String),
+    #[error("role {role} has weightPerMille {per_mille}; use {LEAST_PER_MILLE} to {MOST_PER_MILLE}")]
+    RecordOutside { role: String, per_mille: u32 },
     #[error(
         "quorumPercent {percent} of total weight {total} needs {needed}, which cannot be reached; use 1 to 100"
     )]
@@ -157,6 +181,36 @@ impl Policy {
         self.voters.iter().fold(0, |sum, v| sum.saturating_add(v.weight))
     }
 
+    /// Parts that a unit of weight is divided into: thousandths where opinions follow track records.
+    pub(crate) fn unit(&self) -> u64 {
+        match self.weights {
+            Weights::Policy => 1,
+            Weights::TrackRecord => 1000,
+        }
+    }
+
+    /// What an opinion of this voter weighs, in parts of [`Policy::unit`].
+    pub(crate) fn opinion(&self, voter: &Voter) -> u64 {
+        match self.weights {
+            Weights::Policy => voter.weight,
+            Weights::TrackRecord => {
+                voter.weight.saturating_mul(voter.weight_per_mille.unwrap_or(1000).into())
+            }
+        }
+    }
+
+    /// Gives each role the weight that was found for it. Nothing, unless opinions follow track records; who is not named
+    /// has the policy's.
+    pub fn weigh(&mut self, weights: &[SeatWeight]) {
+        if self.weights == Weights::Policy {
+            return;
+        }
+        for voter in &mut self.voters {
+            let found = weights.iter().find(|weight| weight.role == voter.role);
+            voter.weight_per_mille = found.map(|weight| weight.per_mille);
+        }
+    }
+
     /// The percentage of approving among approving and rejecting weight that approves, in force: half at least, all at
     /// most. Beside it, more must approve than reject.
     pub(crate) fn approval_share(&self) -> u32 {
@@ -176,9 +230,11 @@ pub fn validate_policy(policy: &Policy) -> Result<(), PolicyError> {
     if total == 0 {
         return Err(PolicyError::NoWeight(sum_text(&policy.voters)));
     }
-    if total > u128::from(MAX_TOTAL_WEIGHT) {
-        return Err(PolicyError::TooMuchWeight(sum_text(&policy.voters)));
+    let max = MAX_TOTAL_WEIGHT / policy.unit();
+    if total > u128::from(max) {
+        return Err(PolicyError::TooMuchWeight { weights: sum_text(&policy.voters), max });
     }
+    check_records(policy)?;
     if !(1..=100).contains(&policy.quorum_percent) {
         let (percent, total) = (policy.quorum_percent, policy.total_weight());
         return Err(PolicyError::QuorumUnreachable { percent, total, needed: policy.quorum_weight() });
@@ -190,6 +246,20 @@ pub fn validate_policy(policy: &Policy) -> Result<(), PolicyError> {
         return Err(PolicyError::EmptyGuard);
     }
     check_rounds(policy)
+}
+
+fn check_records(policy: &Policy) -> Result<(), PolicyError> {
+    for voter in &policy.voters {
+        let Some(per_mille) = voter.weight_per_mille else { continue };
+        let role = voter.role.clone();
+        if policy.weights == Weights::Policy {
+            return Err(PolicyError::UnaskedRecord(role));
+        }
+        if !(LEAST_PER_MILLE..=MOST_PER_MILLE).contains(&per_mille) {
+            return Err(PolicyError::RecordOutside { role, per_mille });
+        }
+    }
+    Ok(())
 }
 
 fn check_rounds(policy: &Policy) -> Result<(), PolicyError> {
@@ -233,7 +303,7 @@ fn sum_text(voters: &[Voter]) -> String {
 
 /// Fields of a review that other parts use and a decision does not.
 const OTHER_REVIEW_FIELDS: [&str; 1] = ["evidence"];
-const REVIEW_FIELDS: [&str; 9] = [
+const REVIEW_FIELDS: [&str; 10] = [
     "voters",
     "quorumPercent",
     "approvePercent",
@@ -242,10 +312,11 @@ const REVIEW_FIELDS: [&str; 9] = [
     "requiredGuards",
     "rounds",
     "independence",
+    "weights",
     "timeoutSeconds",
 ];
 const ROUNDS_FIELDS: [&str; 2] = ["max", "blindFirst"];
-const VOTER_FIELDS: [&str; 5] = ["role", "weight", "veto", "required", "modelRef"];
+const VOTER_FIELDS: [&str; 6] = ["role", "weight", "veto", "required", "modelRef", "weightPerMille"];
 
 /// Reads and validates a policy from JSON; see [`policy_from_value`].
 pub fn parse_policy(json: &str) -> Result<Policy, PolicyError> {

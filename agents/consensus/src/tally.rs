@@ -3,6 +3,9 @@
 //! A role's weight is the role's: if more voters speak for it than it has seats, they share its weight
 //! equally. Nobody gains by sending more voters, and no name decides who counts. To stay in integers, all
 //! weights of such a tally are multiplied by `scale`, the least common multiple of the sharers' numbers.
+//!
+//! What is cast is counted by the policy's weights, so that nobody's track record decides who must be heard. Opinions
+//! are counted by what the policy says they weigh; where that follows track records, `scale` is 1000 times as much.
 
 use crate::ballot::Verdict;
 use crate::count::Role;
@@ -13,14 +16,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tally {
-    /// Approving, rejecting and abstaining weight.
+    /// The policy's weight of all that approve, reject or abstain.
     pub cast_weight: u64,
+    /// Of the opinions: what the policy gives the voters, or what their track records make of that.
     pub approve_weight: u64,
     pub reject_weight: u64,
     pub total_weight: u64,
     /// The weight that must be cast.
     pub quorum: u64,
-    /// 1, but where more voters than seats share a role's weight.
+    /// What all of them are multiplied by. 1, but where more voters than seats share a role's weight, or opinions follow
+    /// track records.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub scale: u64,
 }
@@ -40,11 +45,11 @@ impl Tally {
         self.cast_weight >= self.quorum && self.cast_weight > 0
     }
 
-    fn add(&mut self, verdict: Verdict, weight: u64) {
-        self.cast_weight = self.cast_weight.saturating_add(weight);
+    fn add(&mut self, verdict: Verdict, cast: u64, opinion: u64) {
+        self.cast_weight = self.cast_weight.saturating_add(cast);
         match verdict {
-            Verdict::Approve => self.approve_weight = self.approve_weight.saturating_add(weight),
-            Verdict::Reject => self.reject_weight = self.reject_weight.saturating_add(weight),
+            Verdict::Approve => self.approve_weight = self.approve_weight.saturating_add(opinion),
+            Verdict::Reject => self.reject_weight = self.reject_weight.saturating_add(opinion),
             Verdict::Abstain => {}
         }
     }
@@ -69,34 +74,37 @@ pub(crate) struct Shares {
 struct RoleShare {
     voters: u64,
     /// Of one voter, times the scale.
-    weight: u64,
+    cast: u64,
+    opinion: u64,
 }
 
 impl Shares {
-    /// For voters given by their roles.
-    pub(crate) fn of(roles: &[Role<'_>], voters: impl Iterator<Item = usize>) -> Self {
+    /// For voters given by their roles; `unit` is the policy's.
+    pub(crate) fn of(roles: &[Role<'_>], unit: u64, voters: impl Iterator<Item = usize>) -> Self {
         let mut shares = vec![RoleShare::default(); roles.len()];
         for role in voters {
             if let Some(share) = shares.get_mut(role) {
                 share.voters += 1;
             }
         }
-        let scale =
+        let multiple =
             roles.iter().zip(&shares).fold(1, |scale, (role, share)| scale_for(role, share.voters, scale));
+        let scale = unit.saturating_mul(multiple);
         for (role, share) in roles.iter().zip(&mut shares) {
-            share.weight = if share.voters <= role.seats {
-                role.rule.weight.saturating_mul(scale)
-            } else {
-                // Exact: the scale is a multiple of the sharers' number.
-                weight(role).saturating_mul(scale) / share.voters
-            };
+            share.cast = one_of(role, share.voters, role.rule.weight, scale);
+            share.opinion = one_of(role, share.voters, role.opinion, multiple);
         }
         Self { scale, roles: shares }
     }
 
-    /// The weight of one voter of a role.
-    pub(crate) fn one(&self, role: usize) -> u64 {
-        self.roles.get(role).map_or(0, |share| share.weight)
+    /// What the ballot of one voter of a role counts towards the quorum.
+    fn cast(&self, role: usize) -> u64 {
+        self.roles.get(role).map_or(0, |share| share.cast)
+    }
+
+    /// What the opinion of one voter of a role weighs.
+    pub(crate) fn opinion(&self, role: usize) -> u64 {
+        self.roles.get(role).map_or(0, |share| share.opinion)
     }
 
     /// How many voters each role has.
@@ -105,8 +113,13 @@ impl Shares {
     }
 }
 
-fn weight(role: &Role<'_>) -> u64 {
-    role.rule.weight.saturating_mul(role.seats)
+/// What one of a role's voters has of its seats' weight, times the scale, which is a multiple of the sharers' number.
+fn one_of(role: &Role<'_>, voters: u64, weight: u64, scale: u64) -> u64 {
+    if voters <= role.seats {
+        weight.saturating_mul(scale)
+    } else {
+        weight.saturating_mul(role.seats).saturating_mul(scale) / voters
+    }
 }
 
 /// All weight and the quorum, in the policy's own units: sharing does not move them.
@@ -122,7 +135,7 @@ impl Needs {
     }
 }
 
-/// Sums the weights. A validated policy's sums fit 64 bits (10^12 × lcm(1..=16)); others saturate.
+/// Sums the weights. A validated policy's sums fit 64 bits (at most 1.5 × 10^12 × lcm(1..=16)); others saturate.
 pub(crate) fn tally(needs: Needs, shares: &Shares, cast: impl Iterator<Item = Cast>) -> Tally {
     let scale = shares.scale;
     let mut sums = Tally {
@@ -134,7 +147,7 @@ pub(crate) fn tally(needs: Needs, shares: &Shares, cast: impl Iterator<Item = Ca
         scale,
     };
     for (role, verdict) in cast {
-        sums.add(verdict, shares.one(role));
+        sums.add(verdict, shares.cast(role), shares.opinion(role));
     }
     sums
 }

@@ -43,6 +43,7 @@ pub(crate) fn built_in_review() -> ReviewRules {
         on_tie: OnUndecided::Escalate,
         rounds: None,
         independence: None,
+        weights: None,
         timeout_seconds: 180,
         on_timeout: OnUndecided::Escalate,
     }

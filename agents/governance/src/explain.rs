@@ -78,7 +78,7 @@ fn said_of(guard: &MergedGuard) -> String {
     }
 }
 
-fn review(review: &Part<ReviewRules>) -> [Explained; 5] {
+fn review(review: &Part<ReviewRules>) -> [Explained; 6] {
     let rules = &review.value;
     let voters = rules.voters.iter().map(|voter| {
         let rights = [(voter.veto, ", veto"), (voter.required, ", required")];
@@ -99,6 +99,7 @@ fn review(review: &Part<ReviewRules>) -> [Explained; 5] {
         ("review", shares),
         ("review.rounds", format!("at most {}", rules.max_rounds())),
         ("review.independence", words(&rules.independence.unwrap_or_default())),
+        ("review.weights", words(&rules.weights.unwrap_or_default())),
         ("review.timeoutSeconds", time),
     ]
     .map(|(name, value)| part(name, review, |_| value.clone(), WHOLE))

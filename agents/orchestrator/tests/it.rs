@@ -14,5 +14,6 @@ mod it {
     mod pods;
     mod stories;
     mod turns;
+    mod weights;
     mod world;
 }

@@ -1,8 +1,8 @@
 //! From a request and its ballots to a decision, by the pure rules.
 
 use golden_consensus::{
-    Ballot, DecisionRecord, GuardFact, GuardVerdict, Policy, PolicyError, Subject, decide, policy_from_value,
-    policy_power,
+    Ballot, DecisionRecord, GuardFact, GuardVerdict, Policy, PolicyError, SeatWeight, Subject, Weights,
+    decide, policy_from_value, policy_power, validate_policy,
 };
 use golden_platform::wire::{GuardOutcome, ReviewRequest};
 
@@ -13,16 +13,28 @@ pub(crate) struct Voter {
     pub(crate) role: String,
 }
 
-/// The rules, with every guard of the task as a required one: the task's own count like the policy's. One in quarantine
-/// is shown to the voters and stops nothing.
-pub(crate) fn policy(request: &ReviewRequest) -> Result<Policy, PolicyError> {
+/// The rules of one review.
+pub(crate) struct Rules {
+    pub(crate) policy: Policy,
+    /// What the seats' opinions weigh, where that follows track records.
+    weights: Vec<SeatWeight>,
+}
+
+/// The policy's rules, with the weights that were found for this review, and with every guard of the task as a required
+/// one: the task's own count like the policy's. One in quarantine is shown to the voters and stops nothing.
+pub(crate) fn rules(request: &ReviewRequest) -> Result<Rules, PolicyError> {
     let mut policy = policy_from_value(&request.rules)?;
+    let found: Option<Vec<SeatWeight>> = serde_json::from_value(request.weights.clone())
+        .map_err(|e| PolicyError::Unreadable(format!("its weights: {e}")))?;
+    let weights = found.filter(|_| policy.weights == Weights::TrackRecord).unwrap_or_default();
+    policy.weigh(&weights);
+    validate_policy(&policy)?;
     for guard in request.guards.iter().filter(|g| g.quarantine.is_none()) {
         if !policy.required_guards.contains(&guard.guard) {
             policy.required_guards.push(guard.guard.clone());
         }
     }
-    Ok(policy)
+    Ok(Rules { policy, weights })
 }
 
 pub(crate) fn voters(policy: &Policy) -> Vec<Voter> {
@@ -37,7 +49,7 @@ pub(crate) fn voters(policy: &Policy) -> Vec<Voter> {
 
 /// Decides, and says what power each seat had; `closed`: nobody is waited for any more.
 pub(crate) fn outcome(
-    policy: &Policy,
+    rules: &Rules,
     ballots: &[Ballot],
     request: &ReviewRequest,
     closed: bool,
@@ -45,12 +57,13 @@ pub(crate) fn outcome(
     let facts: Vec<GuardFact> = request.guards.iter().filter_map(fact).collect();
     let author_models: Vec<String> = request.author.iter().map(|m| m.model.clone()).collect();
     let subject = Subject { digest: &request.digest, author_models: &author_models };
+    let Rules { policy, weights } = rules;
     let decided = decide(policy, ballots, &facts, subject, closed).into();
     // At most 16 voters, which are counted in no time. A decision without their power is one all the same.
     let power = policy_power(policy)
         .inspect_err(|e| tracing::warn!(error = %e, "the power of the seats is not known"))
         .unwrap_or_default();
-    DecisionRecord { power, ..decided }
+    DecisionRecord { power, weights: weights.clone(), ..decided }
 }
 
 /// A run without a verdict is no fact: the guard then counts as missing.
@@ -96,7 +109,7 @@ mod tests {
             "confidence": 90, "rationale": "good", "digest": "d", "evidence": [],
         }))
         .unwrap();
-        outcome(&policy(request).unwrap(), &[ballot], request, true).decision
+        outcome(&rules(request).unwrap(), &[ballot], request, true).decision
     }
 
     #[test]

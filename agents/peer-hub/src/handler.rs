@@ -1,7 +1,7 @@
 //! One review request, from delivery to decision.
 
 use crate::ask::Gateway;
-use crate::decision::{Voter, outcome, policy, voters};
+use crate::decision::{Voter, outcome, rules, voters};
 use crate::evidence::Files;
 use crate::metrics::Metrics;
 use crate::question::Subject;
@@ -72,7 +72,7 @@ impl Hub {
 
     async fn review(&self, round: &Round, request: &ReviewRequest) -> Result<(), Failure> {
         let begun = Instant::now();
-        let policy = policy(request).map_err(|e| Failure::Poison(format!("the review's rules: {e}")))?;
+        let rules = rules(request).map_err(|e| Failure::Poison(format!("the review's rules: {e}")))?;
         let closes_at: Timestamp = request
             .closes_at
             .parse()
@@ -89,7 +89,7 @@ impl Hub {
         }
         let voted = store::ballots(&self.pool, round).await?;
         let missing: Vec<Voter> =
-            voters(&policy).into_iter().filter(|v| voted.iter().all(|b| b.voter != v.name)).collect();
+            voters(&rules.policy).into_iter().filter(|v| voted.iter().all(|b| b.voter != v.name)).collect();
         if !missing.is_empty() && !left.is_zero() {
             self.collect(round, request, &missing, closes_at).await?;
         }
@@ -98,7 +98,7 @@ impl Hub {
             store::carry(&self.pool, round, heard, false).await?;
         }
         let ballots = store::ballots(&self.pool, round).await?;
-        let decision = outcome(&policy, &ballots, request, true);
+        let decision = outcome(&rules, &ballots, request, true);
         if store::close(&self.pool, round, &decision).await? {
             tracing::info!(task = %round.task, attempt = round.attempt, round = round.number,
                 outcome = decision.decision.as_str(), reason = decision.reason, "decided");

@@ -26,6 +26,7 @@ impl World {
             base: "sha256:base".into(),
             patch: "sha256:patch".into(),
             rules: Value::Null,
+            weights: Value::Null,
             guards: vec![],
             models: std::collections::BTreeMap::new(),
             author: None,

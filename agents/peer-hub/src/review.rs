@@ -159,7 +159,7 @@ impl Question<'_> {
         let ballot = Ballot {
             voter: voter.name.clone(),
             role: voter.role.clone(),
-            model: self.model(voter).map(|m| format!("{}/{}", m.provider, m.model)).unwrap_or_default(),
+            model: self.model(voter).map(ModelBinding::full_name).unwrap_or_default(),
             verdict: said.verdict,
             severity: said.severity,
             confidence: said.confidence,

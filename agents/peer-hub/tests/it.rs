@@ -13,5 +13,7 @@ mod reviews;
 mod rounds;
 #[path = "it/watched.rs"]
 mod watched;
+#[path = "it/weights.rs"]
+mod weights;
 #[path = "it/world.rs"]
 mod world;

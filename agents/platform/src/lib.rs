@@ -28,6 +28,7 @@ pub mod streams;
 pub mod subjects;
 pub mod telemetry;
 pub mod tree;
+pub mod verdicts;
 pub mod wire;
 
 pub use class::{Class, Classify};

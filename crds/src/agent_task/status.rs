@@ -92,18 +92,22 @@ pub struct ReviewStatus {
     /// What the peers decided, in one word.
     #[schemars(length(max = 63))]
     pub decision: String,
-    /// Weight of the approving ballots.
+    /// Weight of the approving opinions.
     #[schemars(range(min = 0))]
     pub approve_weight: i64,
-    /// Weight of the rejecting ballots.
+    /// Weight of the rejecting opinions.
     #[schemars(range(min = 0))]
     pub reject_weight: i64,
-    /// Weight of all ballots, abstentions too.
+    /// The policy's weight of all ballots, abstentions too.
     #[schemars(range(min = 0))]
     pub cast_weight: i64,
     /// Weight of all voters.
     #[schemars(range(min = 0))]
     pub total_weight: i64,
+    /// What these weights are multiplied by to be whole: 1000 where opinions follow track records, else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub scale: Option<i64>,
     /// The fewest voters whose opposite ballots would have turned the decision; absent while there is none, and where no
     /// ballots would.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -19,6 +19,12 @@ use serde::{Deserialize, Serialize};
         "rounds",
         "!has(self.rounds) || self.rounds.max == 1 || size(self.voters) > 1",
         "ask for another round, but with one voter there is nobody to hear: name another voter, or leave max at 1"
+    ),
+    validation = rules::invalid(
+        "weights",
+        "!has(self.weights) || self.weights == 'Policy' || self.voters.filter(v, v.weight > 0).size() > 1",
+        "follow track records, but with one voter that weighs anything they would change nothing: name another, or leave \
+         Policy"
     )
 )]
 #[serde(rename_all = "camelCase")]
@@ -45,6 +51,9 @@ pub struct ReviewRules {
     /// Whether a voter's model may be the author's; it may when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub independence: Option<Independence>,
+    /// What an opinion weighs; `Policy` when absent. Quorum, required voters and vetoes know the policy's weights alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weights>,
     /// Seconds from the request of a round after which missing ballots are counted as absent, 10 to 86400.
     #[serde(default = "default_review_timeout")]
     #[schemars(range(min = 10, max = 86_400))]
@@ -88,6 +97,17 @@ pub enum Independence {
     /// It may not: a task is not admitted while a voter's model, or one that its provider falls back to, is the
     /// `developer` role's, whatever provider either is of.
     DifferentModel,
+}
+
+/// What an opinion weighs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Weights {
+    /// What this policy gives the voter.
+    #[default]
+    Policy,
+    /// That, times 0.5 to 1.5, by how often the voter was right so far in this namespace compared with others: by
+    /// agreement, and by what people decided. 1 below 20 votes. Found when a result's first round opens, and recorded.
+    TrackRecord,
 }
 
 fn fifty() -> u32 {

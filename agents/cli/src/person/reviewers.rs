@@ -1,10 +1,9 @@
-//! `golden reviewers`: how often each reviewer was right, as far as votes and people's answers show, and what its weight
-//! would be if weights followed that.
+//! `golden reviewers`: how often each reviewer was right, as far as votes and people's answers show, and what its opinion
+//! weighs where a policy lets weights follow that.
 
 use super::client::Connection;
 use super::output::{Format, Table, json};
-use anyhow::Context as _;
-use golden_consensus::{EffectiveWeight, TrackRecord, Votes, effective_weight};
+use golden_consensus::{Opinion, TrackRecords};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -59,64 +58,37 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
 
 /// The reviewers by role and model, from what they said and what people decided.
 fn judged(words: &[Word]) -> anyhow::Result<Vec<Reviewer>> {
-    let mut votes = Votes::default();
-    let mut counts: BTreeMap<String, Reviewer> = BTreeMap::new();
+    let records = TrackRecords::of(words.iter().map(opinion))?;
+    let mut reviewers: BTreeMap<(&str, &str), Reviewer> = BTreeMap::new();
     for word in words {
-        let name = format!("{} {}", word.role, word.model);
-        votes.add(&word.item, &name, &word.verdict)?;
-        if let Some(outcome) = &word.outcome {
-            votes.settle_item(&word.item, outcome)?;
-        }
-        let reviewer = counts.entry(name).or_insert_with(|| Reviewer {
-            role: word.role.clone(),
-            model: word.model.clone(),
-            votes: 0,
-            rejections: 0,
-            checked: 0,
-            right_ppm: 0,
-            weight_per_mille: 0,
-            explanation: String::new(),
+        let reviewer = reviewers.entry((&word.role, &word.model)).or_insert_with(|| {
+            let weight = records.weight(&word.role, &word.model);
+            Reviewer {
+                role: word.role.clone(),
+                model: word.model.clone(),
+                votes: 0,
+                rejections: 0,
+                checked: 0,
+                right_ppm: weight.right_ppm,
+                weight_per_mille: weight.per_mille,
+                explanation: weight.to_string(),
+            }
         });
         reviewer.votes += 1;
         reviewer.rejections += u64::from(word.verdict == "Reject");
         reviewer.checked += u64::from(word.outcome.is_some());
     }
-    let estimate = votes.estimate()?;
-    let records: Vec<(&str, TrackRecord)> = estimate
-        .voters
-        .iter()
-        .map(|voter| {
-            (
-                voter.voter.as_str(),
-                TrackRecord { right_ppm: ppm(voter.reliability), observations: voter.observations },
-            )
-        })
-        .collect();
-    let usual = usual(records.iter().map(|(_, record)| *record));
-    for (name, record) in records {
-        let reviewer = counts.get_mut(name).context("an estimate of nobody")?;
-        let weight: EffectiveWeight = effective_weight(1, record, usual);
-        reviewer.right_ppm = record.right_ppm;
-        reviewer.weight_per_mille = weight.per_mille;
-        reviewer.explanation = weight.to_string();
+    Ok(reviewers.into_values().collect())
+}
+
+fn opinion(word: &Word) -> Opinion<'_> {
+    Opinion {
+        item: &word.item,
+        role: &word.role,
+        model: &word.model,
+        verdict: &word.verdict,
+        outcome: word.outcome.as_deref(),
     }
-    Ok(counts.into_values().collect())
-}
-
-/// Parts of a million of a share.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
-fn ppm(share: f64) -> u32 {
-    (share.clamp(0.0, 1.0) * 1e6).round() as u32
-}
-
-/// The share over all votes.
-fn usual(records: impl Iterator<Item = TrackRecord>) -> u32 {
-    let sum = |(right, votes): (u128, u128), record: TrackRecord| {
-        let n = u128::from(record.observations);
-        (right + u128::from(record.right_ppm) * n, votes + n)
-    };
-    let (right, votes) = records.fold((0, 0), sum);
-    u32::try_from(right.checked_div(votes).unwrap_or(0)).unwrap_or(u32::MAX)
 }
 
 fn table(reviewers: &[Reviewer]) -> String {
@@ -132,12 +104,12 @@ fn table(reviewers: &[Reviewer]) -> String {
             one.rejections.to_string(),
             one.checked.to_string(),
             format!("{}.{} %", one.right_ppm / 10_000, one.right_ppm / 1000 % 10),
-            format!("× {}.{:03}", one.weight_per_mille / 1000, one.weight_per_mille % 1000),
+            format!("× {}.{}", one.weight_per_mille / 1000, one.weight_per_mille / 100 % 10),
         ]);
     }
     format!(
-        "{}\nRIGHT is estimated from agreement, and from what people decided (CHECKED). WEIGHT is a preview: weights are as the \
-         policies say.\n",
+        "{}\nRIGHT is estimated from agreement, and from what people decided (CHECKED). WEIGHT counts under policies with \
+         weights: TrackRecord, in reviews that open now.\n",
         table.render()
     )
 }

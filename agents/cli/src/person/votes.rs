@@ -2,6 +2,7 @@
 
 use super::client::Connection;
 use super::output::{Format, Table, json};
+use golden_consensus::SeatWeight;
 use serde_json::Value;
 
 /// Which task.
@@ -59,6 +60,9 @@ pub(crate) fn render(votes: &Value) -> String {
             ]);
         }
         text.push_str(&table.render());
+        for line in weights(&review) {
+            text.push_str(&line);
+        }
         if let Some(line) = flip(decision) {
             text.push_str(&line);
         }
@@ -88,6 +92,12 @@ fn power(seats: &Value, role: &str) -> String {
         a.checked_mul(1000)?.checked_add(b / 2)?.checked_div(b)
     });
     per_mille.map_or_else(String::new, |share| format!("{}.{} %", share / 10, share % 10))
+}
+
+/// What opinions weigh by track record; nothing where that is the policy's to say.
+fn weights(review: &Value) -> Vec<String> {
+    let seats: Vec<SeatWeight> = serde_json::from_value(review["weights"].clone()).unwrap_or_default();
+    seats.iter().map(|seat| format!("by track record: {}\n", one_line(&seat.to_string(), 120))).collect()
 }
 
 /// The fewest ballots that would have turned the decision.
@@ -150,7 +160,9 @@ mod tests {
     #[test]
     fn a_dissent_is_shown_with_its_evidence_and_impact() {
         let votes = json!({
-            "reviews": [{"attempt": 2, "round": 1, "digest": "sha256:0123456789abcdef", "decision": {
+            "reviews": [{"attempt": 2, "round": 1, "digest": "sha256:0123456789abcdef",
+                "weights": [{"role": "architect", "model": "p/m", "perMille": 500, "rightPpm": 620_000,
+                    "observations": 40, "usualPpm": 901_000}], "decision": {
                 "reason": "5 of 6 approve",
                 "minimalFlip": {"voters": ["reviewer", "tester"], "outcome": "ChangesRequested"},
                 "impact": [{"voter": "architect", "without": "Approved", "opposite": "Approved", "pivotal": false}]}}],
@@ -165,6 +177,8 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("shop/slug.py:6 "), "{text}");
+        let weighed = "by track record: architect × 0.5: right in 62.0 % of 40 votes, usual is 90.1 %\n";
+        assert!(text.contains(weighed), "{text}");
         assert!(text.contains("turned by their opposites: reviewer, tester → ChangesRequested"), "{text}");
         assert!(!text.contains('\u{1b}'), "untrusted text may not steer the terminal");
     }

@@ -2,7 +2,7 @@
 //!
 //! The game: every seat votes, a coalition approves and the others reject; it wins if the outcome is `Approved`. So
 //! the quorum and required voters are met (an abstention or an absence is no coalition's choice), guards passed,
-//! and a seat with a veto belongs to every winning coalition.
+//! and a seat with a veto belongs to every winning coalition. Seats weigh what their opinions do.
 
 use super::{Fraction, PowerError, Seat, indices};
 use crate::policy::{Policy, validate_policy};
@@ -21,14 +21,15 @@ pub struct SeatPower {
 
 /// The weight that approves if everyone votes: the policy's share rounded up, and more than half.
 fn approval_quota(policy: &Policy) -> u64 {
-    let total = policy.total_weight();
+    let total = policy.voters.iter().fold(0, |sum: u64, voter| sum.saturating_add(policy.opinion(voter)));
     percent_of(total, policy.approval_share()).max(total / 2 + 1)
 }
 
 /// The power of each seat, in the policy's order.
 pub fn policy_power(policy: &Policy) -> Result<Vec<SeatPower>, PowerError> {
     validate_policy(policy)?;
-    let seats: Vec<Seat> = policy.voters.iter().map(|v| Seat { weight: v.weight, veto: v.veto }).collect();
+    let seats: Vec<Seat> =
+        policy.voters.iter().map(|v| Seat { weight: policy.opinion(v), veto: v.veto }).collect();
     let power = indices(&seats, approval_quota(policy))?;
     let roles = policy.voters.iter().map(|v| v.role.clone());
     let indices = power.shapley_shubik.into_iter().zip(power.banzhaf).zip(power.penrose_banzhaf);

@@ -10,7 +10,7 @@ fn approved(policy: &Policy, ballots: &[Ballot]) -> bool {
 }
 
 /// The size of the smallest set of ballots whose other verdicts turn the decision, by trying all verdicts.
-fn smallest(policy: &Policy, ballots: &[Ballot]) -> Option<usize> {
+pub(super) fn smallest(policy: &Policy, ballots: &[Ballot]) -> Option<usize> {
     let verdicts = [Approve, Reject, Abstain];
     let now = approved(policy, ballots);
     let mut best = None;

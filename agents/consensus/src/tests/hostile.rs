@@ -3,7 +3,7 @@
 use super::support::{SUBJECT, by, fact, policy, with_evidence};
 use crate::{
     Ballot, GuardFact, GuardVerdict, Independence, OutcomeKind, Policy, Rounds, Subject, Verdict, Voter,
-    decide, validate_policy,
+    Weights, decide, validate_policy,
 };
 use proptest::prelude::*;
 
@@ -14,22 +14,29 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     let seat = (0..3usize, weight, any::<bool>(), any::<bool>());
     let voters = proptest::collection::vec(seat, 0..5);
     let rules = (any::<u32>(), any::<u32>(), 0..4u32, any::<bool>(), proptest::option::of(0..3u32));
-    (voters, rules).prop_map(|(seats, (quorum, approve, max, independent, timeout_seconds))| {
-        let voter = |(role, weight, veto, required): (usize, u64, bool, bool)| Voter {
-            role: ROLES[role].into(),
-            weight,
-            veto,
-            required,
-        };
-        Policy {
-            quorum_percent: quorum % 150,
-            approve_percent: approve % 150,
-            rounds: Rounds { max, blind_first: true },
-            independence: if independent { Independence::DifferentModel } else { Independence::None },
-            timeout_seconds,
-            ..policy(seats.into_iter().map(voter).collect())
-        }
-    })
+    let records = proptest::option::of(proptest::option::of(any::<u32>()));
+    (voters, rules, records).prop_map(
+        |(seats, (quorum, approve, max, independent, timeout_seconds), records)| {
+            let weights = if records.is_some() { Weights::TrackRecord } else { Weights::Policy };
+            let per_mille = records.flatten();
+            let voter = |(role, weight, veto, required): (usize, u64, bool, bool)| Voter {
+                role: ROLES[role].into(),
+                weight,
+                veto,
+                required,
+                weight_per_mille: per_mille,
+            };
+            Policy {
+                quorum_percent: quorum % 150,
+                approve_percent: approve % 150,
+                rounds: Rounds { max, blind_first: true },
+                independence: if independent { Independence::DifferentModel } else { Independence::None },
+                timeout_seconds,
+                weights,
+                ..policy(seats.into_iter().map(voter).collect())
+            }
+        },
+    )
 }
 
 /// Few names, so that voters repeat and contradict themselves, in several rounds and roles.

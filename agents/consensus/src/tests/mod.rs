@@ -8,6 +8,7 @@ mod lines;
 mod policies;
 mod power;
 mod properties;
+mod records;
 mod rounds;
 mod support;
 mod table;

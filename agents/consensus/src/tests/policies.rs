@@ -1,6 +1,6 @@
 use super::support::{policy, voter};
 use crate::{
-    Ballot, MAX_TOTAL_WEIGHT, MAX_VOTERS, Policy, PolicyError, Voter, parse_policy, validate_policy,
+    Ballot, MAX_TOTAL_WEIGHT, MAX_VOTERS, Policy, PolicyError, Voter, Weights, parse_policy, validate_policy,
 };
 
 fn fault(policy: &Policy) -> String {
@@ -26,6 +26,13 @@ fn policies_that_cannot_decide_are_refused_with_the_arithmetic() {
             "requiredGuards has an empty name",
         ),
         (policy(vec![voter("a", 1); MAX_VOTERS + 1]), "names 1025 voters"),
+        (by_record(MAX_TOTAL_WEIGHT / 1000 + 1, None), "sum to more than 1000000000;"),
+        (by_record(1, Some(499)), "role a has weightPerMille 499; use 500 to 1500"),
+        (by_record(1, Some(1501)), "role a has weightPerMille 1501"),
+        (
+            Policy { weights: Weights::Policy, ..by_record(1, Some(1000)) },
+            "weightPerMille, which would count for nothing",
+        ),
     ];
     for (policy, message) in cases {
         let text = fault(&policy);
@@ -33,6 +40,11 @@ fn policies_that_cannot_decide_are_refused_with_the_arithmetic() {
     }
     assert_eq!(validate_policy(&policy(two())), Ok(()));
     assert_eq!(validate_policy(&policy(vec![voter("a", MAX_TOTAL_WEIGHT)])), Ok(()));
+    assert_eq!(validate_policy(&by_record(MAX_TOTAL_WEIGHT / 1000, Some(1500))), Ok(()));
+}
+
+fn by_record(weight: u64, weight_per_mille: Option<u32>) -> Policy {
+    Policy { weights: Weights::TrackRecord, ..policy(vec![Voter { weight_per_mille, ..voter("a", weight) }]) }
 }
 
 #[test]

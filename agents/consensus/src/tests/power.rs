@@ -17,7 +17,7 @@ fn sums_to_one(fractions: &[Fraction]) -> bool {
 }
 
 /// From the definitions, by looking at every coalition of at most 16 voters.
-fn by_definition(voters: usize, wins: impl Fn(usize) -> bool) -> Power {
+pub(super) fn by_definition(voters: usize, wins: impl Fn(usize) -> bool) -> Power {
     let factorial = |n: usize| (1..=n).map(BigUint::from).product::<BigUint>();
     let mut swings = vec![BigUint::ZERO; voters];
     let mut orders = vec![BigUint::ZERO; voters];

@@ -1,4 +1,4 @@
-use super::support::{SUBJECT, by, fact, policy, with_evidence};
+use super::support::{SUBJECT, by, fact, policy, voter, with_evidence};
 use crate::{Ballot, Decision, GuardFact, GuardVerdict, OutcomeKind, Policy, Verdict, Voter, decide};
 use proptest::prelude::*;
 
@@ -6,11 +6,11 @@ const ROLES: [&str; 4] = ["reviewer", "security", "architect", "tester"];
 
 fn any_voter(role: &'static str) -> impl Strategy<Value = Vec<Voter>> {
     (0..6u64, any::<bool>(), any::<bool>(), 1..3usize).prop_map(move |(weight, veto, required, seats)| {
-        vec![Voter { role: role.into(), weight, veto, required }; seats]
+        vec![Voter { veto, required, ..voter(role, weight) }; seats]
     })
 }
 
-fn any_policy() -> impl Strategy<Value = Policy> {
+pub(super) fn any_policy() -> impl Strategy<Value = Policy> {
     let voters = ROLES.map(any_voter);
     (voters, 1..=100u32, 1..=100u32).prop_map(|(voters, quorum_percent, approve_percent)| Policy {
         quorum_percent,
@@ -24,7 +24,7 @@ fn any_verdict() -> impl Strategy<Value = Verdict> {
 }
 
 /// Up to eleven voters, some in unknown roles, some stale, some with verified evidence.
-fn any_ballots() -> impl Strategy<Value = Vec<Ballot>> {
+pub(super) fn any_ballots() -> impl Strategy<Value = Vec<Ballot>> {
     let one = (0..5usize, any_verdict(), any::<bool>(), 0..8u8);
     proptest::collection::vec(one, 0..12).prop_map(|votes| {
         let make = |(i, (role, verdict, verified, age)): (usize, (usize, Verdict, bool, u8))| {
@@ -39,7 +39,7 @@ fn any_ballots() -> impl Strategy<Value = Vec<Ballot>> {
     })
 }
 
-fn any_facts() -> impl Strategy<Value = Vec<GuardFact>> {
+pub(super) fn any_facts() -> impl Strategy<Value = Vec<GuardFact>> {
     let verdict = prop_oneof![4 => Just(GuardVerdict::Passed), 1 => Just(GuardVerdict::Failed)];
     proptest::collection::vec((0..3u8, verdict, any::<bool>()), 0..4).prop_map(|facts| {
         facts

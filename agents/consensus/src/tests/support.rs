@@ -2,13 +2,13 @@
 
 use crate::{
     Ballot, Evidence, GuardFact, GuardVerdict, Independence, OnUndecided, Policy, Rounds, Severity, Verdict,
-    Voter,
+    Voter, Weights,
 };
 
 pub(super) const SUBJECT: &str = "sha256:subject";
 
 pub(super) fn voter(role: &str, weight: u64) -> Voter {
-    Voter { role: role.into(), weight, veto: false, required: false }
+    Voter { role: role.into(), weight, veto: false, required: false, weight_per_mille: None }
 }
 
 pub(super) fn policy(voters: Vec<Voter>) -> Policy {
@@ -21,6 +21,7 @@ pub(super) fn policy(voters: Vec<Voter>) -> Policy {
         required_guards: vec![],
         rounds: Rounds::default(),
         independence: Independence::None,
+        weights: Weights::Policy,
         timeout_seconds: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ChangedPolicy;
 use crate::merged::MergedPolicy;
-use golden_consensus::{Ballot, GuardVerdict, OutcomeKind};
+use golden_consensus::{Ballot, GuardVerdict, OutcomeKind, SeatWeight};
 use golden_record::{Entry, Export};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -60,6 +60,8 @@ pub(super) struct Review {
     pub(super) kind: OutcomeKind,
     pub(super) digest: String,
     pub(super) ballots: Vec<Ballot>,
+    /// What opinions weighed, where that followed track records.
+    pub(super) weights: Vec<SeatWeight>,
     /// Seconds from the last request to the decision.
     pub(super) took: Option<i64>,
     /// Rounds that were decided.
@@ -92,6 +94,15 @@ struct Reviewed {
     digest: String,
     #[serde(default)]
     ballots: Vec<Cast>,
+    /// The decision itself, of which nothing else is read.
+    #[serde(default)]
+    result: Decided,
+}
+
+#[derive(Default, Deserialize)]
+struct Decided {
+    #[serde(default)]
+    weights: Vec<SeatWeight>,
 }
 
 impl Attempt {
@@ -153,6 +164,7 @@ impl Course {
                     kind: reviewed.decision,
                     digest: reviewed.digest,
                     ballots: reviewed.ballots.into_iter().map(|cast| cast.ballot).collect(),
+                    weights: reviewed.result.weights,
                     took,
                     rounds: earlier + 1,
                     cost,

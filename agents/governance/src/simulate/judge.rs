@@ -6,7 +6,7 @@ use golden_consensus::{
     Ballot, DecisionRecord, Evidence, GuardFact, GuardVerdict, Next, OutcomeKind, Policy, Severity, Subject,
     Verdict, decide, policy_from_value,
 };
-use golden_crds::governance_policy::ReviewRules;
+use golden_crds::governance_policy::{ReviewRules, Voter, Weights};
 use std::collections::BTreeSet;
 
 /// Absent ballots whose every value is tried, so many at most: five values each make 3125 decisions.
@@ -98,19 +98,24 @@ fn reviewed(review: &Review, course: &Course, rules: &MergedPolicy) -> Result<Ju
     if held > most {
         return Err(format!("its voters were heard in {held} rounds, and would have been in {most}"));
     }
-    let policy = policy(rules)?;
+    let mut policy = policy(rules)?;
+    policy.weigh(&review.weights);
     let (ballots, absent) = usable(review, before, now);
+    let is_weighed = now.weights.unwrap_or_default() == Weights::Policy
+        || now.voters.iter().all(|voter| is_weighed(voter, review, before));
     let author_models = course.author.as_slice();
     let case = Case {
         facts: policy.required_guards.iter().map(|name| passed(name)).collect(),
         subject: Subject { digest: &review.digest, author_models },
         policy,
+        is_weighed,
     };
     match case.settled(ballots, &absent) {
         Some(judgement) if judgement.again && held < most => {
             Err(format!("its voters would have been heard in another round, after {held}"))
         }
         Some(judgement) => Ok(judgement),
+        None if !is_weighed => Err("it depends on the voters' track records, which were not recorded".into()),
         None => Err(format!("it depends on ballots by {}, which nobody gave", absent.join(", "))),
     }
 }
@@ -131,7 +136,7 @@ fn passed(name: &str) -> GuardFact {
 fn usable(review: &Review, before: &ReviewRules, now: &ReviewRules) -> (Vec<Ballot>, Vec<String>) {
     let (mut ballots, mut absent) = (vec![], vec![]);
     for voter in &now.voters {
-        let alike = before.voters.iter().any(|b| b.role == voter.role && b.model_ref == voter.model_ref);
+        let alike = is_asked_alike(voter, before);
         let mut own = review.ballots.iter().filter(|b| alike && b.role == voter.role).cloned().peekable();
         // Who was asked and did not answer in time would not have answered now either, unless there is more time.
         let silent = alike && now.timeout_seconds <= before.timeout_seconds;
@@ -143,9 +148,20 @@ fn usable(review: &Review, before: &ReviewRules, now: &ReviewRules) -> (Vec<Ball
     (ballots, absent)
 }
 
+/// Whether it is recorded what the voter's opinion weighs: another model has another track record.
+fn is_weighed(voter: &Voter, review: &Review, before: &ReviewRules) -> bool {
+    is_asked_alike(voter, before) && review.weights.iter().any(|weight| weight.role == voter.role)
+}
+
+fn is_asked_alike(voter: &Voter, before: &ReviewRules) -> bool {
+    before.voters.iter().any(|b| b.role == voter.role && b.model_ref == voter.model_ref)
+}
+
 /// What is decided about, and by what.
 struct Case<'a> {
     policy: Policy,
+    /// What all opinions weigh is known.
+    is_weighed: bool,
     facts: Vec<GuardFact>,
     subject: Subject<'a>,
 }
@@ -154,7 +170,7 @@ impl Case<'_> {
     /// What it comes to, if that is the same whatever the absent say, or if they say nothing.
     fn settled(&self, mut ballots: Vec<Ballot>, absent: &[String]) -> Option<Judgement> {
         let Some((role, rest)) = absent.split_first() else {
-            return Some(self.decided(&ballots));
+            return self.decided(&ballots);
         };
         if absent.len() > MOST_ABSENT {
             return None;
@@ -178,15 +194,25 @@ impl Case<'_> {
         Some(silent)
     }
 
-    fn decided(&self, ballots: &[Ballot]) -> Judgement {
+    /// None if it depends on weights that are not known: they matter where opinions differ, and decide neither of a quorum
+    /// nor of a veto.
+    fn decided(&self, ballots: &[Ballot]) -> Option<Judgement> {
         let decision = DecisionRecord::from(decide(&self.policy, ballots, &self.facts, self.subject, true));
-        Judgement {
+        let by_weight = matches!(
+            decision.decision,
+            OutcomeKind::Approved | OutcomeKind::ChangesRequested | OutcomeKind::Tie
+        );
+        let differ = decision.tally.approve_weight > 0 && decision.tally.reject_weight > 0;
+        if by_weight && differ && !self.is_weighed {
+            return None;
+        }
+        Some(Judgement {
             kind: decision.decision,
             next: decision.next,
             again: decision.is_worth_another_round(),
             objections: decision.dissent.into_iter().map(|ballot| ballot.voter).collect(),
             reason: decision.reason,
-        }
+        })
     }
 }
 

@@ -254,3 +254,42 @@ fn a_guard_in_quarantine_decides_nothing() {
     body(&mut export, "GuardJudged")["verdict"] = json!("Passed");
     assert_eq!(under(&export, "code-changes", &code_changes()).reach, Reach::Same);
 }
+
+#[test]
+fn opinions_weigh_what_the_record_says_their_track_records_were() {
+    let mut policy = code_changes();
+    policy["review"]["weights"] = json!("TrackRecord");
+    let s = under(&slugify(), "code-changes", &policy);
+    assert_eq!(after(&s).0, "Unknown");
+    assert_eq!(s.because, "attempt 2: it depends on the voters' track records, which were not recorded");
+    let mut agreed = slugify();
+    body(&mut agreed, "Reviewed")["ballots"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .for_each(|cast| cast["ballot"]["verdict"] = json!("Approve"));
+    assert_eq!(
+        under(&agreed, "code-changes", &policy).reach,
+        Reach::Same,
+        "where all agree no weight matters"
+    );
+
+    // Security and reviewer halved, the architect and the tester half as much again: 1 + 1 + 1.5 against 1.5 is 70 %.
+    let mut export = slugify();
+    let weight = |role: &str, per_mille: u32| json!({"role": role, "model": "p/m", "perMille": per_mille, "rightPpm": 0, "observations": 50, "usualPpm": 0});
+    let weights = [("security", 500), ("reviewer", 500), ("architect", 1500), ("tester", 1500)]
+        .map(|(r, n)| weight(r, n));
+    body(&mut export, "Reviewed")["result"]["weights"] = json!(weights);
+    body(&mut export, "Admitted")["policy"]["review"]["value"]["weights"] = json!("TrackRecord");
+    assert_eq!(under(&export, "code-changes", &policy).reach, Reach::Same);
+    policy["review"]["approvePercent"] = json!(75);
+    let s = under(&export, "code-changes", &policy);
+    assert_eq!((after(&s).0, s.reach), ("ChangesRequested", Reach::Diverges), "{}", s.because);
+    assert!(s.because.contains("approving weight 3.5 against rejecting 1.5"), "{}", s.because);
+    policy["review"]["weights"] = json!("Policy");
+    assert_eq!(
+        under(&export, "code-changes", &policy).reach,
+        Reach::Same,
+        "5 against 1 by the policy's weights"
+    );
+}

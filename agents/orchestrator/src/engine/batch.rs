@@ -57,6 +57,7 @@ impl Engine {
             batch.consumed.push(row.id);
         }
         batch.events.extend(self.money(loaded, now).await?);
+        batch.events.extend(self.weights(loaded).await?);
         self.trouble(loaded, away, &mut batch).await?;
         if batch.events.is_empty() {
             batch.events.push(Event::Tick);

@@ -7,7 +7,7 @@ use super::faults::{Faults, Point};
 use super::metrics::{EngineMetrics, Pauses};
 use super::store::{self, FactRow, Loaded};
 use super::write::Moved;
-use crate::machine::{Event, State, Step, Task, admit, step};
+use crate::machine::{Event, State, Step, Task, admit, needs_weights, step};
 use async_nats::jetstream::Context;
 use golden_platform::artifacts::Store;
 use golden_platform::wire::{Admission, Fact};
@@ -144,7 +144,8 @@ impl Engine {
             let (from, to) = (loaded.state.stage_name(), moved.state.stage_name());
             tracing::info!(task = %loaded.task.uid, name = loaded.task.name, from, to, attempt = moved.state.attempt, "task moved");
         }
-        Ok(match (changed || !batch.consumed.is_empty(), batch.more) {
+        let more = batch.more || needs_weights(&loaded.task, &moved.state);
+        Ok(match (changed || !batch.consumed.is_empty(), more) {
             (_, true) => Progress::More,
             (true, false) => Progress::Moved,
             (false, false) => Progress::Idle,

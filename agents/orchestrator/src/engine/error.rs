@@ -18,6 +18,9 @@ pub enum Error {
     Unreadable { what: &'static str, source: serde_json::Error },
     #[error("a derivation did not end: {0}")]
     Derivation(String),
+    /// What voters said so far cannot be judged.
+    #[error("track records: {0}")]
+    Votes(#[from] golden_consensus::VotesError),
     /// A test let the process die here.
     #[error("died at {0:?}")]
     Died(Point),
@@ -30,7 +33,7 @@ impl Classify for Error {
             Self::Artifacts(e) => e.class(),
             Self::Nats(e) => e.class(),
             Self::Conflict => Class::Conflict,
-            Self::Unreadable { .. } | Self::Derivation(_) | Self::Died(_) => Class::Bug,
+            Self::Unreadable { .. } | Self::Derivation(_) | Self::Votes(_) | Self::Died(_) => Class::Bug,
         }
     }
 }

@@ -16,6 +16,7 @@ mod run;
 mod slots;
 mod store;
 mod trees;
+mod weights;
 mod write;
 
 pub use clock::Clock;

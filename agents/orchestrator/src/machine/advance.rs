@@ -2,6 +2,7 @@
 
 use super::state::Stage;
 use super::step::{Work, after};
+use super::weights::needs_weights;
 use golden_platform::wire::DesiredKind;
 use jiff::Timestamp;
 
@@ -96,10 +97,10 @@ impl Work<'_> {
             );
             moments.extend(self.wake_for_money());
             self.wake_for_judges(&mut moments);
-            // The engine works on these: storing an inline source, asking a store that was away.
+            // The engine works on these: storing an inline source, asking a store that was away, weighing voters.
             let engine =
                 s.stage == Stage::Preparing && s.base.is_none() && self.task.spec.source.inline.is_some();
-            if engine || s.trouble.is_some() {
+            if engine || s.trouble.is_some() || needs_weights(self.task, s) {
                 moments.push(after(self.now, ENGINE_SECONDS));
             }
         }

@@ -190,6 +190,7 @@ impl Work<'_> {
         self.s.feedback = bounded(feedback, feedback::MAX_FEEDBACK_BYTES);
         self.s.produced = None;
         self.s.guards.clear();
+        self.s.weights = None;
         self.s.review = None;
         self.s.answers.clear();
         self.s.approval = None;

@@ -1,6 +1,7 @@
 //! What can happen to a task: facts as the engine completed them, and time.
 
 use super::state::{Held, Usage, Why};
+use golden_consensus::SeatWeight;
 use golden_crds::agent_task::{DesiredState, TaskLimits};
 use golden_platform::wire::{
     AttemptNotSaved, AttemptResult, AttemptSaved, GuardOutcome, JobResult, PersonDecision, PodOutcome,
@@ -73,6 +74,9 @@ pub enum Event {
     Money {
         ask_again: bool,
     },
+    /// What the voters' opinions weigh by their track records, where [`super::needs_weights`] says that a review waits for
+    /// it.
+    Weighed(Vec<SeatWeight>),
     /// A message of the task can never be sent; it is a dead letter.
     DeadLettered {
         attempt: u32,

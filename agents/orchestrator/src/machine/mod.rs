@@ -25,6 +25,7 @@ mod state;
 mod step;
 mod task;
 mod view;
+mod weights;
 
 pub use command::{Command, DesiredRow, Entry, EscalationEnd, Step};
 pub use event::{AttemptEnded, Event, ProducedTree};
@@ -39,6 +40,7 @@ pub use state::{
 pub use step::{admit, step};
 pub use task::{PRODUCER, Task};
 pub use view::view;
+pub use weights::{needs_weights, weigh};
 
 #[cfg(test)]
 mod tests;

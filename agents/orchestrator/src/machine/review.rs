@@ -9,9 +9,11 @@ use super::reasons;
 use super::state::{Review, Stage, Why};
 use super::step::{Work, after};
 use super::task::PRODUCER;
+use super::weights;
 use golden_consensus::{DecisionRecord, Next, OutcomeKind};
 use golden_crds::governance_policy::{OnUndecided, ReviewRules};
 use golden_platform::wire::{GuardOutcome, Message, ReviewRequest};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Requests that may go unanswered before the policy's `onTimeout` counts.
@@ -51,39 +53,16 @@ impl Work<'_> {
         self.next_attempt(why, &feedback, tree);
     }
 
-    fn ask_peers(&mut self, Ask { round, hears, decided }: Ask) {
+    fn ask_peers(&mut self, ask: Ask) {
+        if !weights::are_known(self.task, &self.s) {
+            return;
+        }
         // Calls held so far are of the attempt's pod or of an earlier round: both are over.
         self.forget_holds();
-        let (Some(produced), Some(base)) = (&self.s.produced, &self.s.base) else { return };
-        let task = self.task;
-        let rules = &task.policy.review.value;
-        let closes_at = after(self.now, rules.timeout_seconds);
-        let quarantine = |outcome: &GuardOutcome| task.policy.quarantine(&outcome.guard).map(str::to_owned);
-        let told =
-            |outcome: &GuardOutcome| GuardOutcome { quarantine: quarantine(outcome), ..outcome.clone() };
-        let guards: Vec<GuardOutcome> =
-            self.s.guards.values().filter_map(|g| g.outcome.as_ref()).map(told).collect();
-        let request = ReviewRequest {
-            namespace: task.namespace.clone(),
-            task_name: task.name.clone(),
-            round,
-            hears,
-            goal: task.spec.goal.clone(),
-            digest: produced.tree.clone(),
-            base: base.tree.clone(),
-            patch: produced.patch.clone(),
-            rules: serde_json::to_value(rules).unwrap_or_default(),
-            guards,
-            models: task
-                .models
-                .iter()
-                .filter(|(k, _)| k.starts_with("voter:"))
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect(),
-            author: task.models.get(&format!("role:{PRODUCER}")).cloned(),
-            closes_at: closes_at.to_string(),
-        };
-        let digest = produced.tree.clone();
+        let closes_at = after(self.now, self.task.policy.review.value.timeout_seconds);
+        let Some(request) = self.request(ask, closes_at) else { return };
+        let Ask { round, hears, decided } = ask;
+        let digest = request.digest.clone();
         self.s.review = Some(Review {
             round,
             hears,
@@ -102,14 +81,41 @@ impl Work<'_> {
             "ReviewRequested",
             json!({
                 "attempt": self.s.attempt, "round": round, "hears": hears, "digest": digest, "patch": request.patch,
-                "closesAt": request.closes_at, "author": request.author, "rulesFrom": task.policy.review.origin,
+                "closesAt": request.closes_at, "author": request.author, "weights": request.weights,
+                "rulesFrom": self.task.policy.review.origin,
             }),
         );
         let attempt = self.s.attempt;
         let boxed = Box::new(request);
         self.commands.push(Command::OpenReview { attempt, round, digest, request: boxed.clone(), closes_at });
-        let id = message_id(task.uid, attempt, &format!("review/{round}"));
+        let id = message_id(self.task.uid, attempt, &format!("review/{round}"));
         self.publish(id, Message::ReviewRequested(boxed));
+    }
+
+    /// What peers are asked; nothing while there is no result.
+    fn request(&self, Ask { round, hears, .. }: Ask, closes_at: Timestamp) -> Option<ReviewRequest> {
+        let (Some(produced), Some(base)) = (&self.s.produced, &self.s.base) else { return None };
+        let task = self.task;
+        let quarantine = |outcome: &GuardOutcome| task.policy.quarantine(&outcome.guard).map(str::to_owned);
+        let told =
+            |outcome: &GuardOutcome| GuardOutcome { quarantine: quarantine(outcome), ..outcome.clone() };
+        let voters = task.models.iter().filter(|(key, _)| key.starts_with("voter:"));
+        Some(ReviewRequest {
+            namespace: task.namespace.clone(),
+            task_name: task.name.clone(),
+            round,
+            hears,
+            goal: task.spec.goal.clone(),
+            digest: produced.tree.clone(),
+            base: base.tree.clone(),
+            patch: produced.patch.clone(),
+            rules: serde_json::to_value(&task.policy.review.value).unwrap_or_default(),
+            weights: serde_json::to_value(&self.s.weights).unwrap_or_default(),
+            guards: self.s.guards.values().filter_map(|g| g.outcome.as_ref()).map(told).collect(),
+            models: voters.map(|(key, model)| (key.clone(), model.clone())).collect(),
+            author: task.models.get(&format!("role:{PRODUCER}")).cloned(),
+            closes_at: closes_at.to_string(),
+        })
     }
 
     pub(super) fn reviewed(

@@ -45,6 +45,7 @@ pub fn admit(task: &Task, admission: &Admission, install: Uuid, now: Timestamp) 
         job: None,
         produced: None,
         guards: std::collections::BTreeMap::new(),
+        weights: None,
         review: None,
         escalation: None,
         answers: vec![],
@@ -152,6 +153,7 @@ impl<'a> Work<'a> {
             Event::Saved(saved) => self.attempt_saved(saved),
             Event::NotSaved(told) => self.attempt_not_saved(told),
             Event::Money { ask_again } => self.money(*ask_again),
+            Event::Weighed(weights) => self.weighed(weights),
             Event::Job { pod, result } => self.job_ended(pod, result),
             Event::Guard(outcome) => self.guard_ended(outcome),
             Event::Reviewed { attempt, round, digest, decision, ballots } => {

@@ -115,6 +115,7 @@ fn review(s: &State) -> Option<ReviewStatus> {
         reject_weight: tally.map_or(0, |t| weight(t.reject_weight)),
         cast_weight: tally.map_or(0, |t| weight(t.cast_weight)),
         total_weight: tally.map_or(0, |t| weight(t.total_weight)),
+        scale: tally.map(|t| weight(t.scale)).filter(|scale| *scale != 1),
         turned_by: review.turned_by.clone(),
         power: review.power.iter().map(power).collect(),
     })
@@ -128,6 +129,13 @@ fn consensus(s: &State) -> ViewCondition {
     let Some(review) = &s.review else {
         return if s.produced.is_none() {
             say(CONSENSUS_REACHED, "Unknown", reasons::NO_RESULT_YET, no_result(s))
+        } else if s.stage == Stage::Reviewing {
+            say(
+                CONSENSUS_REACHED,
+                "Unknown",
+                reasons::REVIEW_RUNNING,
+                "the voters' track records are looked up",
+            )
         } else {
             say(
                 CONSENSUS_REACHED,

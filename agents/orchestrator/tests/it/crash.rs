@@ -174,6 +174,18 @@ async fn a_crash_around_a_persons_decision_asks_and_takes_it_once() {
 }
 
 #[tokio::test]
+async fn a_crash_while_voters_are_weighed_asks_them_once() {
+    let script = Script { work: |_| Some("whole"), ..Script::default() };
+    let (whole, _) = die_everywhere(script, |spec, policy| {
+        inline(spec, policy);
+        policy["review"]["weights"] = serde_json::json!("TrackRecord");
+    })
+    .await;
+    assert_eq!(whole.outcome, "Complete");
+    assert_eq!(whole.messages, ["T/1/guard/unit/1", "T/1/review/1"]);
+}
+
+#[tokio::test]
 async fn a_crash_around_a_pause_saves_frees_and_resumes_once() {
     let script = Script { work: |_| Some("whole"), held: true, ..Script::default() };
     let (whole, died) = die_everywhere(script, inline).await;

@@ -1,7 +1,9 @@
 //! The sandbox and the peers.
 
 use super::world::{NAMESPACE, World};
-use golden_consensus::{Ballot, DecisionRecord, GuardFact, GuardVerdict, decide, policy_from_value};
+use golden_consensus::{
+    Ballot, DecisionRecord, GuardFact, GuardVerdict, SeatWeight, decide, policy_from_value,
+};
 use golden_platform::tree::{Entry, Tree};
 use golden_platform::wire::{Fact, GuardOutcome, GuardRequest, ReviewRequest};
 use serde_json::json;
@@ -61,7 +63,9 @@ impl World {
             .unwrap();
             ballots.push(ballot);
         }
-        let policy = policy_from_value(&request.rules).unwrap();
+        let mut policy = policy_from_value(&request.rules).unwrap();
+        let weights: Option<Vec<SeatWeight>> = serde_json::from_value(request.weights.clone()).unwrap();
+        policy.weigh(&weights.unwrap_or_default());
         let guards: Vec<GuardFact> = request
             .guards
             .iter()

@@ -155,6 +155,7 @@ impl World {
             base,
             patch,
             rules,
+            weights: Value::Null,
             guards: vec![],
             models: std::collections::BTreeMap::new(),
             author: None,

@@ -137,6 +137,13 @@ pub struct ModelBinding {
     pub context_window: Option<u64>,
 }
 
+impl ModelBinding {
+    /// The model with its provider before it, as ballots name it.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.provider, self.model)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dependency {

@@ -49,6 +49,10 @@ pub struct ReviewRequest {
     pub patch: String,
     /// A serialized `golden_crds::governance_policy::ReviewRules`.
     pub rules: Value,
+    /// A serialized list of `golden_consensus::SeatWeight`: what the seats' opinions weigh, where the rules let that follow
+    /// track records. Found when the result's first round was asked for.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub weights: Value,
     pub guards: Vec<GuardOutcome>,
     /// The voters' models.
     pub models: BTreeMap<String, ModelBinding>,

@@ -181,6 +181,7 @@ impl Ground {
             base: self.digests.base.clone(),
             patch: self.digests.patch.clone(),
             rules: json!({"voters": voters, "timeoutSeconds": 60}),
+            weights: Value::Null,
             guards: vec![],
             models: models.collect(),
             author: None,

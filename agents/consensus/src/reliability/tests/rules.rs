@@ -2,8 +2,8 @@
 
 use super::crowd::{Crowd, Random, named};
 use crate::{
-    MAX_LABELS, MAX_NAME_BYTES, TrackRecord, Votes, VotesError, effective_weight, read_outcomes, read_votes,
-    write_labels, write_voters,
+    MAX_LABELS, MAX_NAME_BYTES, Opinion, SeatWeight, TrackRecord, TrackRecords, Votes, VotesError,
+    read_outcomes, read_votes, write_labels, write_voters,
 };
 use proptest::prelude::*;
 
@@ -147,21 +147,62 @@ fn equal_votes_give_the_first_label_by_name_and_one_label_is_certain() {
     assert!(labels(&votes("item,voter,label\na,x,no\nb,x,no\n")).contains("b,no,1.0"));
 }
 
+fn per_mille(right_ppm: u32, observations: u64, usual_ppm: u32) -> u32 {
+    SeatWeight::of("security", "p/m", TrackRecord { right_ppm, observations }, usual_ppm).per_mille
+}
+
 #[test]
 fn track_records_move_weights_within_bounds_and_say_why() {
-    let weight =
-        |right_ppm, observations| effective_weight(4, TrackRecord { right_ppm, observations }, 750_000).milli;
-    assert_eq!(weight(1_000_000, 0), 4000, "nothing is known");
-    assert_eq!(weight(750_000, 1000), 4000, "as usual");
-    assert_eq!(weight(1_000_000, 20), 5000, "half of what many votes give");
-    assert_eq!(weight(1_000_000, u64::MAX), 5996, "rounded towards the policy's");
-    assert_eq!(weight(0, 1_000_000), 2000);
+    let weight = |right_ppm, observations| per_mille(right_ppm, observations, 750_000);
+    assert_eq!(weight(1_000_000, 19), 1000, "too few votes");
+    assert_eq!(weight(750_000, 1000), 1000, "as usual");
+    assert_eq!(weight(1_000_000, 20), 1200, "half of what many votes give is 1.25");
     assert_eq!(
-        effective_weight(u64::MAX, TrackRecord { right_ppm: u32::MAX, observations: u64::MAX }, 0).milli,
-        u64::MAX
+        weight(1_000_000, 1_000_000),
+        1400,
+        "not quite half as much again: rounded towards the policy's"
     );
-    let said = effective_weight(4, TrackRecord { right_ppm: 900_000, observations: 80 }, 750_000).to_string();
-    assert_eq!(said, "weight 4 × 1.240: right in 90.0 % of 80 votes, usual is 75.0 %");
+    assert_eq!(weight(700_000, 1_000_000), 1000, "less than a tenth is chance");
+    assert_eq!(weight(0, 1_000_000), 500);
+    assert_eq!(per_mille(u32::MAX, u64::MAX, 0), 1500);
+    let said = |right_ppm, observations| {
+        SeatWeight::of("security", "p/m", TrackRecord { right_ppm, observations }, 750_000).to_string()
+    };
+    assert_eq!(said(900_000, 80), "security × 1.2: right in 90.0 % of 80 votes, usual is 75.0 %");
+    assert_eq!(said(900_000, 8), "security × 1.0: 8 votes of the 20 that it takes");
+}
+
+#[test]
+fn a_reviewer_is_a_role_and_a_model_and_is_judged_by_others_and_by_people() {
+    let opinions: Vec<(String, &str, &str, &str, Option<&str>)> = (0..60)
+        .flat_map(|item| {
+            let (good, bad) = if item % 2 == 0 { ("Approve", "Reject") } else { ("Reject", "Approve") };
+            let voters = [
+                ("security", "p/m", good),
+                ("security", "p/n", bad),
+                ("tester", "p/m", if item % 5 == 0 { bad } else { good }),
+            ];
+            voters.map(|(role, model, verdict)| (format!("i{item}"), role, model, verdict, Some(good)))
+        })
+        .collect();
+    let read = |rows: Vec<&(String, &str, &str, &str, Option<&str>)>| {
+        let opinions = rows.iter().map(|(item, role, model, verdict, outcome)| Opinion {
+            item,
+            role,
+            model,
+            verdict,
+            outcome: *outcome,
+        });
+        TrackRecords::of(opinions).unwrap()
+    };
+    let records = read(opinions.iter().collect());
+    let of = |role, model| records.weight(role, model);
+    assert_eq!((of("security", "p/m").observations, of("security", "p/n").per_mille), (60, 500));
+    assert!(of("security", "p/m").per_mille > 1000, "{:?}", of("security", "p/m"));
+    assert!(of("security", "p/m").right_ppm > of("tester", "p/m").right_ppm);
+    assert_eq!(of("tester", "p/n").per_mille, 1000, "that model never spoke for the role");
+    assert_eq!(records, read(opinions.iter().rev().collect()), "their order changes nothing");
+    assert_eq!(TrackRecords::of([]).unwrap().weight("a", "m").per_mille, 1000);
 }
 
 proptest! {
@@ -186,10 +227,9 @@ proptest! {
 
     #[test]
     fn weights_stay_within_half_and_half_as_much_again_and_follow_the_record(
-        weight in 0..1_000_000u64, right in 0..=1_000_000u32, more in 0..=1_000_000u32, n in 0..10_000u64, usual in 0..=1_000_000u32,
+        right in 0..=1_000_000u32, more in 0..=1_000_000u32, n in 0..10_000u64, usual in 0..=1_000_000u32,
     ) {
-        let of = |right_ppm: u32| effective_weight(weight, TrackRecord { right_ppm, observations: n }, usual).milli;
-        prop_assert!((weight * 500..=weight * 1500).contains(&of(right)));
-        prop_assert!(of(right.saturating_add(more)) >= of(right));
+        prop_assert!((500..=1500).contains(&per_mille(right, n, usual)));
+        prop_assert!(per_mille(right.saturating_add(more), n, usual) >= per_mille(right, n, usual));
     }
 }

@@ -6,6 +6,7 @@ mod best;
 mod judgement;
 mod work;
 
+use golden_consensus::SeatWeight;
 use golden_crds::agent_task::TaskLimits;
 use golden_crds::agent_team::AgentSpec;
 use golden_platform::wire::{Bound, Dependency, JobResult, PersonDecision};
@@ -96,6 +97,9 @@ pub struct State {
     pub produced: Option<Produced>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub guards: BTreeMap<String, GuardSlot>,
+    /// What the voters' opinions on the attempt's result weigh, once it is known, where that follows track records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Vec<SeatWeight>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

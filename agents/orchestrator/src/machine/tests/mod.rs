@@ -11,3 +11,4 @@ mod properties;
 mod record;
 mod review;
 mod support;
+mod weights;
