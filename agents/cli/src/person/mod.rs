@@ -50,7 +50,7 @@ pub(crate) enum PersonCommand {
     Deny(approve::DenyArgs),
     /// List questions to people, open ones first.
     Escalations(escalations::Args),
-    /// Show how often each reviewer was right, and what its weight would be if weights followed that.
+    /// Show how often each reviewer was right, and what its weight is multiplied by where a policy has weights follow that.
     Reviewers(reviewers::Args),
     /// Look at messages that could not be processed; send them again or discard them.
     #[command(subcommand)]
