@@ -10,12 +10,14 @@ mod excerpt;
 mod fact;
 mod flake;
 mod outcome;
+mod progress;
 
 pub use brief::{MAX_BRIEF_BYTES, brief};
 pub use excerpt::{MAX_EXCERPT_BYTES, excerpt};
 pub use fact::{GuardFact, Judged, RunOutcome, judge};
 pub use flake::{Followed, follow};
 pub use outcome::{Class, GuardVerdict, Inconclusive, classify};
+pub use progress::{Cited, change_fingerprint, failure_fingerprint, objection_fingerprint};
 
 #[cfg(test)]
 mod tests;

@@ -123,6 +123,9 @@ reasons! {
     APPROVAL_DENIED = "ApprovalDenied";
     /// A person has to decide. `status.escalation` holds the options, the deadline and the default.
     ESCALATION_PENDING = "EscalationPending";
+    /// The work goes in circles: a guard failed, or peers rejected, as they did before, and the change is the same but for
+    /// white space and comments at most. The message says on which attempts. A person decides.
+    STUCK = "Stuck";
     /// A person decided the escalation in favour of the result.
     ESCALATION_APPROVED = "EscalationApproved";
     /// A person decided the escalation against the result.

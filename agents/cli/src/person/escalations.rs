@@ -2,6 +2,7 @@
 
 use super::client::Connection;
 use super::output::{Format, Table, json, text};
+use super::votes::short;
 use serde_json::Value;
 
 /// Which of them.
@@ -52,7 +53,23 @@ fn table(escalations: &[Value]) -> String {
             answer,
         ]);
     }
-    table.render()
+    let mut shown = table.render();
+    for one in escalations.iter().filter(|one| one["state"] == "Open") {
+        shown.push_str(&details(one));
+    }
+    shown
+}
+
+/// What happened, and the attempts it is about where there are several.
+fn details(escalation: &Value) -> String {
+    let told = &escalation["evidence"];
+    let Some(message) = told["message"].as_str() else { return String::new() };
+    let mut shown = format!("\n{}: {message}\n", text(escalation, "task"));
+    for attempt in told["evidence"]["attempts"].as_array().into_iter().flatten() {
+        let digest = short(attempt["tree"].as_str().unwrap_or_default());
+        shown.push_str(&format!("  attempt {} gave {digest}\n", attempt["attempt"]));
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -71,5 +88,19 @@ mod tests {
         let text = table(&[open, answered]);
         assert!(text.contains("adr    1         ReviewTied   Open    Accept,Reject"), "{text}");
         assert!(text.contains("Accept by bob"), "{text}");
+    }
+
+    #[test]
+    fn an_open_question_says_what_happened_on_which_attempts() {
+        let attempts = json!([{"attempt": 1, "tree": "sha256:0123456789abcdef"}, {"attempt": 3, "tree": "sha256:fedcba"}]);
+        let evidence =
+            json!({"message": "guard unit failed", "evidence": {"times": 2, "attempts": attempts}});
+        let mut one =
+            json!({"task": "adr", "attempt": 3, "reason": "Stuck", "state": "Open", "evidence": evidence});
+        let text = table(std::slice::from_ref(&one));
+        assert!(text.contains("\nadr: guard unit failed\n  attempt 1 gave "), "{text}");
+        assert!(text.contains("\n  attempt 3 gave "), "{text}");
+        one["state"] = "Resolved".into();
+        assert!(!table(&[one]).contains("guard unit failed"), "what is settled is a row");
     }
 }

@@ -4,8 +4,10 @@ use super::error::Error;
 use crate::machine::{ProducedTree, Task, Why};
 use bytes::Bytes;
 use golden_crds::conditions::agent_task as reasons;
+use golden_guard::builtin::{Change, Node};
+use golden_guard::change_fingerprint;
 use golden_platform::artifacts::{self, Store};
-use golden_platform::tree::{self, Tree};
+use golden_platform::tree::{self, Entry, Tree};
 use golden_platform::wire::ArtifactStored;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ struct Derived {
     new: Tree,
     canonical: Bytes,
     patch: String,
+    /// Fingerprint of what changed.
+    change: String,
     changed: Vec<String>,
 }
 
@@ -83,12 +87,24 @@ fn derive(base: &Bytes, made: Bytes) -> Result<Derived, tree::Error> {
     let canonical = if canonical == made { made } else { Bytes::from(canonical) };
     let new = Tree::from_tar(&canonical)?;
     let (patch, changed) = (base.diff(&new)?, base.changed_paths(&new));
-    Ok(Derived { base, new, canonical, patch, changed })
+    let change = change_fingerprint(changed.iter().map(|path| Change {
+        path,
+        old: base.get(path).map(node),
+        new: new.get(path).map(node),
+    }));
+    Ok(Derived { base, new, canonical, patch, change, changed })
+}
+
+fn node(entry: &Entry) -> Node<'_> {
+    match entry {
+        &Entry::File { executable, ref bytes } => Node::File { bytes, executable },
+        Entry::Link { target } => Node::Link { target },
+    }
 }
 
 /// Stores one after the other and holds one at a time: trees may be large, and guards many.
 async fn keep(store: &Store, task: &Task, derived: Derived) -> Result<Result<ProducedTree, Why>, Error> {
-    let Derived { base, new, canonical, patch, changed } = derived;
+    let Derived { base, new, canonical, patch, change, changed } = derived;
     let tree = match kept(put(store, task, canonical).await)? {
         Ok(digest) => digest,
         Err(why) => return Ok(Err(why)),
@@ -117,7 +133,7 @@ async fn keep(store: &Store, task: &Task, derived: Derived) -> Result<Result<Pro
     let guard_trees = guards
         .filter_map(|g| Some((g.spec.name.clone(), by_globs.get(&g.spec.restore_paths)?.clone())))
         .collect();
-    Ok(Ok(ProducedTree { tree, patch, changed_paths: changed, guard_trees }))
+    Ok(Ok(ProducedTree { tree, patch, change, changed_paths: changed, guard_trees }))
 }
 
 /// The digest; or why the result cannot be taken; or a store's trouble.

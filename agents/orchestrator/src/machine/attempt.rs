@@ -81,6 +81,7 @@ impl Work<'_> {
                 let produced = Produced {
                     tree: tree.tree.clone(),
                     patch: tree.patch.clone(),
+                    change: tree.change.clone(),
                     changed: u32::try_from(tree.changed_paths.len()).unwrap_or(u32::MAX),
                     needed: needed_approvals(&self.task.policy, &tree.changed_paths),
                     guard_trees: tree.guard_trees.clone(),
@@ -102,6 +103,7 @@ impl Work<'_> {
             json!({
                 "attempt": result.attempt, "try": result.r#try, "exitCode": result.agent_exit_code,
                 "tree": produced.as_ref().map(|p| &p.tree), "patch": produced.as_ref().map(|p| &p.patch),
+                "change": produced.as_ref().map(|p| &p.change),
                 "changedPaths": produced.as_ref().map(|p| p.changed), "paths": paths(ended), "summary": summary,
                 "transcript": result.transcript, "refused": failure, "start": self.s.start, "usage": self.s.usage,
             }),

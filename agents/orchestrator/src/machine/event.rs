@@ -111,6 +111,8 @@ pub struct ProducedTree {
     pub tree: String,
     /// Digest of the unified diff against the base.
     pub patch: String,
+    /// [`golden_guard::change_fingerprint`] of that change.
+    pub change: String,
     /// Paths that differ from the base; of a rename both.
     pub changed_paths: Vec<String>,
     /// Guard → tree it examines, for guards that reset paths to the base.

@@ -4,7 +4,7 @@
 use super::reasons::bounded;
 use super::state::Why;
 use golden_consensus::{Ballot, DecisionRecord};
-use golden_guard::{GuardFact, GuardVerdict, brief};
+use golden_guard::{Cited, GuardFact, GuardVerdict};
 use golden_platform::wire::GuardOutcome;
 
 /// Longest feedback, in bytes.
@@ -23,10 +23,9 @@ pub(super) fn agent(why: &Why, last_words: &str) -> String {
     text
 }
 
-/// Guards failed.
-pub(super) fn guards(failed: &[&GuardOutcome]) -> String {
-    let facts: Vec<GuardFact> = failed.iter().map(|o| fact(o)).collect();
-    brief(&facts)
+/// Guards that failed, as the brief and the fingerprint of a failure take them.
+pub(super) fn facts(failed: &[&GuardOutcome]) -> Vec<GuardFact> {
+    failed.iter().map(|o| fact(o)).collect()
 }
 
 fn fact(outcome: &GuardOutcome) -> GuardFact {
@@ -59,6 +58,12 @@ pub(super) fn dissent(decision: &DecisionRecord) -> String {
         text.push_str(&objection(ballot));
     }
     text
+}
+
+/// The places that those who rejected showed, as far as they were found. What was only claimed tells nothing apart.
+pub(super) fn cited(decision: &DecisionRecord) -> impl Iterator<Item = Cited<'_>> {
+    let evidence = decision.dissent.iter().flat_map(|ballot| &ballot.evidence);
+    evidence.filter(|e| e.verified).map(|e| Cited { file: &e.file, quote: &e.quote })
 }
 
 fn objection(ballot: &Ballot) -> String {

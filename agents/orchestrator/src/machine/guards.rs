@@ -6,7 +6,7 @@ use super::feedback;
 use super::names::{guard_run_name, message_id};
 use super::pods::backoff;
 use super::reasons::{self, bounded, documented};
-use super::state::{GuardSlot, Stage, Why};
+use super::state::{GuardSlot, Judge, Stage, Why};
 use super::step::{Work, after};
 use golden_consensus::{GuardFact, GuardVerdict, GuardsBlocked, GuardsCleared, clear};
 use golden_governance::MergedGuard;
@@ -203,7 +203,7 @@ impl Work<'_> {
         }
     }
 
-    /// Hands the evidence back. A result that failed before means that the agents go in circles: a person decides.
+    /// Hands the evidence back; or asks a person, if an earlier result failed alike.
     pub(super) fn guards_failed(&mut self, blocked: &GuardsBlocked) {
         let Some(tree) = self.s.produced.as_ref().map(|p| p.tree.clone()) else { return };
         let names = if blocked.failed.is_empty() { &blocked.missing } else { &blocked.failed }.join(", ");
@@ -212,13 +212,11 @@ impl Work<'_> {
         let stops = |(name, g): &(&String, &GuardSlot)| g.failed() && self.is_required(name);
         let failed: Vec<&GuardOutcome> =
             self.s.guards.iter().filter(stops).filter_map(|(_, g)| g.outcome.as_ref()).collect();
-        let text = feedback::guards(&failed);
-        let seen_before = !self.s.failed_trees.insert(tree.clone());
-        if seen_before && self.s.attempt < self.task.max_attempts() {
-            let message =
-                format!("{}, and so did the same result before: the agents go in circles", why.message);
-            let evidence = json!({"failedGuards": failed});
-            return self.escalate(&Why::new(&why.reason, message), &evidence, &text, false);
+        let facts = feedback::facts(&failed);
+        let (text, evidence) = (golden_guard::brief(&facts), json!({"failedGuards": failed}));
+        let circle = self.sent_back(Judge::Guards, golden_guard::failure_fingerprint(&facts));
+        if circle.is_some_and(|circle| self.stop_circling(&circle, &why.message, &evidence, &text, false)) {
+            return;
         }
         self.next_attempt(why, &text, Some(tree));
     }

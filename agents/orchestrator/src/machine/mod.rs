@@ -8,6 +8,7 @@
 mod advance;
 mod attempt;
 mod budget;
+mod circles;
 mod command;
 mod control;
 mod deliver;
@@ -35,7 +36,8 @@ pub use pause::needs_money;
 pub use purse::{Purse, ask_again};
 pub use state::{
     Approval, Base, BestAttempt, Choice, Delivered, Delivery, Ended, Escalation, Finish, GuardSlot, Held,
-    Outcome, OutcomeKind, PodSlot, Produced, RecordHead, Review, Saved, Stage, State, Tries, Usage, Why,
+    Judge, Outcome, OutcomeKind, PodSlot, Produced, RecordHead, Review, Saved, Setback, Stage, State, Tries,
+    Usage, Why,
 };
 pub use step::{admit, step};
 pub use task::{PRODUCER, Task};

@@ -6,7 +6,7 @@ use super::command::Command;
 use super::feedback;
 use super::names::message_id;
 use super::reasons;
-use super::state::{Review, Stage, Why};
+use super::state::{Judge, Review, Stage, Why};
 use super::step::{Work, after};
 use super::task::PRODUCER;
 use super::weights;
@@ -32,25 +32,27 @@ const FIRST: Ask = Ask { round: 1, hears: None, decided: 0 };
 impl Work<'_> {
     pub(super) fn open_review(&mut self) {
         let tree = self.s.produced.as_ref().map(|p| p.tree.clone());
-        if let Some(before) = tree.and_then(|tree| self.s.rejected_trees.get(&tree).copied()) {
-            return self.rejected_before(before);
+        let rejected = |by: Judge, before: &str| by == Judge::Peers && Some(before) == tree.as_deref();
+        if self.s.setbacks.iter().any(|b| rejected(b.by, &b.tree)) {
+            let feedback = self.s.feedback.clone();
+            // Asking until one nods proves nothing.
+            let why =
+                Why::new(reasons::CHANGES_REQUESTED, "peers asked for changes to this very result before");
+            return self.rejected(why, None, &json!({}), &feedback);
         }
         self.s.stage = Stage::Reviewing;
         self.ask_peers(FIRST);
     }
 
-    /// Peers sent this very result back before. Asking them until one nods proves nothing: a person decides.
-    fn rejected_before(&mut self, before: u32) {
-        let message = format!(
-            "peers asked for changes to the same result on attempt {before}: the agents go in circles"
-        );
-        let why = Why::new(reasons::CHANGES_REQUESTED, message);
-        let feedback = self.s.feedback.clone();
-        if self.s.attempt < self.task.max_attempts() {
-            return self.escalate(&why, &json!({"rejectedOnAttempt": before}), &feedback, true);
+    /// Peers do not accept the result. It goes back with what they say; or to a person, if they said so of an earlier one.
+    fn rejected(&mut self, why: Why, failure: Option<String>, evidence: &Value, feedback: &str) {
+        let what = format!("peers asked for changes on attempt {}", self.s.attempt);
+        let circle = self.sent_back(Judge::Peers, failure);
+        if circle.is_some_and(|circle| self.stop_circling(&circle, &what, evidence, feedback, true)) {
+            return;
         }
         let tree = self.s.produced.as_ref().map(|p| p.tree.clone());
-        self.next_attempt(why, &feedback, tree);
+        self.next_attempt(why, feedback, tree);
     }
 
     fn ask_peers(&mut self, ask: Ask) {
@@ -226,11 +228,13 @@ impl Work<'_> {
                 Err(blocked) => self.guards_failed(&blocked),
             },
             Next::Revise => {
-                let tree = self.s.produced.as_ref().map(|p| p.tree.clone());
-                if let Some(tree) = &tree {
-                    self.s.rejected_trees.insert(tree.clone(), self.s.attempt);
-                }
-                self.next_attempt(why, &feedback::dissent(decision), tree);
+                let failure = golden_guard::objection_fingerprint(feedback::cited(decision));
+                self.rejected(
+                    why,
+                    failure,
+                    &json!({"dissent": decision.dissent}),
+                    &feedback::dissent(decision),
+                );
             }
             Next::Repair => match self.cleared() {
                 // Peer-hub saw a failed guard that we did not: it says nothing for the result either.

@@ -4,6 +4,7 @@
 
 mod best;
 mod judgement;
+mod setback;
 mod work;
 
 use golden_consensus::SeatWeight;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 pub use best::BestAttempt;
 pub use judgement::{Approval, Choice, Delivered, Delivery, Escalation, GuardSlot, Review};
+pub use setback::{Judge, Setback};
 pub use work::{Base, Ended, Finish, PodSlot, Produced, Saved, Tries};
 
 /// The state of a task.
@@ -66,12 +68,9 @@ pub struct State {
     /// The same in one reason and one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<Why>,
-    /// Trees that failed a guard, so that going in circles is seen.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub failed_trees: BTreeSet<String>,
-    /// Results that peers sent back, and on which attempt.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub rejected_trees: BTreeMap<String, u32>,
+    /// Results that guards or peers sent back, so that going in circles is seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setbacks: Vec<Setback>,
     /// The best attempt so far that was judged and not accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<BestAttempt>,

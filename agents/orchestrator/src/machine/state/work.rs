@@ -113,6 +113,9 @@ pub struct Finish {
 pub struct Produced {
     pub tree: String,
     pub patch: String,
+    /// [`golden_guard::change_fingerprint`]; empty in the state of an earlier version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub change: String,
     pub changed: u32,
     /// Approvals by people that this change needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

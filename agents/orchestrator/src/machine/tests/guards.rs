@@ -152,7 +152,7 @@ fn the_same_failing_result_twice_goes_to_a_person() {
     let asked = run.view().escalation.unwrap();
     assert_eq!(
         (asked.reason.as_str(), asked.options.as_slice()),
-        ("GuardFailed", &["Reject".to_owned(), "Retry".to_owned()][..])
+        ("Stuck", &["Reject".to_owned(), "Retry".to_owned()][..])
     );
     run.feed(&run.decision(1, "bob", "Approve", None));
     assert_eq!(run.state.stage, Stage::Escalated, "no person can outweigh a failed guard");

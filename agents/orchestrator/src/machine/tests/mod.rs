@@ -1,6 +1,7 @@
 //! Each test is named by the promise it keeps.
 
 mod attempts;
+mod circles;
 mod delivery;
 mod guards;
 mod outside;

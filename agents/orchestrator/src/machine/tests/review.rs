@@ -261,7 +261,7 @@ fn a_result_that_peers_sent_back_is_not_put_to_them_again_but_to_a_person() {
     assert_eq!(run.state.stage, Stage::Escalated);
     assert_eq!(run.messages().iter().filter(|m| matches!(m, Message::ReviewRequested(_))).count(), asked);
     let question = run.view().escalation.unwrap();
-    assert_eq!((question.reason.as_str(), question.options.len()), ("ChangesRequested", 3));
+    assert_eq!((question.reason.as_str(), question.options.len()), ("Stuck", 3));
     run.feed(&run.decision(1, "bob", "Option", Some("Retry")));
     assert!(run.state.feedback.contains("the mapping is hard to read"), "the objections are told again");
     run.feed(&Event::SlotGranted);

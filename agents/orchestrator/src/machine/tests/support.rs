@@ -225,6 +225,11 @@ impl Run {
     }
 
     pub(crate) fn result(&self, tree: &str, exit: i32) -> Event {
+        self.result_of(tree, exit, tree)
+    }
+
+    /// `change` tells apart what trees come to.
+    pub(crate) fn result_of(&self, tree: &str, exit: i32, change: &str) -> Event {
         let guards = self.task.policy.guards.iter().filter(|g| !g.spec.restore_paths.is_empty());
         let restored = guards.map(|g| (g.spec.name.clone(), format!("{tree}-restored"))).collect();
         Event::Attempt(AttemptEnded {
@@ -239,6 +244,7 @@ impl Run {
             produced: Some(Ok(ProducedTree {
                 tree: tree.into(),
                 patch: digest(0xabc),
+                change: change.into(),
                 changed_paths: vec!["shop/slug.py".into()],
                 guard_trees: restored,
             })),

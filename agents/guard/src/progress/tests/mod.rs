@@ -1,0 +1,3 @@
+mod changes;
+mod failures;
+mod outputs;

@@ -1,0 +1,67 @@
+//! Going in circles: a result that stands where an earlier one stood is for a person, before all attempts are spent.
+//!
+//! What stands where is [`Setback::is_repeated_by`]'s to say; the second time is enough. The agent had the evidence of the
+//! first and changed nothing that counts, and a third one would begin from the same place with the same brief.
+
+use super::reasons;
+use super::state::{Judge, Setback, Why};
+use super::step::Work;
+use serde_json::{Value, json};
+
+/// Earlier results that stood where the present one stands, oldest first; never none of them.
+pub(super) struct Circle(Vec<Setback>);
+
+impl Work<'_> {
+    /// Keeps how the present result was sent back, and says whether an earlier one stood there already.
+    pub(super) fn sent_back(&mut self, by: Judge, failure: Option<String>) -> Option<Circle> {
+        let produced = self.s.produced.as_ref()?;
+        let (tree, change) = (produced.tree.clone(), produced.change.clone());
+        let now = Setback { attempt: self.s.attempt, by, tree, change, failure };
+        let before = self.s.setbacks.iter().filter(|b| b.attempt != now.attempt && b.is_repeated_by(&now));
+        let before: Vec<Setback> = before.cloned().collect();
+        self.s.setbacks.push(now);
+        (!before.is_empty()).then_some(Circle(before))
+    }
+
+    /// Asks a person about work that goes in circles; `what` is what happened again, as in `guard unit failed`. Once
+    /// attempts are spent there is nothing left to stop early: returns whether it asked.
+    pub(super) fn stop_circling(
+        &mut self,
+        circle: &Circle,
+        what: &str,
+        evidence: &Value,
+        feedback: &str,
+        may_accept: bool,
+    ) -> bool {
+        if self.s.attempt >= self.task.max_attempts() {
+            return false;
+        }
+        let now = self.s.setbacks.last();
+        let message = circle.message(what, now);
+        let all: Vec<Value> = circle.0.iter().chain(now).map(attempt).collect();
+        let evidence = json!({"failure": evidence, "times": all.len(), "attempts": all});
+        self.escalate(&Why::new(reasons::STUCK, message), &evidence, feedback, may_accept);
+        true
+    }
+}
+
+impl Circle {
+    fn message(&self, what: &str, now: Option<&Setback>) -> String {
+        let attempts: Vec<String> = self.0.iter().map(|b| b.attempt.to_string()).collect();
+        let plural = if attempts.len() == 1 { "" } else { "s" };
+        let how = if now.is_some_and(|now| self.0.iter().all(|b| b.tree == now.tree)) {
+            "with the same result"
+        } else {
+            "with the same change but for white space and comments"
+        };
+        format!(
+            "{what}, as on attempt{plural} {} {how}, {} times now: the agents go in circles",
+            attempts.join(", "),
+            attempts.len() + 1
+        )
+    }
+}
+
+fn attempt(setback: &Setback) -> Value {
+    json!({"attempt": setback.attempt, "tree": setback.tree, "change": setback.change, "failure": setback.failure})
+}

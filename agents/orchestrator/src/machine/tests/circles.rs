@@ -1,0 +1,149 @@
+use super::support::{Run, Setup, digest};
+use crate::machine::{Event, OutcomeKind, Stage};
+use golden_crds::conditions::agent_task as reasons;
+use serde_json::{Value, json};
+
+fn setup() -> Setup {
+    Setup::git().with("/spec/maxAttempts", 5.into())
+}
+
+/// An attempt whose change comes to `change`, and on which the unit tests fail with these words.
+fn fails(run: &mut Run, tree: u32, change: &str, words: &str) {
+    run.feed(&run.result_of(&digest(tree), 0, change));
+    let Event::Guard(mut unit) = run.guard("unit", "Failed") else { unreachable!() };
+    words.clone_into(&mut unit.excerpt);
+    run.feed(&Event::Guard(unit));
+    run.feed(&run.guard("lint", "Passed"));
+}
+
+/// The same, sent back by peers who point at these places.
+fn rejected(run: &mut Run, tree: u32, change: &str, quotes: &[&str]) {
+    run.feed(&run.result_of(&digest(tree), 0, change));
+    run.pass_guards();
+    let Event::Reviewed { attempt, round, digest, mut decision, ballots } = run.review("ChangesRequested")
+    else {
+        unreachable!()
+    };
+    let evidence =
+        |quote: &&str| json!({"file": "slug.py", "startLine": tree, "quote": quote, "verified": true});
+    decision["dissent"][0]["evidence"] = quotes.iter().map(evidence).collect();
+    decision["dissent"][0]["rationale"] = json!(format!("in other words, {tree}"));
+    run.feed(&Event::Reviewed { attempt, round, digest, decision, ballots });
+}
+
+fn raised(run: &Run) -> Value {
+    run.record.iter().rfind(|e| e.kind == "EscalationRaised").unwrap().body.clone()
+}
+
+#[test]
+fn the_same_failure_of_the_same_change_is_for_a_person_and_not_for_another_attempt() {
+    let mut run = Run::producing(&setup());
+    fails(&mut run, 1, "c1", "slug_test.go:12: want a-b\nFAIL shop 0.02s");
+    fails(&mut run, 2, "c1", "slug_test.go:14: want a-b\nFAIL shop 0.31s");
+    assert_eq!(run.state.stage, Stage::Escalated);
+    let question = run.view().escalation.unwrap();
+    assert_eq!(
+        (question.reason.as_str(), question.options),
+        (reasons::STUCK, vec!["Reject".into(), "Retry".into()])
+    );
+    let told = run.message("Approved");
+    let what = "guard unit failed on attempt 2, as on attempt 1 with the same change but for white space and comments, 2 \
+                times now: the agents go in circles";
+    assert!(told.starts_with(what), "{told}");
+    let evidence = &raised(&run)["evidence"]["evidence"];
+    assert_eq!((&evidence["times"], &evidence["attempts"][0]["tree"]), (&json!(2), &json!(digest(1))));
+    assert_eq!(evidence["attempts"][0]["failure"], evidence["attempts"][1]["failure"]);
+    assert!(evidence["failure"]["failedGuards"][0]["excerpt"].as_str().unwrap().contains("want a-b"));
+}
+
+#[test]
+fn how_often_it_came_back_is_counted_over_answers_and_over_what_came_between() {
+    let mut run = Run::producing(&setup());
+    fails(&mut run, 1, "c1", "want a-b");
+    fails(&mut run, 2, "c2", "does not compile");
+    assert_eq!(run.state.stage, Stage::Producing, "another change with another failure");
+    fails(&mut run, 3, "c1", "want a-b");
+    assert_eq!(run.state.stage, Stage::Escalated, "back where it was");
+    run.feed(&run.decision(1, "bob", "Option", Some("Retry"))).feed(&Event::SlotGranted);
+    fails(&mut run, 4, "c1", "want a-b");
+    let told = run.message("Approved");
+    assert!(
+        told.contains("failed on attempt 4, as on attempts 1, 3 with") && told.contains("3 times now"),
+        "{told}"
+    );
+    run.feed(&run.decision(2, "bob", "Option", Some("Retry"))).feed(&Event::SlotGranted);
+    fails(&mut run, 5, "c1", "want a-b");
+    assert_eq!(
+        run.outcome(),
+        Some((OutcomeKind::Failed, reasons::ATTEMPTS_EXHAUSTED)),
+        "nothing is left to save"
+    );
+}
+
+#[test]
+fn progress_of_any_kind_is_no_circle() {
+    let steps: [(&str, &str, &str); 4] = [
+        ("c1", "2 failed, 1 passed in 0.03s", "the first"),
+        ("c1", "1 failed, 2 passed in 0.03s", "a comment was what one of the tests asked for"),
+        ("c2", "1 failed, 2 passed in 0.03s", "another try that fails in the same words"),
+        ("c3", "1 failed, 2 passed in 0.03s", "and another"),
+    ];
+    let mut run = Run::producing(&setup());
+    for (n, (change, words, why)) in (1..).zip(steps) {
+        fails(&mut run, n, change, words);
+        assert_eq!((run.state.stage, run.state.attempt), (Stage::Producing, n + 1), "{why}");
+    }
+    // One guard more that fails is another failure.
+    let mut run = Run::producing(&setup());
+    fails(&mut run, 1, "c1", "want a-b");
+    run.feed(&run.result_of(&digest(2), 0, "c1"));
+    let Event::Guard(mut unit) = run.guard("unit", "Failed") else { unreachable!() };
+    "want a-b".clone_into(&mut unit.excerpt);
+    run.feed(&Event::Guard(unit));
+    run.feed(&run.guard("lint", "Failed"));
+    assert_eq!((run.state.stage, run.state.attempt), (Stage::Producing, 3));
+}
+
+#[test]
+fn a_guard_in_quarantine_makes_no_failure_the_same_or_another() {
+    let unit = json!({"name": "unit", "image": "i", "command": ["pytest"]});
+    let aside = json!([{"name": "unit", "reason": "its database is broken"}]);
+    let mut run =
+        Run::producing(&setup().with("/policy/guards", json!({"required": [unit], "quarantined": aside})));
+    for (tree, unit) in [(1, "Failed"), (2, "Passed")] {
+        run.feed(&run.result_of(&digest(tree), 0, "c1"));
+        run.feed(&run.guard("unit", unit));
+        run.feed(&run.guard("lint", "Failed"));
+    }
+    assert_eq!(run.state.stage, Stage::Escalated);
+    assert!(run.message("Approved").starts_with("guard lint failed"), "{}", run.message("Approved"));
+}
+
+#[test]
+fn peers_who_point_at_the_same_places_again_send_it_to_a_person() {
+    let mut run = Run::producing(&setup());
+    rejected(&mut run, 1, "c1", &["x = 1", "y = 2"]);
+    rejected(&mut run, 2, "c1", &["y  = 2", "x = 1"]);
+    assert_eq!(run.state.stage, Stage::Escalated);
+    let question = run.view().escalation.unwrap();
+    assert_eq!((question.reason.as_str(), question.options.len()), (reasons::STUCK, 3), "it may be accepted");
+    assert!(
+        run.message("Approved").starts_with("peers asked for changes on attempt 2, as on attempt 1 with")
+    );
+    assert_eq!(raised(&run)["evidence"]["evidence"]["failure"]["dissent"][0]["role"], "architect");
+}
+
+#[test]
+fn peers_who_point_elsewhere_or_at_nothing_or_at_another_change_send_it_back() {
+    let cases: [(&str, &[&str], &str, &[&str]); 3] = [
+        ("c1", &["x = 1", "y = 2"], "c1", &["y = 2"]),
+        ("c1", &[], "c1", &[]),
+        ("c1", &["x = 1"], "c2", &["x = 1"]),
+    ];
+    for (change, quotes, next, again) in cases {
+        let mut run = Run::producing(&setup());
+        rejected(&mut run, 1, change, quotes);
+        rejected(&mut run, 2, next, again);
+        assert_eq!((run.state.stage, run.state.attempt), (Stage::Producing, 3), "{quotes:?} {again:?}");
+    }
+}
