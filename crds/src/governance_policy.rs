@@ -233,8 +233,15 @@ pub enum OnDeadline {
 }
 
 /// What follows when a task is expected to cost more than there is. Of several matching policies the strictest counts:
-/// `Wait` before `Admit`, then `P90` before `P50`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+/// `Wait` before `Ask` before `Admit`, then `P90` before `P50`, then `Refuse` before `Wait` at the deadline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    validation = rules::invalid(
+        "onDeadline",
+        "!has(self.onDeadline) || self.onExceeds == 'Ask'",
+        "is what counts if nobody answers: set onExceeds to Ask, or leave it out"
+    )
+)]
 #[serde(rename_all = "camelCase")]
 pub struct ForecastRules {
     /// What happens to a task whose forecast exceeds its own limit or what the tightest of its Budgets has available.
@@ -243,6 +250,20 @@ pub struct ForecastRules {
     /// Which figure of `status.forecast` is compared.
     #[serde(default)]
     pub percentile: Percentile,
+    /// What counts where `onExceeds` is `Ask` and nobody has answered within the policy's
+    /// `escalation.deadlineSeconds`; `Wait` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_deadline: Option<ForecastDeadline>,
+}
+
+/// What counts if nobody says whether a task shall start. Starting is never a default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ForecastDeadline {
+    /// It waits until there is enough.
+    #[default]
+    Wait,
+    /// It fails without having begun.
+    Refuse,
 }
 
 /// What happens to a task that is expected to cost more than there is.
@@ -251,6 +272,8 @@ pub enum OnExceeds {
     /// It begins; a call that cannot be paid is held.
     #[default]
     Admit,
+    /// A person is asked before it begins: start anyway, wait until there is enough, or refuse.
+    Ask,
     /// It is not admitted until there is enough.
     Wait,
 }

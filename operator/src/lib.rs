@@ -11,6 +11,7 @@ mod controllers;
 mod effects;
 mod error;
 mod events;
+mod forecast_questions;
 mod guarded;
 mod leader;
 mod leftovers;

@@ -7,6 +7,7 @@
 use crate::context::Context;
 use crate::effects::{bounded, delete};
 use crate::error::Error;
+use crate::forecast_questions;
 use crate::leftovers;
 use crate::queues::Vanished;
 use futures::StreamExt;
@@ -72,12 +73,14 @@ async fn gone(ctx: &Context, uid: &str) -> Result<(), Error> {
     {
         deleted(ctx, parsed).await?;
     }
+    questions(ctx, Some(parsed)).await?;
     ctx.pacing.forget(uid);
     Ok(())
 }
 
 async fn sweep(ctx: &Context) -> Result<(), Error> {
     tasks(ctx).await?;
+    questions(ctx, None).await?;
     teams(ctx).await?;
     budgets(ctx).await?;
     leftovers::remove(ctx).await
@@ -110,6 +113,28 @@ async fn tasks(ctx: &Context) -> Result<(), Error> {
     for known in open {
         if is_gone(&ctx.caches.tasks, &known, ctx).await? {
             deleted(ctx, known.uid).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Questions about tasks that went before they were admitted; of one task, or of all.
+async fn questions(ctx: &Context, task: Option<Uuid>) -> Result<(), Error> {
+    let failed = |e: sqlx::Error| Error::database("withdraw the questions about deleted tasks", &e);
+    let open: Vec<Known> = sqlx::query_as(
+        "SELECT e.task_uid AS uid, t.namespace, e.task_name AS name FROM escalations e JOIN teams t USING (team_uid)
+         WHERE e.attempt = 0 AND e.state = 'Open' AND ($1::uuid IS NULL OR e.task_uid = $1)
+         ORDER BY e.created_at LIMIT $2",
+    )
+    .bind(task)
+    .bind(BATCH)
+    .fetch_all(&ctx.pool)
+    .await
+    .map_err(failed)?;
+    for known in open {
+        if is_gone(&ctx.caches.tasks, &known, ctx).await? {
+            let mut conn = ctx.pool.acquire().await.map_err(failed)?;
+            forecast_questions::withdraw(&mut conn, known.uid).await.map_err(failed)?;
         }
     }
     Ok(())

@@ -12,6 +12,8 @@ mod decision;
 mod faults;
 #[path = "it/forecast.rs"]
 mod forecast;
+#[path = "it/forecast_asks.rs"]
+mod forecast_asks;
 #[path = "it/objects.rs"]
 mod objects;
 #[path = "it/policy.rs"]

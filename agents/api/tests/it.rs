@@ -431,3 +431,29 @@ async fn readers_see_each_voters_last_word_on_a_result_and_what_a_person_made_of
     );
     assert_eq!(world.call("neighbours-reader", Method::GET, "ballots").await.0, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_about_a_task_that_has_not_begun_is_told_in_its_teams_namespace_alone() {
+    let world = World::new().await;
+    let evidence = json!({"message": "the forecast is $0.12", "p90CostMicroUSD": 120_000});
+    sqlx::query(
+        "INSERT INTO escalations (escalation_id, team_uid, task_uid, task_name, attempt, reason, evidence, options, owner,
+                                  digest, deadline, default_option)
+         VALUES (gen_random_uuid(), $1, gen_random_uuid(), 'fix', 0, 'ForecastExceedsBudget', $2,
+                 '[\"Start\", \"Wait\", \"Refuse\"]', 'core', 'sha256:d', now(), 'Wait')",
+    )
+    .bind(world.team)
+    .bind(&evidence)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let (status, told) = world.call("reader", Method::GET, "escalations").await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    let asked = &told[0];
+    assert_eq!((&asked["task"], &asked["attempt"]), (&json!("fix"), &json!(0)));
+    assert_eq!((&asked["evidence"], &asked["state"]), (&evidence, &json!("Open")));
+    assert_eq!(world.call("neighbours-reader", Method::GET, "escalations").await.0, StatusCode::FORBIDDEN);
+    sqlx::query("UPDATE teams SET namespace = 'billing'").execute(&world.pool).await.unwrap();
+    let (_, told) = world.call("reader", Method::GET, "escalations").await;
+    assert_eq!(told, json!([]), "it is another namespace's");
+}

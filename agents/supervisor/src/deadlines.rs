@@ -17,14 +17,15 @@ struct Due {
 
 /// Gives every escalation of the team that is past its deadline its default, and tells the orchestrator in the
 /// same transaction. A person's answer that came first wins: it took the row out of `Open`. Returns how many.
-/// The clock is the database's: the deadline stands there too, and replicas agree.
+/// The clock is the database's: the deadline stands there too, and replicas agree. Questions before the first attempt
+/// are left to the operator: no orchestrator knows their task.
 pub async fn pass(pool: &PgPool, team_uid: Uuid) -> Result<usize, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let due: Vec<Due> = sqlx::query_as(
         "UPDATE escalations SET state = 'Defaulted', chosen = default_option, resolved_at = now()
          WHERE escalation_id IN (
              SELECT escalation_id FROM escalations
-             WHERE team_uid = $1 AND state = 'Open' AND deadline <= now()
+             WHERE team_uid = $1 AND state = 'Open' AND deadline <= now() AND attempt > 0
              ORDER BY deadline LIMIT $2 FOR UPDATE SKIP LOCKED)
          RETURNING escalation_id, task_uid, default_option",
     )

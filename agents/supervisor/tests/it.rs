@@ -142,6 +142,24 @@ async fn a_deadline_gives_the_default_once_and_never_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_question_before_the_first_attempt_is_left_to_who_asked_it() {
+    let world = World::new().await;
+    sqlx::query(
+        "INSERT INTO escalations (escalation_id, team_uid, task_uid, task_name, attempt, reason, evidence, options, owner,
+                                  digest, deadline, default_option)
+         VALUES (gen_random_uuid(), $1, gen_random_uuid(), 'fix', 0, 'ForecastExceedsBudget', '{}', '[]', 'core',
+                 'sha256:0', now() - interval '1 hour', 'Wait')",
+    )
+    .bind(world.team)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    assert_eq!(pass(&world.pool, world.team).await.unwrap(), 0);
+    assert_eq!(world.count("SELECT count(*) FROM escalations WHERE state = 'Open'").await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM facts").await, 0, "no orchestrator knows its task");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_before_the_deadline_stands() {
     let world = World::new().await;
     world.take_in();

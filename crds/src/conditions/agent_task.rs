@@ -44,8 +44,9 @@ reasons! {
     NO_BUDGET = "NoBudget";
     /// A Budget that selects the task is not Ready. The message repeats its reason.
     BUDGET_NOT_READY = "BudgetNotReady";
-    /// The task is expected to cost more than its limit or a Budget has available, and its policy says to wait
-    /// (`spec.forecast`). The message says both figures. Raise the limit, or wait for the period's end: it then begins.
+    /// The task is expected to cost more than its limit or a Budget has available, and its policy says to wait or to ask
+    /// a person first (`spec.forecast`). The message says the figures and, while a person is asked, how to answer. Raise
+    /// the limit, or wait for the period's end: it then begins.
     FORECAST_EXCEEDS_BUDGET = "ForecastExceedsBudget";
     /// `spec.submittedBy` is missing or is not who submitted the task.
     SUBMITTER_MISSING = "SubmitterMissing";
@@ -128,7 +129,7 @@ reasons! {
     STUCK = "Stuck";
     /// A person decided the escalation in favour of the result.
     ESCALATION_APPROVED = "EscalationApproved";
-    /// A person decided the escalation against the result.
+    /// A person decided the escalation against the result, or against starting the task.
     ESCALATION_DENIED = "EscalationDenied";
     /// Nobody answered the escalation before its deadline, so its default counts.
     ESCALATION_EXPIRED = "EscalationExpired";

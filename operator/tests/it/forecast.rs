@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// A namespace whose team pays for its models: a call costs at most 1000 + 100 tokens at one micro-USD each.
-async fn priced_home(world: &World, name: &str) -> String {
+pub(crate) async fn priced_home(world: &World, name: &str) -> String {
     let home = crate::objects::home(world, name).await;
     let mut own = provider(&home, "own");
     own["spec"]["models"][0]["inputMicroUSDPerMToken"] = json!(1_000_000);
@@ -148,7 +148,7 @@ async fn a_task_that_will_cost_more_than_there_is_waits_where_the_policy_says_so
 }
 
 /// Plays the ledger.
-async fn spend(world: &World, account: Uuid, cost: i64) {
+pub(crate) async fn spend(world: &World, account: Uuid, cost: i64) {
     sqlx::query("UPDATE accounts SET spent_cost = $2 WHERE account_uid = $1")
         .bind(account)
         .bind(cost)

@@ -2,8 +2,11 @@
 
 use super::client::Connection;
 use super::output::{Format, Table, json, text};
-use super::votes::short;
+use super::votes::{one_line, short};
 use serde_json::Value;
+
+/// Characters of what happened.
+const MOST_WHY: usize = 240;
 
 /// Which of them.
 #[derive(Debug, clap::Args)]
@@ -44,7 +47,8 @@ fn table(escalations: &[Value]) -> String {
         };
         table.row([
             text(one, "task"),
-            one["attempt"].to_string(),
+            // Of a task that has not begun.
+            if one["attempt"] == 0 { "-".to_owned() } else { one["attempt"].to_string() },
             text(one, "reason"),
             text(one, "state"),
             options.collect::<Vec<_>>().join(","),
@@ -64,7 +68,7 @@ fn table(escalations: &[Value]) -> String {
 fn details(escalation: &Value) -> String {
     let told = &escalation["evidence"];
     let Some(message) = told["message"].as_str() else { return String::new() };
-    let mut shown = format!("\n{}: {message}\n", text(escalation, "task"));
+    let mut shown = format!("\n{}: {}\n", text(escalation, "task"), one_line(message, MOST_WHY));
     for attempt in told["evidence"]["attempts"].as_array().into_iter().flatten() {
         let digest = short(attempt["tree"].as_str().unwrap_or_default());
         shown.push_str(&format!("  attempt {} gave {digest}\n", attempt["attempt"]));
@@ -81,12 +85,20 @@ mod tests {
     fn a_question_shows_what_may_be_answered_until_when_and_what_counts_otherwise() {
         let open = json!({"task": "adr", "attempt": 1, "reason": "ReviewTied", "state": "Open",
             "options": ["Accept", "Reject"], "deadline": "2026-01-01T00:00:00Z", "defaultOption": "Reject",
-            "chosen": null, "resolvedBy": null});
+            "chosen": null, "resolvedBy": null, "evidence": {"message": "2 to 2"}});
+        let mut start = open.clone();
+        start["attempt"] = 0.into();
+        start["reason"] = "ForecastExceedsBudget".into();
+        start["evidence"] = json!({"message": "the forecast is $0.12, and Budget a/b has $0.10 left"});
         let mut answered = open.clone();
         answered["chosen"] = "Accept".into();
         answered["resolvedBy"] = "bob".into();
-        let text = table(&[open, answered]);
-        assert!(text.contains("adr    1         ReviewTied   Open    Accept,Reject"), "{text}");
+        let text = table(&[start, open, answered]);
+        let line = |n: usize| text.lines().nth(n).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(line(1).starts_with("adr - ForecastExceedsBudget Open Accept,Reject"), "{text}");
+        assert!(text.contains("\nadr: the forecast is $0.12, and Budget a/b has $0.10 left\n"), "{text}");
+        assert!(line(2).starts_with("adr 1 ReviewTied Open Accept,Reject"), "{text}");
+        assert!(text.contains("\nadr: 2 to 2\n"), "{text}");
         assert!(text.contains("Accept by bob"), "{text}");
     }
 

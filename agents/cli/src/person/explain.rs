@@ -2,6 +2,7 @@
 
 use super::client::Connection;
 use super::output::{Format, dollars, json};
+use super::unadmitted;
 use super::votes::{self, one_line, short};
 use golden_ledger::MicroUsd;
 use golden_ledger::forecast::Forecast;
@@ -22,7 +23,10 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
     let cluster = args.connection.connect().await?;
     let path = format!("tasks/{}", args.name);
-    let task: Value = cluster.get(&path).await?;
+    let task: Value = match cluster.get(&path).await {
+        Ok(task) => task,
+        Err(error) => return unadmitted::explain(&cluster, &args.name, args.output, error).await,
+    };
     let events: Vec<Value> = cluster.get(&format!("{path}/events")).await?;
     let votes: Value = cluster.get(&format!("{path}/votes")).await?;
     let cost: Vec<Value> = cluster.get(&format!("{path}/cost")).await?;

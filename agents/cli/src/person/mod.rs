@@ -20,6 +20,7 @@ mod record;
 mod reviewers;
 mod sanitize;
 mod submit;
+mod unadmitted;
 mod votes;
 mod watch;
 

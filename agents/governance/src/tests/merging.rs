@@ -1,7 +1,8 @@
 use super::support::{guard, merged, review, silent};
 use crate::{BUILT_IN, GuardOrigin, MergeFault, MergedPolicy};
 use golden_crds::agent_task::GuardSpec;
-use golden_crds::governance_policy::OnExceeds::{Admit, Wait};
+use golden_crds::governance_policy::ForecastDeadline::Refuse;
+use golden_crds::governance_policy::OnExceeds::{Admit, Ask, Wait};
 use golden_crds::governance_policy::Percentile::{P50, P90};
 use serde_json::{Value, json};
 
@@ -139,6 +140,15 @@ fn the_strictest_forecast_rule_counts_whole() {
     assert_eq!(of(&[("a", median), ("b", most.clone()), ("c", admit)]), ("b".into(), Wait, P90));
     assert_eq!(of(&[("b", most.clone()), ("a", most)]).0, "a", "the first by priority and name");
     assert_eq!(of(&[("a", json!({"forecast": {"onExceeds": "Wait"}}))]), ("a".into(), Wait, P90));
+    // To ask is stricter than to admit: nothing begins unasked. To wait is stricter than to ask: nobody can let it begin.
+    let ask = rule("Ask", "P50");
+    assert_eq!(of(&[("a", rule("Admit", "P90")), ("b", ask.clone())]), ("b".into(), Ask, P50));
+    assert_eq!(of(&[("a", ask), ("b", rule("Wait", "P50"))]), ("b".into(), Wait, P50));
+    let refuse = json!({"forecast": {"onExceeds": "Ask", "percentile": "P50", "onDeadline": "Refuse"}});
+    let wait = json!({"forecast": {"onExceeds": "Ask", "percentile": "P50", "onDeadline": "Wait"}});
+    let deadline = |policies: &[(&str, Value)]| merged(policies, &[]).unwrap().forecast.value.on_deadline;
+    assert_eq!(deadline(&[("a", wait.clone()), ("b", refuse)]), Some(Refuse));
+    assert_eq!(deadline(&[("a", rule("Ask", "P90")), ("b", wait)]), None, "the stricter rule counts whole");
 }
 
 #[test]

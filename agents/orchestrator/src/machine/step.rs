@@ -80,7 +80,7 @@ fn admitted(task: &Task, admission: &Admission) -> Value {
     let digest = |v: &Value| golden_record::canonical(v).map(|c| golden_record::digest(c.as_bytes())).ok();
     let spec = serde_json::to_value(&admission.spec).unwrap_or_default();
     let (source, delivery) = (&task.spec.source, &task.spec.delivery);
-    json!({
+    let mut entry = json!({
         "name": task.name,
         "namespace": task.namespace,
         "labels": admission.labels,
@@ -98,7 +98,11 @@ fn admitted(task: &Task, admission: &Admission) -> Value {
         "policy": task.policy,
         "namespaceLabels": admission.namespace_labels,
         "policySources": admission.policy_sources,
-    })
+    });
+    if let (Some(started), Some(fields)) = (&admission.started_anyway, entry.as_object_mut()) {
+        fields.insert("startedAnyway".into(), json!(started));
+    }
+    entry
 }
 
 /// Takes in one event. Never fails: what does not fit the present is ignored, with the reason in `ignored`.

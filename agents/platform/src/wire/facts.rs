@@ -114,6 +114,18 @@ pub struct Admission {
     pub models: BTreeMap<String, ModelBinding>,
     /// Tasks that must be Complete first, resolved to uids once.
     pub depends_on: Vec<Dependency>,
+    /// Set if a person let it start though it will probably cost more than there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_anyway: Option<StartedAnyway>,
+}
+
+/// What a person was asked before a task began, and the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartedAnyway {
+    /// The figures as they were when it was asked.
+    pub question: Value,
+    pub decision: PersonDecision,
 }
 
 /// A GovernancePolicy as it was when a task was admitted.

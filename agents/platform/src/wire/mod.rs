@@ -13,6 +13,7 @@ pub use calls::{AGENT_CALLS, VOTER_CALLS};
 pub use facts::{
     Admission, AttemptNotSaved, AttemptResult, AttemptSaved, Dependency, DesiredKind, DesiredPod, Fact,
     GuardOutcome, JobResult, ModelBinding, NewFact, PersonDecision, PodOutcome, PodPhase, PolicySource,
+    StartedAnyway,
 };
 pub use ledger::{
     Bound, LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS, OpAnswer,

@@ -3,12 +3,14 @@
 use super::history;
 use super::observe::Seen;
 use super::plan::{Plan, key};
+use super::question::Step;
 use super::rows::Desired;
 use super::validate::Admit;
 use crate::build::pod::{For, pod};
 use crate::context::Context;
 use crate::effects::{Created, create, delete};
 use crate::error::Error;
+use crate::forecast_questions;
 use crate::models::Fault;
 use golden_crds::conditions::agent_task as reason;
 use golden_platform::ledger_accounts::{TaskAccount, set_path, upsert_task};
@@ -26,8 +28,9 @@ pub(crate) struct Acted {
 
 /// Carries the plan out.
 pub(crate) async fn act(seen: &Seen, plan: &Plan, ctx: &Context) -> Result<Acted, Error> {
-    if let Some(admit) = &plan.admit {
-        admit_task(seen, admit, ctx).await?;
+    match &plan.admit {
+        Some(admit) => admit_task(seen, admit, &plan.question, ctx).await?,
+        None => ask(seen, &plan.question, ctx).await?,
     }
     if let Some(generation) = plan.spec_changed {
         spec_changed(seen, generation, ctx).await?;
@@ -58,7 +61,7 @@ pub(crate) async fn act(seen: &Seen, plan: &Plan, ctx: &Context) -> Result<Acted
 }
 
 /// Accounts, path and the fact in one transaction: a task that may begin can pay.
-async fn admit_task(seen: &Seen, admit: &Admit, ctx: &Context) -> Result<(), Error> {
+async fn admit_task(seen: &Seen, admit: &Admit, question: &Step, ctx: &Context) -> Result<(), Error> {
     let work = async {
         let mut tx = ctx.pool.begin().await?;
         if !closing::is_open(&mut tx, admit.team_uid).await? {
@@ -67,6 +70,9 @@ async fn admit_task(seen: &Seen, admit: &Admit, ctx: &Context) -> Result<(), Err
         upsert_task(&mut tx, &admit.account).await?;
         set_path(&mut tx, seen.uid, admit.team_uid, &admit.path).await?;
         history::keep(seen.uid, admit, &mut tx).await?;
+        if *question == Step::Withdraw {
+            forecast_questions::withdraw(&mut tx, seen.uid).await?;
+        }
         let fact = NewFact {
             team_uid: admit.team_uid,
             task_uid: seen.uid,
@@ -84,6 +90,30 @@ async fn admit_task(seen: &Seen, admit: &Admit, ctx: &Context) -> Result<(), Err
         // The cache did not know yet. Looked at again, the task says that its team is not there.
         Ok(false) => {
             let message = "its team was deleted at this moment".to_owned();
+            Err(Error::Database { action, class: Class::Conflict, message })
+        }
+        Err(e) => Err(Error::database(action, &e)),
+    }
+}
+
+/// Writes the question whether a task that is not admitted shall start.
+async fn ask(seen: &Seen, step: &Step, ctx: &Context) -> Result<(), Error> {
+    let work = async {
+        match step {
+            Step::Keep => Ok(true),
+            Step::Put(question) => forecast_questions::put(&ctx.pool, question).await,
+            Step::Expire(question) => forecast_questions::expire(&ctx.pool, question).await,
+            Step::Withdraw => {
+                let mut conn = ctx.pool.acquire().await?;
+                forecast_questions::withdraw(&mut conn, seen.uid).await.map(|()| true)
+            }
+        }
+    };
+    let action = format!("ask about task {}", seen.task.name_any());
+    match work.await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let message = "it was answered, or its team deleted, at this moment".to_owned();
             Err(Error::Database { action, class: Class::Conflict, message })
         }
         Err(e) => Err(Error::database(action, &e)),

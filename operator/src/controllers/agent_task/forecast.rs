@@ -11,7 +11,7 @@ use crate::money::dollars;
 use golden_crds::agent_task::{AgentTaskSpec, ForecastStatus};
 use golden_crds::budget::Period;
 use golden_crds::conditions::agent_task as reason;
-use golden_crds::governance_policy::{OnExceeds, Percentile};
+use golden_crds::governance_policy::Percentile;
 use golden_crds::model_provider::{ModelSpec, Protocol};
 use golden_crds::{Budget, ModelProvider};
 use golden_ledger::forecast::{Forecast, Run, Source, Work, calls_bound, from_runs, upper_bound};
@@ -155,49 +155,104 @@ fn prices(model: &ModelSpec, protocol: Protocol) -> Option<Prices> {
     })
 }
 
-/// Why the task has to wait, if its policy says so.
-pub(crate) fn exceeds(
+/// Accounts without enough that are told of.
+const MOST_LACKS: usize = 16;
+
+/// More is expected to be spent than there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Excess {
+    pub(crate) forecast: Forecast,
+    percentile: Percentile,
+    /// The figure that the policy compares, in micro-USD.
+    pub(crate) wanted: i64,
+    /// Who has less than that, the one with least first; never empty.
+    pub(crate) lacks: Vec<Lack>,
+}
+
+/// Somebody who has less than a forecast.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lack {
+    /// In micro-USD.
+    pub(crate) available: i64,
+    pub(crate) account: String,
+    mend: &'static str,
+}
+
+/// What the task would exceed, if anything.
+pub(crate) fn excess(
     admit: &Admit,
     forecast: Option<Forecast>,
     payers: &[Payer],
     now: Timestamp,
-) -> Option<Fault> {
-    let rule = &admit.forecast_rule;
-    let forecast = forecast.filter(|_| rule.value.on_exceeds == OnExceeds::Wait)?;
-    let (name, wanted) = match rule.value.percentile {
-        Percentile::P50 => ("p50", forecast.p50.0),
-        Percentile::P90 => ("p90", forecast.p90.0),
+) -> Option<Excess> {
+    let (forecast, percentile) = (forecast?, admit.forecast_rule.value.percentile);
+    let wanted = match percentile {
+        Percentile::P50 => forecast.p50.0,
+        Percentile::P90 => forecast.p90.0,
     };
-    let own = admit
-        .account
-        .limit_cost
-        .map(|limit| (limit, "the task's own limit".to_owned(), "raise spec.limits.costMicroUSD"));
-    let budgets = payers
-        .iter()
-        .filter_map(|p| Some((p.available(now)?, format!("Budget {}", p.name), "raise its limit")));
-    let (available, what, mend) = own.into_iter().chain(budgets).min()?;
-    if wanted <= available {
-        return None;
+    let own = admit.account.limit_cost.map(|available| Lack {
+        available,
+        account: "the task's own limit".to_owned(),
+        mend: "raise spec.limits.costMicroUSD",
+    });
+    let budgets = payers.iter().filter_map(|p| {
+        let account = format!("Budget {}", p.name);
+        Some(Lack { available: p.available(now)?, account, mend: "raise its limit" })
+    });
+    let mut lacks: Vec<Lack> = own.into_iter().chain(budgets).filter(|l| l.available < wanted).collect();
+    lacks.sort();
+    lacks.truncate(MOST_LACKS);
+    (!lacks.is_empty()).then_some(Excess { forecast, percentile, wanted, lacks })
+}
+
+impl Excess {
+    /// The forecast in words.
+    fn figures(&self) -> String {
+        let wanted = dollars(self.wanted);
+        match self.forecast.basis {
+            0 => format!(
+                "fewer than five like tasks of the team are complete, so that the forecast is an upper bound, {wanted}"
+            ),
+            basis => {
+                let (name, other) = match self.percentile {
+                    Percentile::P50 => ("p50", format!("p90 {}", dollars(self.forecast.p90.0))),
+                    Percentile::P90 => ("p90", format!("p50 {}", dollars(self.forecast.p50.0))),
+                };
+                format!("the forecast ({name} of {basis} like tasks) is {wanted} ({other})")
+            }
+        }
     }
-    let figures = match forecast.basis {
-        0 => format!(
-            "fewer than five like tasks of the team are complete, so that the forecast is an upper bound, {}",
-            dollars(wanted)
-        ),
-        basis => format!("the forecast ({name} of {basis} like tasks) is {}", dollars(wanted)),
-    };
-    let instead = match forecast.basis {
-        0 => ", or submit the task with a spec.limits.costMicroUSD that fits",
-        _ => "",
-    };
-    Some(Fault {
-        reason: reason::FORECAST_EXCEEDS_BUDGET,
-        message: format!(
-            "{figures}, and {what} has {} left; {mend}{instead}. Policy {} lets it wait until then",
-            dollars(available),
-            rule.origin
-        ),
-    })
+
+    /// Who lacks how much.
+    fn lacking(&self) -> String {
+        let one = |lack: &Lack| {
+            let missing = dollars(self.wanted.saturating_sub(lack.available));
+            format!("{} has {} left, {missing} too little", lack.account, dollars(lack.available))
+        };
+        self.lacks.iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The forecast, and who lacks how much.
+    pub(crate) fn summary(&self) -> String {
+        format!("{}, and {}", self.figures(), self.lacking())
+    }
+
+    /// What helps. Where several lack something, the tightest is named: the others follow.
+    fn mend(&self) -> String {
+        let first = self.lacks.first().map_or("", |lack| lack.mend);
+        match self.forecast.basis {
+            0 => format!("{first}, or submit the task with a spec.limits.costMicroUSD that fits"),
+            _ => first.to_owned(),
+        }
+    }
+
+    /// Why the task does not begin; `then` says who lets it wait, or how to answer.
+    pub(crate) fn fault(&self, then: &str) -> Fault {
+        Fault {
+            reason: reason::FORECAST_EXCEEDS_BUDGET,
+            message: format!("{}; {}. {then}", self.summary(), self.mend()),
+        }
+    }
 }
 
 /// As the status has it.

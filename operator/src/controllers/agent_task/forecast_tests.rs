@@ -1,17 +1,17 @@
 //! Which tasks begin, by their forecast.
 
-use super::forecast::{Known, Payer, exceeds, forecast, shown, work};
+use super::forecast::{Known, Payer, excess, forecast, shown, work};
 use super::plan::plan;
 use super::tests::{inputs, seen, task};
 use super::validate::{Admit, admit};
-use golden_crds::governance_policy::{OnExceeds, Percentile};
+use golden_crds::governance_policy::Percentile;
 use golden_ledger::MicroUsd;
 use golden_ledger::forecast::{Forecast, Miss, Run, Source};
 use jiff::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
 
-fn payer(limit: Option<i64>, spent: i64) -> Payer {
+pub(super) fn payer(limit: Option<i64>, spent: i64) -> Payer {
     let uid = admit(&inputs()).unwrap().path[0];
     let name = "team/shop".into();
     Payer { uid, name, limit, granted: 0, spent, reserved: 0, overage: 0, period_end_us: None }
@@ -19,7 +19,6 @@ fn payer(limit: Option<i64>, spent: i64) -> Payer {
 
 fn waiting(percentile: Percentile, limit: Option<i64>) -> Admit {
     let mut admit = admit(&inputs()).unwrap();
-    admit.forecast_rule.value.on_exceeds = OnExceeds::Wait;
     admit.forecast_rule.value.percentile = percentile;
     admit.account.limit_cost = limit;
     admit
@@ -28,15 +27,8 @@ fn waiting(percentile: Percentile, limit: Option<i64>) -> Admit {
 const TOLD: Option<Forecast> = Some(Forecast { p50: MicroUsd(50), p90: MicroUsd(120), basis: 41 });
 
 fn why(admit: &Admit, payers: &[Payer]) -> Option<String> {
-    exceeds(admit, TOLD, payers, Timestamp::from_second(100).unwrap()).map(|f| f.message)
-}
-
-#[test]
-fn only_a_policy_that_says_wait_holds_a_task_back() {
-    let mut plain = waiting(Percentile::P90, None);
-    plain.forecast_rule.value.on_exceeds = OnExceeds::Admit;
-    assert_eq!(why(&plain, &[payer(Some(0), 0)]), None);
-    assert!(why(&waiting(Percentile::P90, None), &[payer(Some(0), 0)]).is_some());
+    let excess = excess(admit, TOLD, payers, Timestamp::from_second(100).unwrap());
+    excess.map(|e| e.fault("It waits").message)
 }
 
 #[test]
@@ -50,13 +42,33 @@ fn the_chosen_figure_is_compared_with_what_the_tightest_payer_has_left() {
         assert_eq!(why(&most, &payers).is_some(), most_waits, "{limit} {spent}");
     }
     let message = why(&most, &[payer(Some(100), 1)]).unwrap();
-    for part in ["p90 of 41 like tasks", "$0.00012", "Budget team/shop has $0.000099 left", "golden-built-in"]
-    {
+    for part in [
+        "p90 of 41 like tasks",
+        "$0.00012",
+        "p50 $0.00005",
+        "Budget team/shop has $0.000099 left, $0.000021 too little; raise its limit. It waits",
+    ] {
         assert!(message.contains(part), "{part}: {message}");
     }
     assert_eq!(why(&most, &[payer(None, 0)]), None, "nothing limits the task");
     let own = why(&waiting(Percentile::P90, Some(60)), &[payer(Some(500), 0)]).unwrap();
-    assert!(own.contains("the task's own limit has $0.00006 left; raise spec.limits.costMicroUSD"), "{own}");
+    assert!(
+        own.contains(
+            "the task's own limit has $0.00006 left, $0.00006 too little; raise spec.limits.costMicroUSD"
+        ),
+        "{own}"
+    );
+}
+
+#[test]
+fn who_has_too_little_is_told_the_tightest_first_and_a_bounded_number_of_them() {
+    let most = waiting(Percentile::P90, Some(60));
+    let payers = [payer(Some(100), 0), payer(Some(120), 0), payer(Some(30), 0)];
+    let told = excess(&most, TOLD, &payers, Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(told.lacks.iter().map(|l| l.available).collect::<Vec<_>>(), [30, 60, 100]);
+    assert_eq!((told.wanted, told.lacks[1].account.as_str()), (120, "the task's own limit"));
+    let many = vec![payer(Some(1), 0); 100];
+    assert_eq!(excess(&most, TOLD, &many, Timestamp::UNIX_EPOCH).unwrap().lacks.len(), 16);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::inputs::Inputs;
 use super::validate::Admit;
 use crate::context::Context;
 use crate::error::Error;
+use crate::forecast_questions::{self, Question};
 use golden_ledger::MicroUsd;
 use golden_ledger::forecast::{MOST_RUNS, Run, Source, Work};
 use sqlx::{PgConnection, Row};
@@ -22,6 +23,13 @@ pub(crate) async fn known(inputs: &Inputs, admit: &Admit, ctx: &Context) -> Resu
         })
     };
     work.await.map_err(|e: sqlx::Error| Error::database("read what the forecast rests on", &e))
+}
+
+/// What a person was last asked about the task.
+pub(crate) async fn question(task: Uuid, ctx: &Context) -> Result<Option<Question>, Error> {
+    forecast_questions::latest(&ctx.pool, task)
+        .await
+        .map_err(|e| Error::database("read what is asked about the task", &e))
 }
 
 /// The latest completed tasks of the team. A task's own account holds what it cost, for ever.

@@ -13,6 +13,9 @@ mod inputs;
 mod observe;
 mod plan;
 mod pods;
+mod question;
+#[cfg(test)]
+mod question_tests;
 mod report;
 mod rows;
 mod status;
@@ -22,12 +25,10 @@ mod urgency;
 mod validate;
 
 use self::inputs::Inputs;
-use self::validate::Admit;
+use self::plan::Weighed;
 use crate::context::Context;
 use crate::error::Error;
-use crate::models::Fault;
 use golden_crds::AgentTask;
-use golden_ledger::forecast::Forecast;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use std::sync::Arc;
@@ -51,39 +52,49 @@ pub(crate) async fn reconcile(task: Arc<AgentTask>, ctx: Arc<Context>) -> Result
     if observe::is_at_rest(&task, &ctx) {
         return Ok(Action::requeue(IDLE));
     }
-    let (seen, admission, forecast) = match look(&task, &ctx).await {
+    let (seen, weighed) = match look(&task, &ctx).await {
         Ok(looked) => looked,
         Err(error) => {
             report::unobserved(&task, &error, &ctx).await?;
             return Err(error);
         }
     };
-    let plan = plan::Plan { forecast, ..plan::plan(&seen, admission) };
+    let plan = plan::plan(&seen, weighed);
     let acted = act::act(&seen, &plan, &ctx).await;
     let wait = report::report(&seen, &plan, &acted, &ctx).await?;
     acted.map(|_| Action::requeue(wait.unwrap_or(RELIST).min(RELIST)))
 }
 
 /// What there is, and of a task that waits whether it may begin and what it will cost.
-async fn look(
-    task: &Arc<AgentTask>,
-    ctx: &Context,
-) -> Result<(observe::Seen, Option<Result<Admit, Fault>>, Option<Forecast>), Error> {
+async fn look(task: &Arc<AgentTask>, ctx: &Context) -> Result<(observe::Seen, Option<Weighed>), Error> {
     let seen = observe::observe(task, ctx).await?;
-    let Some(inputs) = &seen.inputs else { return Ok((seen, None, None)) };
-    let (admission, forecast) = weigh(inputs, ctx).await?;
-    Ok((seen, Some(admission), forecast))
+    let Some(inputs) = &seen.inputs else { return Ok((seen, None)) };
+    let weighed = weigh(inputs, ctx).await?;
+    Ok((seen, Some(weighed)))
 }
 
-/// The admission, held back by its forecast where the policy says so.
-async fn weigh(inputs: &Inputs, ctx: &Context) -> Result<(Result<Admit, Fault>, Option<Forecast>), Error> {
+/// The admission, held back by its forecast, or by what a person is asked about that, where the policy says so.
+async fn weigh(inputs: &Inputs, ctx: &Context) -> Result<Weighed, Error> {
+    let latest = history::question(inputs.uid, ctx).await?;
+    let (latest, now) = (latest.as_ref(), Timestamp::now());
+    if let Some(weighed) = Weighed::refused(latest) {
+        return Ok(weighed);
+    }
     let mut admit = match validate::admit(inputs) {
         Ok(admit) => admit,
-        Err(fault) => return Ok((Err(fault), None)),
+        Err(fault) => {
+            let step = question::meanwhile(&fault, latest, now);
+            return Ok(Weighed::new(Err(fault), None, step, latest));
+        }
     };
     let known = history::known(inputs, &admit, ctx).await?;
-    admit.forecast = forecast::forecast(inputs, &admit, &known);
-    let forecast = admit.forecast;
-    let fault = forecast::exceeds(&admit, forecast, &known.payers, Timestamp::now());
-    Ok((fault.map_or(Ok(admit), Err), forecast))
+    let forecast = forecast::forecast(inputs, &admit, &known);
+    let excess = forecast::excess(&admit, forecast, &known.payers, now);
+    let ruling = question::rule(&admit, excess.as_ref(), latest, now);
+    admit.forecast = forecast;
+    let admission = ruling.verdict.map(|started| {
+        admit.admission.started_anyway = started;
+        admit
+    });
+    Ok(Weighed::new(admission, forecast, ruling.step, latest))
 }

@@ -2,10 +2,13 @@
 
 use super::observe::Seen;
 use super::pods::{PodSeen, is_terminal, read, vanished};
+use super::question::{self, Step};
 use super::rows::{Desired, Rows};
 use super::validate::Admit;
 use crate::caches::label_of;
+use crate::forecast_questions::Question;
 use crate::models::Fault;
+use golden_crds::agent_task::EscalationStatus;
 use golden_crds::labels::TASK_UID;
 use golden_ledger::MicroUsd;
 use golden_ledger::forecast::{Forecast, Miss};
@@ -13,6 +16,33 @@ use golden_platform::wire::{Fact, NewFact, PodOutcome, PodPhase};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use uuid::Uuid;
+
+/// What came of looking whether a task may begin.
+pub(crate) struct Weighed {
+    admission: Result<Admit, Fault>,
+    forecast: Option<Forecast>,
+    step: Step,
+    asks: Option<EscalationStatus>,
+}
+
+impl Weighed {
+    /// `latest` is what was asked last.
+    pub(crate) fn new(
+        admission: Result<Admit, Fault>,
+        forecast: Option<Forecast>,
+        step: Step,
+        latest: Option<&Question>,
+    ) -> Self {
+        Self { admission, forecast, asks: question::status(&step, latest), step }
+    }
+
+    /// Of a task that never begins, since a person refused.
+    pub(crate) fn refused(latest: Option<&Question>) -> Option<Self> {
+        let (asked, fault) = (&latest?.evidence, question::refused(latest)?);
+        let forecast = Forecast { p50: MicroUsd(asked.p50), p90: MicroUsd(asked.p90), basis: asked.basis };
+        Some(Self::new(Err(fault), Some(forecast), Step::Keep, latest))
+    }
+}
 
 /// What to do.
 #[derive(Default)]
@@ -23,6 +53,10 @@ pub(crate) struct Plan {
     pub(crate) fault: Option<Fault>,
     /// What it is expected to cost, while it is not admitted or just now.
     pub(crate) forecast: Option<Forecast>,
+    /// What to write about the question whether it shall start.
+    pub(crate) question: Step,
+    /// What a person is asked about that now.
+    pub(crate) asks: Option<EscalationStatus>,
     /// How far off its forecast was: the task has ended.
     pub(crate) missed: Option<(Forecast, Miss)>,
     /// What may change of a spec has changed: the generation to tell of.
@@ -39,12 +73,14 @@ pub(crate) struct Plan {
 }
 
 /// Decides.
-pub(crate) fn plan(seen: &Seen, admission: Option<Result<Admit, Fault>>) -> Plan {
+pub(crate) fn plan(seen: &Seen, weighed: Option<Weighed>) -> Plan {
     let mut plan = Plan::default();
-    match admission {
-        Some(Ok(admit)) => plan.admit = Some(Box::new(admit)),
-        Some(Err(fault)) => plan.fault = Some(fault),
-        None => {}
+    if let Some(Weighed { admission, forecast, step, asks }) = weighed {
+        (plan.forecast, plan.question, plan.asks) = (forecast, step, asks);
+        match admission {
+            Ok(admit) => plan.admit = Some(Box::new(admit)),
+            Err(fault) => plan.fault = Some(fault),
+        }
     }
     let Some(admitted) = &seen.rows.admitted else { return plan };
     let generation = seen.task.metadata.generation.unwrap_or(0);

@@ -4,6 +4,7 @@ use super::MANAGER;
 use super::act::Acted;
 use super::observe::Seen;
 use super::plan::Plan;
+use super::question::Step;
 use super::status::{self, status};
 use super::urgency::{Urgency, urgency};
 use crate::context::Context;
@@ -30,8 +31,8 @@ pub(crate) async fn report(
     {
         return away(&seen.task, why, error, ctx).await;
     }
-    if acted.is_err() && plan.admit.is_some() {
-        // The admission may not have happened: it is not reported.
+    if acted.is_err() && (plan.admit.is_some() || plan.question != Step::Keep) {
+        // The admission, or what is asked, may not have been written: it is not reported.
         return Ok(None);
     }
     let after = status(seen, plan, acted.as_ref().ok(), Timestamp::now());

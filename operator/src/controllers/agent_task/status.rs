@@ -6,9 +6,10 @@ use super::observe::Seen;
 use super::plan::Plan;
 use crate::models::Fault;
 use golden_crds::AgentTaskStatus;
+use golden_crds::agent_task::EscalationStatus;
 use golden_crds::conditions::agent_task as reason;
 use golden_crds::conditions::{
-    ADMITTED, COMPLETE, FAILED, RECONCILING, RunState, STALLED, Status, is_true, remove_condition,
+    ADMITTED, APPROVED, COMPLETE, FAILED, RECONCILING, RunState, STALLED, Status, is_true, remove_condition,
     set_condition, set_run_state,
 };
 use golden_platform::wire::TaskView;
@@ -22,6 +23,7 @@ pub(crate) fn status(seen: &Seen, plan: &Plan, acted: Option<&Acted>, now: Times
     if let Some(fault) = &plan.fault {
         status.observed_generation = generation;
         refused(&mut status, fault, generation, now);
+        asked(&mut status, plan.asks.as_ref(), fault, generation, now);
         return status;
     }
     if let Some(view) = &seen.rows.view {
@@ -72,10 +74,10 @@ pub(crate) fn status(seen: &Seen, plan: &Plan, acted: Option<&Acted>, now: Times
 
 fn refused(status: &mut AgentTaskStatus, fault: &Fault, generation: Option<i64>, now: Timestamp) {
     // Cancelled before it began: that is its end, and there was never a run.
-    let (run, stage) = if fault.reason == reason::CANCELLED {
-        (RunState::Failed, "Cancelled")
-    } else {
-        (RunState::Stalled, "Pending")
+    let (run, stage) = match fault.reason {
+        reason::CANCELLED => (RunState::Failed, "Cancelled"),
+        reason::ESCALATION_DENIED | reason::ESCALATION_EXPIRED => (RunState::Failed, "Failed"),
+        _ => (RunState::Stalled, "Pending"),
     };
     status.stage = Some(stage.into());
     set_condition(
@@ -90,9 +92,36 @@ fn refused(status: &mut AgentTaskStatus, fault: &Fault, generation: Option<i64>,
     set_run_state(&mut status.conditions, run, fault.reason, &fault.message, generation, now);
 }
 
+/// The question whether the task shall start, and what it came to.
+fn asked(
+    status: &mut AgentTaskStatus,
+    asks: Option<&EscalationStatus>,
+    fault: &Fault,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    status.escalation = asks.cloned();
+    let why = match (asks, fault.reason) {
+        (Some(_), _) => reason::ESCALATION_PENDING,
+        (None, denied @ (reason::ESCALATION_DENIED | reason::ESCALATION_EXPIRED)) => denied,
+        (None, _) => {
+            remove_condition(&mut status.conditions, APPROVED);
+            return;
+        }
+    };
+    let conditions = &mut status.conditions;
+    set_condition(conditions, APPROVED, Status::False, why, &fault.message, generation, now);
+    if asks.is_some() && fault.reason == reason::FORECAST_EXCEEDS_BUDGET {
+        let (run, why) = (RunState::InProgress, reason::AWAITING_PERSON);
+        set_run_state(conditions, run, why, &fault.message, generation, now);
+    }
+}
+
 /// Admitted, but the orchestrator has not taken it in yet.
 fn accepted(status: &mut AgentTaskStatus, generation: Option<i64>, now: Timestamp) {
     status.stage = Some("Admitted".into());
+    status.escalation = None;
+    remove_condition(&mut status.conditions, APPROVED);
     let found = "team, policy, budget and dependencies were found";
     set_condition(&mut status.conditions, ADMITTED, Status::True, reason::ADMITTED, found, generation, now);
     let waiting = "the task waits for its team's orchestrator to take it in";

@@ -1,8 +1,9 @@
 use super::act::{Acted, refusal};
 use super::inputs::{Inputs, Unreadable};
 use super::observe::{Seen, StalledRun};
-use super::plan::{Plan, plan};
+use super::plan::{Plan, Weighed, plan};
 use super::pods::read;
+use super::question::Step;
 use super::rows::{Admitted, Desired, Rows};
 use super::status::status;
 use super::urgency::{Urgency, urgency};
@@ -479,12 +480,12 @@ fn a_refused_task_stalls_and_recovers_when_it_is_mended() {
     let mut seen = seen(vec![], vec![]);
     seen.rows = Rows::default();
     let fault = crate::models::Fault { reason: "NoBudget", message: "none".into() };
-    let refused = plan(&seen, Some(Err(fault)));
+    let refused = plan(&seen, Some(Weighed::new(Err(fault), None, Step::Keep, None)));
     let stalled = status(&seen, &refused, Some(&Acted::default()), at(1));
     assert_eq!(find(&stalled.conditions, ADMITTED).unwrap().reason, "NoBudget");
     assert!(is_true(&stalled.conditions, STALLED) && !is_true(&stalled.conditions, FAILED));
     Arc::make_mut(&mut seen.task).status = Some(stalled);
-    let mended = plan(&seen, Some(admit(&inputs())));
+    let mended = plan(&seen, Some(Weighed::new(admit(&inputs()), None, Step::Keep, None)));
     let going = status(&seen, &mended, Some(&Acted::default()), at(2));
     assert!(is_true(&going.conditions, ADMITTED) && find(&going.conditions, STALLED).is_none());
 }

@@ -37,6 +37,8 @@ pub(crate) struct Admit {
     pub(crate) work: Work,
     /// What the policy says of forecasts.
     pub(crate) forecast_rule: Part<ForecastRules>,
+    /// How long a person has to answer, in seconds, as the policy says.
+    pub(crate) answer_within_seconds: i64,
     /// What it will cost, once that is known.
     pub(crate) forecast: Option<Forecast>,
 }
@@ -82,6 +84,7 @@ pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
         path,
         work: forecast::work(&task.spec, &models),
         forecast_rule: policy.forecast.clone(),
+        answer_within_seconds: policy.escalation.deadline_seconds.value,
         forecast: None,
         admission: Admission {
             namespace: namespace(inputs),
@@ -99,6 +102,7 @@ pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
             policy_sources: policy_sources(inputs, &policy),
             models,
             depends_on,
+            started_anyway: None,
         },
     })
 }

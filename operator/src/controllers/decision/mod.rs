@@ -13,9 +13,11 @@ mod validate;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::forecast_questions::{self, Question, REFUSE, START};
 use golden_crds::Decision;
 use golden_crds::conditions::{ACCEPTED, find};
-use golden_crds::decision::TargetKind;
+use golden_crds::decision::{TargetKind, Verdict};
+use golden_platform::Class;
 use golden_platform::wire::{Fact, NewFact, PersonDecision};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -67,26 +69,54 @@ fn is_settled(decision: &Decision) -> bool {
 }
 
 async fn act(seen: &observe::Seen, ctx: &Context) -> Result<(), Error> {
+    if let Some(asked) = &seen.question {
+        return resolve(seen, asked, ctx).await;
+    }
     let Some(row) = &seen.row else { return Ok(()) };
-    let spec = &seen.decision.spec;
     let fact = NewFact {
         team_uid: row.team_uid,
         task_uid: row.task_uid,
         object_uid: seen.uid,
         fact_key: "decision".into(),
-        fact: Fact::Decided(PersonDecision {
-            decision_uid: seen.uid,
-            name: seen.decision.name_any(),
-            decided_by: spec.decided_by.clone(),
-            verdict: format!("{:?}", spec.verdict),
-            option: spec.option.clone(),
-            note: spec.note.clone(),
-            digest: spec.target.digest.clone(),
-        }),
+        fact: Fact::Decided(said(seen)),
     };
     let mut conn = ctx.pool.acquire().await.map_err(|e| Error::database("tell of a decision", &e))?;
     golden_platform::facts::insert(&mut conn, &fact)
         .await
         .map(drop)
         .map_err(|e| Error::database("tell of a decision", &e))
+}
+
+/// Takes the answer whether a task shall start.
+async fn resolve(seen: &observe::Seen, asked: &Question, ctx: &Context) -> Result<(), Error> {
+    let spec = &seen.decision.spec;
+    let option = match spec.verdict {
+        Verdict::Approve => START,
+        Verdict::Deny => REFUSE,
+        Verdict::Option => spec.option.as_deref().unwrap_or_default(),
+    };
+    let action = "take the answer whether a task shall start";
+    match forecast_questions::resolve(&ctx.pool, asked, option, &said(seen)).await {
+        Ok(true) => Ok(()),
+        // Looked at again, it is told what became of the question.
+        Ok(false) => {
+            let message = "it was closed at this moment".to_owned();
+            Err(Error::Database { action: action.into(), class: Class::Conflict, message })
+        }
+        Err(e) => Err(Error::database(action, &e)),
+    }
+}
+
+/// The decision, as those who act on it read it.
+fn said(seen: &observe::Seen) -> PersonDecision {
+    let spec = &seen.decision.spec;
+    PersonDecision {
+        decision_uid: seen.uid,
+        name: seen.decision.name_any(),
+        decided_by: spec.decided_by.clone(),
+        verdict: format!("{:?}", spec.verdict),
+        option: spec.option.clone(),
+        note: spec.note.clone(),
+        digest: spec.target.digest.clone(),
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::forecast_questions::{self, Question};
 use golden_crds::conditions::{ACCEPTED, is_true};
 use golden_crds::decision::TargetKind;
 use golden_crds::{AgentTask, Decision};
@@ -18,9 +19,11 @@ pub(crate) struct Seen {
     pub(crate) uid: Uuid,
     pub(crate) task: Option<Arc<AgentTask>>,
     pub(crate) row: Option<TaskRow>,
+    /// What was last asked about the task while it is not admitted.
+    pub(crate) question: Option<Question>,
     /// Accepted answers of the same person on the same digest.
     pub(crate) answered_before: bool,
-    /// The fact is written already: it was accepted before a crash.
+    /// The fact, or the end of the question, is written already: it was accepted before a crash.
     pub(crate) told: bool,
 }
 
@@ -42,8 +45,14 @@ pub(crate) async fn observe(decision: &Arc<Decision>, ctx: &Context) -> Result<S
     let task = (target.kind == TargetKind::AgentTask)
         .then(|| ctx.caches.tasks.get(&ObjectRef::new(&target.name).within(&namespace)))
         .flatten();
+    let row = row(&target.uid, ctx).await?;
+    let question = match &row {
+        None => question(&target.uid, ctx).await?,
+        Some(_) => None,
+    };
     Ok(Seen {
-        row: row(&target.uid, ctx).await?,
+        row,
+        question,
         told: told(uid, ctx).await?,
         answered_before: answered_before(decision, ctx),
         uid,
@@ -74,12 +83,24 @@ async fn row(uid: &str, ctx: &Context) -> Result<Option<TaskRow>, Error> {
     }))
 }
 
+async fn question(task: &str, ctx: &Context) -> Result<Option<Question>, Error> {
+    let Ok(task) = task.parse::<Uuid>() else { return Ok(None) };
+    forecast_questions::latest(&ctx.pool, task)
+        .await
+        .map_err(|e| Error::database("read what is asked about the task", &e))
+}
+
 async fn told(uid: Uuid, ctx: &Context) -> Result<bool, Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT FROM facts WHERE object_uid = $1 AND fact_key = 'decision')")
+    let work = async {
+        let fact: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM facts WHERE object_uid = $1 AND fact_key = 'decision')",
+        )
         .bind(uid)
         .fetch_one(&ctx.pool)
-        .await
-        .map_err(|e| Error::database("look for the decision's fact", &e))
+        .await?;
+        Ok(fact || forecast_questions::resolved_by(&ctx.pool, uid).await?)
+    };
+    work.await.map_err(|e: sqlx::Error| Error::database("look for the decision's effect", &e))
 }
 
 fn answered_before(decision: &Decision, ctx: &Context) -> bool {

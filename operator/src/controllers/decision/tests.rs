@@ -1,5 +1,6 @@
 use super::observe::{Seen, TaskRow};
 use super::validate::validate;
+use crate::forecast_questions::{Question, Standing};
 use golden_crds::agent_task::{EscalationStatus, ResultStatus};
 use golden_platform::wire::{TaskView, ViewCondition};
 use jiff::Timestamp;
@@ -43,9 +44,33 @@ fn seen(verdict: &str, option: Option<&str>, by: &str) -> Seen {
             ended: false,
             view: TaskView { escalation: Some(escalation), ..TaskView::default() },
         }),
+        question: None,
         answered_before: false,
         told: false,
     }
+}
+
+/// The task is not admitted, and a person is asked whether it shall start.
+fn before_admission(mut seen: Seen) -> Seen {
+    seen.row = None;
+    Arc::make_mut(seen.task.as_mut().unwrap()).spec.submitted_by = Some("alice".into());
+    let evidence = json!({"message": "m", "p50CostMicroUSD": 1, "p90CostMicroUSD": 2, "basis": 5,
+        "wantedMicroUSD": 2, "coversMicroUSD": 4, "lacks": []});
+    seen.question = Some(Question {
+        task_uid: Uuid::nil(),
+        task_name: "t".into(),
+        team_uid: Uuid::nil(),
+        owner: "x".into(),
+        digest: digest('a'),
+        evidence: serde_json::from_value(evidence).unwrap(),
+        options: ["Start", "Wait", "Refuse"].map(str::to_owned).into(),
+        deadline_us: "2026-01-02T00:00:00Z".parse::<Timestamp>().unwrap().as_microsecond(),
+        default_option: "Wait".into(),
+        standing: Standing::Open,
+        chosen: None,
+        answer: None,
+    });
+    seen
 }
 
 fn approval(mut seen: Seen) -> Seen {
@@ -77,6 +102,30 @@ fn nobody_approves_their_own_work_but_may_withdraw_it() {
     assert_eq!(verdict(&seen("Approve", None, "alice")), Some("SelfApproval"));
     assert_eq!(verdict(&approval(seen("Approve", None, "alice"))), Some("SelfApproval"));
     assert_eq!(verdict(&seen("Deny", None, "alice")), None);
+}
+
+#[test]
+fn whether_a_task_shall_start_is_answered_like_every_other_question() {
+    let of = |verdict: &str, option, by| before_admission(seen(verdict, option, by));
+    assert_eq!(verdict(&of("Approve", None, "bob")), None);
+    assert_eq!(verdict(&of("Deny", None, "bob")), None);
+    assert_eq!(verdict(&of("Option", Some("Wait"), "bob")), None);
+    assert_eq!(verdict(&of("Option", Some("Accept"), "bob")), Some("OptionNotOffered"));
+    assert_eq!(verdict(&of("Approve", None, "alice")), Some("SelfApproval"));
+    assert_eq!(verdict(&of("Option", Some("Start"), "alice")), Some("SelfApproval"));
+    assert_eq!(verdict(&of("Deny", None, "alice")), None, "they may give it up");
+    let cases: [(&str, Change); 5] = [
+        ("NothingToDecide", |s| s.question.as_mut().unwrap().standing = Standing::Withdrawn),
+        ("NothingToDecide", |s| s.question = None),
+        ("NothingToDecide", |s| Arc::make_mut(s.task.as_mut().unwrap()).spec.submitted_by = None),
+        ("DigestStale", |s| s.question.as_mut().unwrap().digest = digest('b')),
+        ("TooLate", |s| s.question.as_mut().unwrap().deadline_us = 0),
+    ];
+    for (want, change) in cases {
+        let mut seen = of("Approve", None, "bob");
+        change(&mut seen);
+        assert_eq!(verdict(&seen), Some(want));
+    }
 }
 
 type Change = fn(&mut Seen);

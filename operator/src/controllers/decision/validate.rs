@@ -1,6 +1,7 @@
 //! Whether a decision counts. Pure.
 
 use super::observe::{Seen, TaskRow};
+use crate::forecast_questions::{self, Standing};
 use golden_crds::conditions::APPROVED;
 use golden_crds::conditions::agent_task::APPROVAL_PENDING;
 use golden_crds::conditions::decision as reason;
@@ -16,10 +17,12 @@ pub(crate) struct Refusal {
 }
 
 /// The question the target asks now.
-struct Question<'a> {
+struct Asked<'a> {
     digest: &'a str,
+    /// Who submitted what it is about.
+    submitted_by: &'a str,
     /// Offered options, their deadline; none for an approval.
-    escalation: Option<(&'a [String], &'a str)>,
+    escalation: Option<(&'a [String], Option<Timestamp>)>,
 }
 
 /// The first thing wrong; None accepts.
@@ -47,8 +50,11 @@ pub(crate) fn validate(seen: &Seen, now: Timestamp) -> Option<Refusal> {
     if seen.told {
         return None;
     }
-    let asked = seen.row.as_ref().filter(|r| !r.ended).and_then(|row| Some((row, question(row)?)));
-    let Some((row, question)) = asked else {
+    let asked = match &seen.row {
+        Some(row) => of_run(row),
+        None => seen.question.as_ref().and_then(|q| before_admission(q, task.spec.submitted_by.as_deref()?)),
+    };
+    let Some(question) = asked else {
         return refuse(reason::NOTHING_TO_DECIDE, format!("AgentTask {} asks no question now", target.name));
     };
     if question.digest != target.digest {
@@ -58,23 +64,38 @@ pub(crate) fn validate(seen: &Seen, now: Timestamp) -> Option<Refusal> {
         );
         return refuse(reason::DIGEST_STALE, message);
     }
-    answer(seen, row, &question, now)
+    answer(seen, &question, now)
 }
 
-fn question(row: &TaskRow) -> Option<Question<'_>> {
+/// Whether the task shall start.
+fn before_admission<'a>(asked: &'a forecast_questions::Question, submitted_by: &'a str) -> Option<Asked<'a>> {
+    let deadline = Timestamp::from_microsecond(asked.deadline_us).ok();
+    (asked.standing == Standing::Open).then_some(Asked {
+        digest: &asked.digest,
+        submitted_by,
+        escalation: Some((&asked.options, deadline)),
+    })
+}
+
+fn of_run(row: &TaskRow) -> Option<Asked<'_>> {
+    if row.ended {
+        return None;
+    }
+    let submitted_by = &row.submitted_by;
     if let Some(open) = &row.view.escalation {
-        return Some(Question { digest: &open.digest, escalation: Some((&open.options, &open.deadline)) });
+        let escalation = Some((open.options.as_slice(), open.deadline.parse().ok()));
+        return Some(Asked { digest: &open.digest, submitted_by, escalation });
     }
     let pending = row.view.conditions.iter().any(|c| c.r#type == APPROVED && c.reason == APPROVAL_PENDING);
     let result = row.view.result.as_ref().filter(|_| pending)?;
-    Some(Question { digest: &result.digest, escalation: None })
+    Some(Asked { digest: &result.digest, submitted_by, escalation: None })
 }
 
-fn answer(seen: &Seen, row: &TaskRow, question: &Question<'_>, now: Timestamp) -> Option<Refusal> {
+fn answer(seen: &Seen, question: &Asked<'_>, now: Timestamp) -> Option<Refusal> {
     let spec = &seen.decision.spec;
     let refuse = |reason, message: String| Some(Refusal { reason, message });
     // A submitter may withdraw, and never wave their own work through.
-    if spec.decided_by == row.submitted_by && spec.verdict != Verdict::Deny {
+    if spec.decided_by == question.submitted_by && spec.verdict != Verdict::Deny {
         return refuse(
             reason::SELF_APPROVAL,
             format!("{} submitted the task and cannot decide for it", spec.decided_by),
@@ -87,7 +108,7 @@ fn answer(seen: &Seen, row: &TaskRow, question: &Question<'_>, now: Timestamp) -
         );
     }
     match (&question.escalation, spec.verdict) {
-        (Some((_, deadline)), _) if passed(deadline, now) => {
+        (Some((_, Some(deadline))), _) if *deadline < now => {
             refuse(reason::TOO_LATE, format!("the deadline was {deadline}"))
         }
         (Some((options, _)), Verdict::Option) if !options.iter().any(|o| Some(o) == spec.option.as_ref()) => {
@@ -98,8 +119,4 @@ fn answer(seen: &Seen, row: &TaskRow, question: &Question<'_>, now: Timestamp) -
         }
         _ => None,
     }
-}
-
-fn passed(deadline: &str, now: Timestamp) -> bool {
-    deadline.parse::<Timestamp>().is_ok_and(|deadline| deadline < now)
 }

@@ -1,0 +1,236 @@
+//! Questions whether a task shall start although it will probably cost more than there is, in Postgres.
+//!
+//! They are escalations of attempt 0: the task has no orchestrator yet. Contract: at most one about a task is open; the
+//! operator alone asks, closes and resolves them; a row changes once, from `Open` to its end, so that an answer and a
+//! withdrawal at the same moment cannot both count.
+
+use golden_crds::conditions::agent_task::FORECAST_EXCEEDS_BUDGET;
+use golden_platform::closing;
+use golden_platform::subjects::NOTIFY_TASKS;
+use golden_platform::wire::PersonDecision;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// It begins, whatever the forecast.
+pub(crate) const START: &str = "Start";
+/// It begins once there is enough.
+pub(crate) const WAIT: &str = "Wait";
+/// It never begins.
+pub(crate) const REFUSE: &str = "Refuse";
+
+/// How far a question is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Open,
+    /// A person chose.
+    Resolved,
+    /// Nobody did in time.
+    Defaulted,
+    /// It fits now, or the question makes no sense any more.
+    Withdrawn,
+}
+
+/// What a person is told, in amounts of micro-USD, as it was when they were asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Evidence {
+    pub(crate) message: String,
+    #[serde(rename = "p50CostMicroUSD")]
+    pub(crate) p50: i64,
+    #[serde(rename = "p90CostMicroUSD")]
+    pub(crate) p90: i64,
+    /// How many runs they rest on; 0: both are an upper bound.
+    pub(crate) basis: u32,
+    /// The figure that the policy compares.
+    #[serde(rename = "wantedMicroUSD")]
+    pub(crate) wanted: i64,
+    /// An answer counts for a forecast up to this.
+    #[serde(rename = "coversMicroUSD")]
+    pub(crate) covers: i64,
+    /// Who cannot pay that, the one with least first.
+    pub(crate) lacks: Vec<Short>,
+}
+
+/// An account that has less than the forecast, in micro-USD.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Short {
+    /// `Budget namespace/name`, or the task's own limit.
+    pub(crate) account: String,
+    #[serde(rename = "availableMicroUSD")]
+    pub(crate) available: i64,
+    #[serde(rename = "missingMicroUSD")]
+    pub(crate) missing: i64,
+}
+
+/// A question. Times in microseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    pub(crate) task_uid: Uuid,
+    pub(crate) task_name: String,
+    pub(crate) team_uid: Uuid,
+    /// The team's name: who is to see to an answer, as with every escalation.
+    pub(crate) owner: String,
+    /// An answer names it.
+    pub(crate) digest: String,
+    pub(crate) evidence: Evidence,
+    pub(crate) options: Vec<String>,
+    pub(crate) deadline_us: i64,
+    pub(crate) default_option: String,
+    pub(crate) standing: Standing,
+    /// The option that counts, once it is closed and not withdrawn.
+    pub(crate) chosen: Option<String>,
+    /// The Decision that resolved it.
+    pub(crate) answer: Option<PersonDecision>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    task_uid: Uuid,
+    task_name: String,
+    team_uid: Uuid,
+    owner: String,
+    digest: String,
+    evidence: Json<Evidence>,
+    options: Json<Vec<String>>,
+    deadline_us: i64,
+    default_option: String,
+    state: String,
+    chosen: Option<String>,
+    answer: Option<Json<PersonDecision>>,
+}
+
+impl From<Row> for Question {
+    fn from(row: Row) -> Self {
+        Self {
+            task_uid: row.task_uid,
+            task_name: row.task_name,
+            team_uid: row.team_uid,
+            owner: row.owner,
+            digest: row.digest,
+            evidence: row.evidence.0,
+            options: row.options.0,
+            deadline_us: row.deadline_us,
+            default_option: row.default_option,
+            standing: match row.state.as_str() {
+                "Open" => Standing::Open,
+                "Resolved" => Standing::Resolved,
+                "Defaulted" => Standing::Defaulted,
+                // The table knows no other.
+                _ => Standing::Withdrawn,
+            },
+            chosen: row.chosen,
+            answer: row.answer.map(|answer| answer.0),
+        }
+    }
+}
+
+/// The question about a task that was asked last.
+pub(crate) async fn latest(pool: &PgPool, task: Uuid) -> Result<Option<Question>, sqlx::Error> {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT task_uid, task_name, team_uid, owner, digest, evidence, options,
+                (extract(epoch FROM deadline) * 1000000)::bigint AS deadline_us,
+                default_option, state, chosen, answer
+         FROM escalations WHERE task_uid = $1 AND attempt = 0
+         ORDER BY state = 'Open' DESC, created_at DESC LIMIT 1",
+    )
+    .bind(task)
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(Question::from))
+}
+
+/// Asks, in the place of a question that is open. False: another one was asked at this moment, the task was admitted,
+/// or its team is being deleted.
+pub(crate) async fn put(pool: &PgPool, asked: &Question) -> Result<bool, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    // Who closes the team withdraws its questions: afterwards none may come.
+    if !closing::is_open(&mut tx, asked.team_uid).await? {
+        return Ok(false);
+    }
+    withdraw(&mut tx, asked.task_uid).await?;
+    let done = sqlx::query(
+        "INSERT INTO escalations (escalation_id, team_uid, task_uid, task_name, attempt, reason, evidence, options, owner,
+                                  digest, deadline, default_option)
+         SELECT $1, $2, $3, $4, 0, $5, $6, $7, $8, $9, 'epoch'::timestamptz + $10 * interval '1 microsecond', $11
+         WHERE NOT EXISTS (SELECT FROM facts WHERE object_uid = $3 AND fact_key = 'admitted')
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(Uuid::new_v5(&asked.task_uid, asked.digest.as_bytes()))
+    .bind(asked.team_uid)
+    .bind(asked.task_uid)
+    .bind(&asked.task_name)
+    .bind(FORECAST_EXCEEDS_BUDGET)
+    .bind(Json(&asked.evidence))
+    .bind(Json(&asked.options))
+    .bind(&asked.owner)
+    .bind(&asked.digest)
+    .bind(asked.deadline_us)
+    .bind(&asked.default_option)
+    .execute(&mut *tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Withdraws the open question about a task, if there is one.
+pub(crate) async fn withdraw(conn: &mut PgConnection, task: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE escalations SET state = 'Withdrawn', resolved_at = now()
+         WHERE task_uid = $1 AND attempt = 0 AND state = 'Open'",
+    )
+    .bind(task)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Nobody answered in time: the default counts. False: the question is not open any more.
+pub(crate) async fn expire(pool: &PgPool, asked: &Question) -> Result<bool, sqlx::Error> {
+    sqlx::query(
+        "UPDATE escalations SET state = 'Defaulted', chosen = default_option, resolved_at = now()
+         WHERE task_uid = $1 AND digest = $2 AND attempt = 0 AND state = 'Open'",
+    )
+    .bind(asked.task_uid)
+    .bind(&asked.digest)
+    .execute(pool)
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Takes a person's answer, and has the task looked at. False: the question is not open any more.
+pub(crate) async fn resolve(
+    pool: &PgPool,
+    asked: &Question,
+    option: &str,
+    answer: &PersonDecision,
+) -> Result<bool, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    let done = sqlx::query(
+        "UPDATE escalations SET state = 'Resolved', chosen = $3, resolved_by = $4, answer = $5, resolved_at = now()
+         WHERE task_uid = $1 AND digest = $2 AND attempt = 0 AND state = 'Open'",
+    )
+    .bind(asked.task_uid)
+    .bind(&asked.digest)
+    .bind(option)
+    .bind(&answer.decided_by)
+    .bind(Json(answer))
+    .execute(&mut *tx)
+    .await?;
+    golden_platform::facts::notify(&mut tx, NOTIFY_TASKS, asked.task_uid).await?;
+    tx.commit().await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Whether this Decision resolved a question: it was accepted before a crash.
+pub(crate) async fn resolved_by(pool: &PgPool, decision: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM escalations WHERE answer->>'decisionUid' = $1)")
+        .bind(decision.to_string())
+        .fetch_one(pool)
+        .await
+}
