@@ -93,7 +93,7 @@ impl Work<'_> {
     }
 
     /// Whether a failure of the guard stops the result.
-    fn is_required(&self, guard: &str) -> bool {
+    pub(super) fn is_required(&self, guard: &str) -> bool {
         self.task.policy.quarantine(guard).is_none()
     }
 

@@ -5,7 +5,7 @@ use super::advance::OVERDUE_SECONDS;
 use super::command::{Command, EscalationEnd};
 use super::names::{escalation_id, message_id};
 use super::reasons::{self, bounded};
-use super::state::{Approval, Choice, Escalation, Stage, Why};
+use super::state::{Approval, Choice, Escalation, Judge, Stage, Why};
 use super::step::{Work, after};
 use golden_governance::{Answer, AnswerVerdict, ApprovalState, NeededApproval, approvals_met};
 use golden_platform::wire::{EscalationRaised, Message, PersonDecision};
@@ -21,6 +21,9 @@ const MAX_DECISIONS: usize = 512;
 /// Answers kept for one digest.
 const MAX_ANSWERS: usize = 64;
 const MAX_NOTE_BYTES: usize = 4096;
+
+/// Peers judged the result and did not accept it: they are not asked about the very same one again until they do.
+const NOT_ACCEPTED: [&str; 3] = [reasons::REVIEW_TIED, reasons::VETOED, reasons::VETO_UNVERIFIED];
 
 impl Work<'_> {
     /// Asks a person. The turn is given up meanwhile.
@@ -146,7 +149,7 @@ impl Work<'_> {
         if decision.decided_by == self.task.submitted_by {
             return Err("who submitted the work cannot accept it");
         }
-        let failed = self.s.guards.values().any(super::state::GuardSlot::failed);
+        let failed = self.s.guards.iter().any(|(name, guard)| guard.failed() && self.is_required(name));
         if failed || (self.s.stage != Stage::Guarding && self.cleared().is_err()) {
             return Err("a required guard did not pass, and no person can outweigh that");
         }
@@ -183,6 +186,9 @@ impl Work<'_> {
                 Err(blocked) => self.guards_failed(&blocked),
             },
             RETRY => {
+                if NOT_ACCEPTED.contains(&escalation.reason.as_str()) {
+                    self.sent_back(Judge::Peers, None);
+                }
                 let note = choice.note.unwrap_or_default();
                 let text = super::feedback::with_note(&escalation.feedback, by, &note);
                 let why = Why::new(

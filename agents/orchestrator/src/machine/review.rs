@@ -36,8 +36,7 @@ impl Work<'_> {
         if self.s.setbacks.iter().any(|b| rejected(b.by, &b.tree)) {
             let feedback = self.s.feedback.clone();
             // Asking until one nods proves nothing.
-            let why =
-                Why::new(reasons::CHANGES_REQUESTED, "peers asked for changes to this very result before");
+            let why = Why::new(reasons::CHANGES_REQUESTED, "peers did not accept this very result before");
             return self.rejected(why, None, &json!({}), &feedback);
         }
         self.s.stage = Stage::Reviewing;

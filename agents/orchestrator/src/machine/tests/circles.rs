@@ -147,3 +147,24 @@ fn peers_who_point_elsewhere_or_at_nothing_or_at_another_change_send_it_back() {
         assert_eq!((run.state.stage, run.state.attempt), (Stage::Producing, 3), "{quotes:?} {again:?}");
     }
 }
+
+#[test]
+fn what_peers_did_not_accept_is_not_put_to_them_again_because_a_person_asked_for_another_attempt() {
+    for verdict in ["Tie", "Vetoed", "VetoUnverified"] {
+        let mut run = Run::producing(&setup());
+        let judged = |run: &mut Run, tree: u32| {
+            run.feed(&run.result_of(&digest(tree), 0, &format!("c{tree}")));
+            run.pass_guards();
+        };
+        judged(&mut run, 1);
+        run.feed(&run.review(verdict));
+        run.feed(&run.decision(1, "bob", "Option", Some("Retry"))).feed(&Event::SlotGranted);
+        assert_eq!(run.state.attempt, 2, "{verdict}");
+        judged(&mut run, 1);
+        assert_eq!(run.state.stage, Stage::Escalated, "{verdict}: it is for a person again");
+        assert_eq!(run.view().escalation.unwrap().reason, reasons::STUCK);
+        run.feed(&run.decision(2, "bob", "Option", Some("Retry"))).feed(&Event::SlotGranted);
+        judged(&mut run, 3);
+        assert_eq!(run.state.stage, Stage::Reviewing, "{verdict}: another result is judged");
+    }
+}

@@ -278,3 +278,20 @@ fn a_guard_in_quarantine_holds_nothing_up_and_saves_no_other_from_failing() {
     assert_eq!((run.state.stage, run.state.attempt), (Stage::Producing, 2));
     assert!(run.state.feedback.contains("lint says") && !run.state.feedback.contains("unit says"));
 }
+
+#[test]
+fn a_guard_in_quarantine_keeps_no_person_from_saying_yes() {
+    let reviewed = |decision: &str| {
+        let mut run = Run::guarding(&quarantined().approvals(1));
+        run.feed(&run.guard("unit", "Failed"));
+        run.feed(&run.guard("lint", "Passed"));
+        run.feed(&run.review(decision));
+        run
+    };
+    let mut run = reviewed("Approved");
+    run.feed(&run.decision(1, "bob", "Approve", None));
+    assert_eq!(run.state.stage, Stage::Delivering);
+    let mut run = reviewed("Tie");
+    run.feed(&run.decision(1, "bob", "Option", Some("Accept")));
+    assert_ne!(run.state.stage, Stage::Escalated);
+}
