@@ -10,7 +10,7 @@ use crate::store::{self, Round, Standing};
 use futures::future::join_all;
 use golden_consensus::{Ballot, Verdict};
 use golden_platform::artifacts;
-use golden_platform::consumer::{Delivery, Failure};
+use golden_platform::consumer::{Delivery, Failure, Slot};
 use golden_platform::wire::{Message, ReviewRequest};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::PgPool;
@@ -34,7 +34,7 @@ pub struct Hub {
 impl Hub {
     /// Handles one delivery. May be called again for the same one, also after a crash at any point.
     pub async fn handle(&self, delivery: Delivery) -> Result<(), Failure> {
-        let envelope = delivery.envelope;
+        let Delivery { envelope, slot, .. } = delivery;
         let Message::ReviewRequested(request) = envelope.message else {
             return Err(Failure::Poison("peer-hub takes review requests only".to_owned()));
         };
@@ -47,7 +47,7 @@ impl Hub {
         };
         match store::standing(&self.pool, &round).await? {
             Standing::Open => tokio::select! {
-                done = self.review(&round, &request) => done,
+                done = self.review(&round, &request, &slot) => done,
                 done = self.superseded(&round) => done,
             },
             Standing::Decided | Standing::Superseded => Ok(()),
@@ -70,7 +70,7 @@ impl Hub {
         }
     }
 
-    async fn review(&self, round: &Round, request: &ReviewRequest) -> Result<(), Failure> {
+    async fn review(&self, round: &Round, request: &ReviewRequest, slot: &Slot) -> Result<(), Failure> {
         let begun = Instant::now();
         let rules = rules(request).map_err(|e| Failure::Poison(format!("the review's rules: {e}")))?;
         let closes_at: Timestamp = request
@@ -91,7 +91,7 @@ impl Hub {
         let missing: Vec<Voter> =
             voters(&rules.policy).into_iter().filter(|v| voted.iter().all(|b| b.voter != v.name)).collect();
         if !missing.is_empty() && !left.is_zero() {
-            self.collect(round, request, &missing, closes_at).await?;
+            self.collect((round, request), &missing, closes_at, slot).await?;
         }
         if let Some(heard) = request.hears {
             // Who heard the objections and said nothing stands by what it said before.
@@ -114,16 +114,17 @@ impl Hub {
     /// Asks the missing voters at the same time, each until it has answered or the review closes.
     async fn collect(
         &self,
-        round: &Round,
-        request: &ReviewRequest,
+        (round, request): (&Round, &ReviewRequest),
         missing: &[Voter],
         closes_at: Timestamp,
+        slot: &Slot,
     ) -> Result<(), Failure> {
         let (files, patch) = self.material(request).await?;
         let nonce = store::nonce(&self.pool, round).await?;
         let dissent = self.dissent(round, request).await?;
         let subject = Subject { request, nonce, patch: &patch, files: &files, dissent: &dissent };
-        let question = Question { gateway: &self.gateway, metrics: &self.metrics, round, subject: &subject };
+        let question =
+            Question { gateway: &self.gateway, metrics: &self.metrics, round, subject: &subject, slot };
         let asking = missing.iter().map(|voter| self.one(&question, voter, closes_at));
         join_all(asking).await.into_iter().collect()
     }
@@ -173,6 +174,8 @@ impl Hub {
                 return Ok(false);
             }
             if stands {
+                // Nobody knows for how long; the team's other reviews do not wait for that.
+                question.slot.stand_aside();
                 tracing::info!(task = %question.round.task, voter = voter.name, "the review's clock stands still");
             }
         }

@@ -13,6 +13,7 @@ use crate::store::{Kept, Round};
 use futures::StreamExt as _;
 use golden_consensus::{Ballot, Evidence};
 use golden_output::{Repair, Step, Vote};
+use golden_platform::consumer::Slot;
 use golden_platform::tree::digest;
 use golden_platform::wire::{ModelBinding, VOTER_CALLS};
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ pub(crate) struct Question<'a> {
     pub(crate) metrics: &'a Metrics,
     pub(crate) round: &'a Round,
     pub(crate) subject: &'a Subject<'a>,
+    /// The review's place among those that are worked on at once.
+    pub(crate) slot: &'a Slot,
 }
 
 /// What one voter is asked and has answered so far. It may be read at any time: a review that closes counts what was

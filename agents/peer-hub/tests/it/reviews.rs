@@ -3,7 +3,7 @@
 use crate::world::{ADR, DECISION, World, binding, request};
 use golden_consensus::{Ballot, IgnoredReason, OutcomeKind, Verdict};
 use golden_model::Fault;
-use golden_platform::wire::{Fact, GuardOutcome, Message, ModelBinding, NewFact};
+use golden_platform::wire::{Envelope, Fact, GuardOutcome, Message, ModelBinding, NewFact};
 use golden_platform::{facts, subjects};
 use serde_json::{Value, json};
 use sqlx::types::Json;
@@ -260,16 +260,12 @@ async fn a_voter_that_fails_is_asked_until_the_review_closes_and_then_absent() {
     assert!(world.ballots().await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_voter_whose_call_waits_for_money_is_waited_for() {
-    let world = World::new(&story(&turn(None, APPROVE))).await;
-    let envelope = world.request("my own goal", one(&json!({"role": "security"})), 2).await;
-    world.open(&envelope).await;
-    // As the gateway writes it when it holds a call.
+/// As the gateway writes it when it holds a call of the task.
+async fn hold(world: &World, task: Uuid) {
     let fact = NewFact {
         team_uid: world.team,
-        task_uid: world.task,
-        object_uid: world.task,
+        task_uid: task,
+        object_uid: task,
         fact_key: "held/op-1/u1".into(),
         fact: Fact::BudgetHeld {
             op_key: "op-1/u1".into(),
@@ -286,11 +282,38 @@ async fn a_voter_whose_call_waits_for_money_is_waited_for() {
         },
     };
     facts::insert(&mut world.pool.acquire().await.unwrap(), &fact).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voter_whose_call_waits_for_money_is_waited_for() {
+    let world = World::new(&story(&turn(None, APPROVE))).await;
+    let envelope = world.request("my own goal", one(&json!({"role": "security"})), 2).await;
+    world.open(&envelope).await;
+    hold(&world, world.task).await;
     world.model.order(Fault { latency_ms: 5000, ..Fault::default() });
     let _replica = world.replica();
     world.publish(&envelope, "first").await;
     assert_eq!(world.decided().await.decision, OutcomeKind::Approved);
     assert_eq!(world.model.tally().totals.calls, 1, "the same call, not another");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reviews_that_wait_for_money_hold_up_no_other() {
+    let world = World::new(&story(&turn(None, APPROVE))).await;
+    let paid = world.request("my own goal", one(&json!({"role": "security"})), 60).await;
+    world.open(&paid).await;
+    // As many as a replica takes at once; and then one that can be paid.
+    world.model.order(Fault { next: 4, latency_ms: 120_000, ..Fault::default() });
+    for n in 0..4 {
+        let task = Uuid::new_v4();
+        let held = Envelope { id: format!("{task}/1/review/1"), task, ..paid.clone() };
+        world.open(&held).await;
+        hold(&world, task).await;
+        world.publish(&held, &format!("held-{n}")).await;
+    }
+    let _replica = world.replica();
+    world.publish(&paid, "paid").await;
+    assert_eq!(world.decided().await.decision, OutcomeKind::Approved);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -183,7 +183,7 @@ impl World {
             "INSERT INTO reviews (task_uid, attempt, round, team_uid, digest, request, closes_at)
              VALUES ($1, 1, $6, $2, $3, $4, $5::timestamptz)",
         )
-        .bind(self.task)
+        .bind(envelope.task)
         .bind(self.team)
         .bind(&request.digest)
         .bind(Json(request))

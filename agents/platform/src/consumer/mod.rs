@@ -12,6 +12,7 @@
 //! its stream: a crash in between repeats these steps under the same keys.
 
 mod one;
+mod slot;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,13 +21,15 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::{PullConsumer, pull};
 use futures::StreamExt as _;
 use sqlx::PgPool;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::wire::Envelope;
 pub use one::Delivery;
+pub use slot::Slot;
+use slot::Slots;
 
 /// How long one request for messages stays open at the server.
 const PULL: Duration = Duration::from_secs(10);
@@ -87,7 +90,7 @@ impl Consumer {
         }
     }
 
-    /// How many messages are worked on at once (at least one).
+    /// How many messages are worked on at once (at least one), without those that [stand aside](Slot::stand_aside).
     #[must_use]
     pub fn concurrency(mut self, most: usize) -> Self {
         self.concurrency = most.max(1);
@@ -116,7 +119,7 @@ impl Consumer {
     {
         let handler = Arc::new(handler);
         let shared = Arc::new(self);
-        let slots = Arc::new(Semaphore::new(shared.concurrency));
+        let slots = Slots::new(shared.concurrency);
         let (holds, mut held) = watch::channel(0_usize);
         let mut running = JoinSet::new();
         let mut source = Source { consumer: None, pause: Duration::ZERO };
@@ -126,7 +129,7 @@ impl Consumer {
                 pulled = async {
                     // A dependency is away: pulling more would only hold more.
                     let _ = held.wait_for(|holds| *holds == 0).await;
-                    let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
+                    let slot = slots.take().await?;
                     source.next(&shared).await.map(|message| (slot, message))
                 } => pulled,
             };
@@ -141,9 +144,10 @@ impl Consumer {
                     max_deliver,
                     holds: &holds,
                     stop: &stop,
+                    slot: &slot,
                 };
                 one.work(handler.as_ref()).await;
-                drop(slot);
+                slot.free();
             });
         }
         let finishing = async { while running.join_next().await.is_some() {} };

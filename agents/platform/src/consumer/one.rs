@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Consumer, Failure, GRACE, read};
+use super::{Consumer, Failure, GRACE, Slot, read};
 use crate::dead_letters::{self, DeadLetter};
 use crate::wire::Envelope;
 use crate::{nats, subjects};
@@ -19,6 +19,8 @@ pub struct Delivery {
     /// Counts from 1.
     pub delivered: i64,
     pub stream_seq: u64,
+    /// Its place among those that are worked on at once.
+    pub slot: Slot,
 }
 
 /// One message being worked on.
@@ -28,6 +30,7 @@ pub(super) struct One<'a> {
     pub(super) max_deliver: i64,
     pub(super) holds: &'a watch::Sender<usize>,
     pub(super) stop: &'a CancellationToken,
+    pub(super) slot: &'a Slot,
 }
 
 /// What shall become of the message.
@@ -86,7 +89,7 @@ impl One<'_> {
             Ok(envelope) => envelope,
             Err(reason) => return Verdict::Bury(reason),
         };
-        let delivery = Delivery { envelope, delivered, stream_seq };
+        let delivery = Delivery { envelope, delivered, stream_seq, slot: self.slot.clone() };
         let mut hold = None;
         let mut pause = Duration::from_millis(500);
         loop {

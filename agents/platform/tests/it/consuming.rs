@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use golden_cluster::services::Postgres;
-use golden_platform::consumer::{Consumer, Failure};
+use golden_platform::consumer::{Consumer, Delivery, Failure};
 use golden_platform::{CancellationToken, db, nats, subjects};
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
@@ -175,6 +175,35 @@ async fn an_outage_is_not_poison_and_stops_the_pulling() {
     assert_eq!(world.waiting(subjects::dlq_stream(world.team)).await, 0);
     world.stop.cancel();
     work.await.unwrap();
+}
+
+#[tokio::test]
+async fn one_that_stands_aside_lets_others_be_worked_on() {
+    let world = World::new().await;
+    for id in ["a", "b", "c"] {
+        world.send(id).await;
+    }
+    let (come, done) = (Arc::new(tokio::sync::Notify::new()), Arc::new(std::sync::Mutex::new(Vec::new())));
+    let (comes, note) = (Arc::clone(&come), Arc::clone(&done));
+    let consumer = world.consumer().concurrency(1);
+    tokio::spawn(consumer.run(world.stop.clone(), move |delivery| {
+        let (comes, note) = (Arc::clone(&comes), Arc::clone(&note));
+        async move {
+            let Delivery { envelope, slot, .. } = delivery;
+            if envelope.id == "a" {
+                slot.stand_aside();
+                slot.stand_aside();
+                comes.notified().await;
+            }
+            note.lock().unwrap().push(envelope.id);
+            Ok(())
+        }
+    }));
+    until("the others are done", async || done.lock().unwrap().len() == 2).await;
+    assert_eq!(*done.lock().unwrap(), ["b", "c"]);
+    come.notify_one();
+    world.emptied().await;
+    assert_eq!(*done.lock().unwrap(), ["b", "c", "a"]);
 }
 
 #[tokio::test]
