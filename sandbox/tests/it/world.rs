@@ -7,7 +7,7 @@ use golden_crds::conditions::{RunState, set_run_state};
 use golden_crds::sandbox_run::ArtifactStatus;
 use golden_crds::{SandboxRun, SandboxRunStatus};
 use golden_platform::config::TeamArgs;
-use golden_platform::consumer::Delivery;
+use golden_platform::consumer::{Delivery, Slot};
 use golden_platform::wire::{Envelope, GuardOutcome, GuardRequest, Message};
 use golden_platform::{artifacts, db, nats, streams, telemetry};
 use golden_sandbox::broker::{Broker, Metrics};
@@ -103,7 +103,8 @@ impl World {
     }
 
     pub(crate) fn delivery(&self, task: Uuid, request: GuardRequest) -> Delivery {
-        Delivery { envelope: self.envelope(task, request), delivered: 1, stream_seq: 1 }
+        let envelope = self.envelope(task, request);
+        Delivery { envelope, delivered: 1, stream_seq: 1, slot: Slot::default() }
     }
 
     /// Waits until the broker has made the run.

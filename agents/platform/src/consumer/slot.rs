@@ -33,11 +33,17 @@ enum Taken {
     Aside(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit),
 }
 
-/// One of them, for as long as its message is worked on.
+/// One of them, for as long as its message is worked on. The default is of a message that is handled outside of a consumer.
 #[derive(Clone, Debug)]
 pub struct Slot {
     taken: Arc<Mutex<Option<Taken>>>,
     aside: Arc<Semaphore>,
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self { taken: Arc::default(), aside: Arc::new(Semaphore::new(0)) }
+    }
 }
 
 impl Slot {
