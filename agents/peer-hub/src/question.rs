@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Tokens of an answer.
-const MAX_ANSWER: usize = 2048;
+const MAX_ANSWER: usize = golden_platform::wire::VOTER_ANSWER_TOKENS as usize;
 /// Tokens kept for the question to mend an answer, and characters of that answer repeated in it.
 const MEND: usize = 2048;
 const MAX_ECHO: usize = 1024;

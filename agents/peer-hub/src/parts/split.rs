@@ -7,7 +7,7 @@
 use crate::material::{Change, Hunk, clipped, shown, tokens, wrapped};
 
 /// Most parts of a patch for one voter: each is a paid call.
-pub(crate) const MAX_PARTS: usize = 16;
+pub(crate) const MAX_PARTS: usize = golden_platform::wire::VOTER_PARTS as usize;
 
 /// The least room for a part, in tokens: a file's header, a hunk's and one piece of a line fit in any case.
 pub(crate) const MIN_ROOM: usize = 2048;

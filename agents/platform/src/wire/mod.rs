@@ -9,7 +9,7 @@ mod messages;
 mod pods;
 mod view;
 
-pub use calls::{AGENT_CALLS, VOTER_CALLS};
+pub use calls::{AGENT_CALLS, VOTER_ANSWER_TOKENS, VOTER_CALLS, VOTER_PARTS, voter_calls};
 pub use facts::{
     Admission, AttemptNotSaved, AttemptResult, AttemptSaved, Dependency, DesiredKind, DesiredPod, Fact,
     GuardOutcome, JobResult, ModelBinding, NewFact, PersonDecision, PodOutcome, PodPhase, PolicySource,

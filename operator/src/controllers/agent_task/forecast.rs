@@ -4,19 +4,19 @@
 //! Only money is forecast. Nothing is set aside for a forecast: it keeps a task from beginning what it can probably
 //! not finish, and the ledger keeps every call within its limits.
 
+use super::bound::all_calls;
 use super::inputs::Inputs;
 use super::validate::{Admit, PRODUCER};
-use crate::models::{Fault, provider};
+use crate::models::Fault;
 use crate::money::dollars;
+use golden_crds::Budget;
 use golden_crds::agent_task::{AgentTaskSpec, ForecastStatus};
 use golden_crds::budget::Period;
 use golden_crds::conditions::agent_task as reason;
 use golden_crds::governance_policy::Percentile;
-use golden_crds::model_provider::{ModelSpec, Protocol};
-use golden_crds::{Budget, ModelProvider};
-use golden_ledger::forecast::{Forecast, Run, Source, Work, calls_bound, from_runs, upper_bound};
-use golden_ledger::{MicroUsd, Prices};
-use golden_platform::wire::{AGENT_CALLS, ModelBinding, VOTER_CALLS};
+use golden_ledger::MicroUsd;
+use golden_ledger::forecast::{Forecast, Run, Source, Work, from_runs, upper_bound};
+use golden_platform::wire::ModelBinding;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
@@ -78,7 +78,9 @@ pub(crate) fn work(spec: &AgentTaskSpec, models: &BTreeMap<String, ModelBinding>
 }
 
 /// The models of those who work: a team's other roles call none.
-fn working(models: &BTreeMap<String, ModelBinding>) -> impl Iterator<Item = (&String, &ModelBinding)> {
+pub(super) fn working(
+    models: &BTreeMap<String, ModelBinding>,
+) -> impl Iterator<Item = (&String, &ModelBinding)> {
     models.iter().filter(|(who, _)| who.strip_prefix("role:").is_none_or(|role| role == PRODUCER))
 }
 
@@ -105,54 +107,6 @@ fn whole_limit(payer: &Payer, inputs: &Inputs) -> Option<MicroUsd> {
     // As many as fit into the time, and the ones it begins and ends in.
     let periods = inputs.task.spec.deadline_seconds / shortest + 2;
     most.map(|most| MicroUsd(most.saturating_mul(periods)))
-}
-
-/// What all calls of the task cost at most, without those that a lost pod repeats. None where a foreign agent calls:
-/// nobody knows how often it does.
-fn all_calls(inputs: &Inputs, admit: &Admit) -> Option<MicroUsd> {
-    let team = inputs.team.as_ref()?;
-    if team.spec.roles.iter().any(|role| role.name == PRODUCER && role.agent.is_some()) {
-        return None;
-    }
-    let attempt = working(&admit.admission.models).try_fold(0_i64, |sum, (who, binding)| {
-        let calls = if who.starts_with("voter:") { VOTER_CALLS } else { AGENT_CALLS };
-        let (provider, model) = listed(binding, &inputs.providers)?;
-        let count = |tokens: i64| u64::try_from(tokens).unwrap_or(0);
-        let prices = prices(model, provider.spec.protocol)?;
-        let cost = calls_bound(
-            u64::from(calls),
-            count(model.context_window),
-            count(model.max_output_tokens),
-            &prices,
-        );
-        sum.checked_add(cost.ok()?.0)
-    })?;
-    attempt.checked_mul(i64::from(inputs.task.spec.max_attempts)).map(MicroUsd)
-}
-
-fn listed<'a>(
-    binding: &ModelBinding,
-    providers: &'a [Arc<ModelProvider>],
-) -> Option<(&'a ModelProvider, &'a ModelSpec)> {
-    let provider = provider(&binding.namespace, &binding.provider, providers)?;
-    let model = provider.spec.models.iter().find(|m| m.name == binding.model)?;
-    Some((provider, model))
-}
-
-/// The model's prices; what Anthropic charges for its cache is in no case more than twice the input's price.
-fn prices(model: &ModelSpec, protocol: Protocol) -> Option<Prices> {
-    let input = model.input_micro_usd_per_mtoken?;
-    let dearest = match protocol {
-        Protocol::OpenAI => None,
-        Protocol::Anthropic => Some(input.saturating_mul(2)),
-    };
-    Some(Prices {
-        input,
-        output: model.output_micro_usd_per_mtoken?,
-        cached_input: model.cached_input_micro_usd_per_mtoken,
-        cache_write: model.cache_write_micro_usd_per_mtoken.or(dearest),
-        long_cache_write: model.long_cache_write_micro_usd_per_mtoken.or(dearest),
-    })
 }
 
 /// Accounts without enough that are told of.
@@ -185,7 +139,7 @@ pub(crate) fn excess(
     payers: &[Payer],
     now: Timestamp,
 ) -> Option<Excess> {
-    let (forecast, percentile) = (forecast?, admit.forecast_rule.value.percentile);
+    let (forecast, percentile) = (forecast?, admit.policy.forecast.value.percentile);
     let wanted = match percentile {
         Percentile::P50 => forecast.p50.0,
         Percentile::P90 => forecast.p90.0,

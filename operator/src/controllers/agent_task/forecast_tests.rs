@@ -19,7 +19,7 @@ pub(super) fn payer(limit: Option<i64>, spent: i64) -> Payer {
 
 fn waiting(percentile: Percentile, limit: Option<i64>) -> Admit {
     let mut admit = admit(&inputs()).unwrap();
-    admit.forecast_rule.value.percentile = percentile;
+    admit.policy.forecast.value.percentile = percentile;
     admit.account.limit_cost = limit;
     admit
 }
@@ -100,8 +100,9 @@ fn without_history_the_least_bound_is_told() {
         change(&mut inputs);
         forecast(&inputs, &admit(&inputs).unwrap(), &Known { runs: vec![], payers }).map(|f| f.p90.0)
     };
-    // A call of 10 + 5 tokens costs one micro-USD: 40 of the agent, two of each of four voters, three attempts.
-    assert_eq!(bound(|_| (), vec![]), Some((40 + 4 * 2) * 3));
+    // A call of 10 + 5 tokens costs one micro-USD: 40 of the agent, two of each of four voters about each of 16 parts,
+    // three attempts.
+    assert_eq!(bound(|_| (), vec![]), Some((40 + 4 * 2 * 16) * 3));
     assert_eq!(bound(|i| i.task = task(&json!({"limits": {"costMicroUSD": 7}})), vec![]), Some(7));
     assert_eq!(bound(|_| (), vec![payer(Some(9), 5)]), Some(9));
     let foreign = |inputs: &mut super::inputs::Inputs| {

@@ -4,6 +4,9 @@
 //! No finalizer: a vanished uid is itself the fact (`crate::sweep`).
 
 mod act;
+mod bound;
+#[cfg(test)]
+mod bound_tests;
 mod forecast;
 #[cfg(test)]
 mod forecast_tests;

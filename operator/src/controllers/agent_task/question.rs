@@ -72,7 +72,7 @@ pub(crate) fn rule(
     now: Timestamp,
 ) -> Ruling {
     let withdraw = || if open(latest).is_some() { Step::Withdraw } else { Step::Keep };
-    let policy = &admit.forecast_rule;
+    let policy = &admit.policy.forecast;
     let Some(excess) = excess else { return Ruling { step: withdraw(), verdict: Ok(None) } };
     match policy.value.on_exceeds {
         OnExceeds::Admit => Ruling { step: withdraw(), verdict: Ok(None) },
@@ -125,7 +125,7 @@ fn answered(excess: &Excess, asked: &Question) -> Result<Option<StartedAnyway>, 
 }
 
 fn question(admit: &Admit, excess: &Excess, now: Timestamp) -> Question {
-    let default = match admit.forecast_rule.value.on_deadline.unwrap_or_default() {
+    let default = match admit.policy.forecast.value.on_deadline.unwrap_or_default() {
         ForecastDeadline::Wait => WAIT,
         ForecastDeadline::Refuse => REFUSE,
     };
@@ -134,7 +134,7 @@ fn question(admit: &Admit, excess: &Excess, now: Timestamp) -> Question {
         available: lack.available,
         missing: excess.wanted.saturating_sub(lack.available),
     });
-    let asked_at_us = now.as_microsecond();
+    let (asked_at_us, seconds) = (now.as_microsecond(), admit.policy.escalation.deadline_seconds.value);
     let account = &admit.account;
     Question {
         task_uid: account.task_uid,
@@ -152,7 +152,7 @@ fn question(admit: &Admit, excess: &Excess, now: Timestamp) -> Question {
             lacks: lacks.collect(),
         },
         options: [START, WAIT, REFUSE].map(str::to_owned).into(),
-        deadline_us: asked_at_us.saturating_add(admit.answer_within_seconds.saturating_mul(1_000_000)),
+        deadline_us: asked_at_us.saturating_add(seconds.saturating_mul(1_000_000)),
         default_option: default.to_owned(),
         standing: Standing::Open,
         chosen: None,
@@ -181,7 +181,7 @@ fn how_to_answer(admit: &Admit, asked: &Question) -> String {
         "Policy {} asks a person: `golden approve {name} -n {namespace}` lets it start all the same, as long as the \
          forecast is at most {}, `golden approve {name} -n {namespace} --option {WAIT}` lets it wait until there is \
          enough, `golden deny {name} -n {namespace}` refuses it. If nobody has answered by {}, {then}",
-        admit.forecast_rule.origin,
+        admit.policy.forecast.origin,
         dollars(asked.evidence.covers),
         shown(asked.deadline_us),
     )

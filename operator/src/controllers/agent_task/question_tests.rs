@@ -31,8 +31,8 @@ fn at(second: i64) -> Timestamp {
 
 fn asking(on_deadline: Option<ForecastDeadline>) -> Admit {
     let mut admit = admit(&inputs()).unwrap();
-    admit.forecast_rule.value.on_exceeds = OnExceeds::Ask;
-    admit.forecast_rule.value.on_deadline = on_deadline;
+    admit.policy.forecast.value.on_exceeds = OnExceeds::Ask;
+    admit.policy.forecast.value.on_deadline = on_deadline;
     admit
 }
 
@@ -117,7 +117,7 @@ fn a_forecast_that_fits_and_a_policy_that_does_not_ask_withdraw_the_question() {
     assert_eq!(ruled(&admit, 100, None, 9).step, Step::Keep, "there is nothing to withdraw");
     for (on_exceeds, begins) in [(OnExceeds::Admit, true), (OnExceeds::Wait, false)] {
         let mut other = asking(None);
-        other.forecast_rule.value.on_exceeds = on_exceeds;
+        other.policy.forecast.value.on_exceeds = on_exceeds;
         let ruling = ruled(&other, 120, Some(&asked), 9);
         assert_eq!((ruling.step, ruling.verdict.is_ok()), (Step::Withdraw, begins));
     }

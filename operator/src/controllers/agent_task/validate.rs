@@ -8,9 +8,8 @@ use crate::models::{Fault, From, resolve, resolve_voter};
 use golden_crds::agent_task::DesiredState;
 use golden_crds::conditions::agent_task as reason;
 use golden_crds::conditions::{READY, find};
-use golden_crds::governance_policy::ForecastRules;
 use golden_crds::{AgentTeam, Budget, GovernancePolicy};
-use golden_governance::{BUILT_IN, MergeFault, MergedPolicy, NamedPolicy, Part, merge};
+use golden_governance::{BUILT_IN, MergeFault, MergedPolicy, NamedPolicy, merge};
 use golden_ledger::forecast::{Forecast, Work};
 use golden_platform::ledger_accounts::TaskAccount;
 use golden_platform::wire::{Admission, Dependency, ModelBinding, PolicySource};
@@ -35,10 +34,8 @@ pub(crate) struct Admit {
     pub(crate) path: Vec<Uuid>,
     /// What the task works on and with.
     pub(crate) work: Work,
-    /// What the policy says of forecasts.
-    pub(crate) forecast_rule: Part<ForecastRules>,
-    /// How long a person has to answer, in seconds, as the policy says.
-    pub(crate) answer_within_seconds: i64,
+    /// What holds for it.
+    pub(crate) policy: MergedPolicy,
     /// What it will cost, once that is known.
     pub(crate) forecast: Option<Forecast>,
 }
@@ -83,8 +80,6 @@ pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
         account: account(inputs, team_uid),
         path,
         work: forecast::work(&task.spec, &models),
-        forecast_rule: policy.forecast.clone(),
-        answer_within_seconds: policy.escalation.deadline_seconds.value,
         forecast: None,
         admission: Admission {
             namespace: namespace(inputs),
@@ -104,6 +99,7 @@ pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
             depends_on,
             started_anyway: None,
         },
+        policy,
     })
 }
 

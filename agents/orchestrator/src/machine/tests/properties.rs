@@ -2,8 +2,10 @@
 
 use super::support::{Run, Setup, digest, is_attempt_pod, usage};
 use crate::machine::{Command, Event, Stage, State, step};
-use golden_platform::wire::{JobResult, PodPhase};
+use golden_platform::wire::{AGENT_CALLS, JobResult, PodPhase, VOTER_CALLS, VOTER_PARTS, voter_calls};
 use proptest::prelude::*;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// More often than not something that fits the stage, so that runs come far.
@@ -151,6 +153,14 @@ fn check(run: &Run, before: &State) {
     assert!(view.conditions.iter().all(|c| !c.reason.is_empty()));
 }
 
+/// The attempt that a pod is wanted for.
+fn attempt_of(command: &Command) -> Option<u32> {
+    match command {
+        Command::Want(row) if is_attempt_pod(command) => Some(row.attempt),
+        _ => None,
+    }
+}
+
 /// Names of what was made, each of which may be made once only.
 fn made(commands: &[Command]) -> Vec<String> {
     let names = commands.iter().filter_map(|c| match c {
@@ -202,6 +212,45 @@ proptest! {
         let pods = run.commands.iter().filter(|c| is_attempt_pod(c)).count();
         prop_assert!(pods <= 200);
         prop_assert!(golden_record::verify(&run.genesis, &run.record).is_ok());
+    }
+
+    /// What a forecast's bound counts: an agent in each attempt, and each voter in each round that was answered. What a
+    /// lost pod or a request without an answer makes again is beside it.
+    #[test]
+    fn a_run_has_no_more_attempts_and_rounds_than_its_forecast_counts(
+        moves in prop::collection::vec((any::<u8>(), any::<u8>(), 0_i64..400), 1..120),
+        rounds in 1_u32..4,
+    ) {
+        let voters = json!([{"role": "reviewer"}, {"role": "architect"}]);
+        let review = json!({"voters": voters, "rounds": {"max": rounds}, "timeoutSeconds": 120});
+        let mut run = Run::new(&Setup::git().with("/policy/review", review));
+        for (choice, n, seconds) in moves {
+            let next = match event(&run, choice, n) {
+                // An objection that holds: worth another round while there is one.
+                Some(Event::Reviewed { attempt, round, digest, mut decision, ballots }) => {
+                    decision["dissent"][0]["evidence"] =
+                        json!([{"file": "a", "startLine": 1, "endLine": 1, "quote": "x", "verified": true}]);
+                    Event::Reviewed { attempt, round, digest, decision, ballots }
+                }
+                Some(event) => event,
+                None => continue,
+            };
+            run.feed(&next);
+            if n.is_multiple_of(5) {
+                run.later(seconds);
+            }
+        }
+        let begun: BTreeSet<u32> = run.commands.iter().filter_map(attempt_of).collect();
+        let mut answered: BTreeMap<u64, u32> = BTreeMap::new();
+        for entry in run.record.iter().filter(|entry| entry.kind == "Reviewed") {
+            *answered.entry(entry.body["attempt"].as_u64().unwrap()).or_default() += 1;
+        }
+        let seats = u32::try_from(run.task.policy.review.value.voters.len()).unwrap();
+        let each = VOTER_PARTS * VOTER_CALLS;
+        let calls = u32::try_from(begun.len()).unwrap() * AGENT_CALLS
+            + answered.values().sum::<u32>() * seats * each;
+        prop_assert!(answered.values().all(|held| *held * each <= voter_calls(rounds)), "{answered:?}");
+        prop_assert!(calls <= run.task.max_attempts() * (AGENT_CALLS + seats * voter_calls(rounds)), "{calls}");
     }
 
     #[test]
