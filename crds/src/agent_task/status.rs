@@ -108,6 +108,11 @@ pub struct ReviewStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub scale: Option<i64>,
+    /// The voters whose ballots reject the result, the most severe first, whatever was decided. What they say, and the
+    /// places that they name: `golden votes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 63)))]
+    pub dissent: Vec<String>,
     /// The fewest voters whose opposite ballots would have turned the decision; absent while there is none, and where no
     /// ballots would.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

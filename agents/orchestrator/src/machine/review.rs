@@ -75,6 +75,7 @@ impl Work<'_> {
             verdict: None,
             tally: None,
             reason: String::new(),
+            dissent: vec![],
             turned_by: vec![],
             power: vec![],
         });
@@ -168,6 +169,7 @@ impl Work<'_> {
             review.verdict = Some(decision.decision);
             review.tally = Some(decision.tally);
             review.reason.clone_from(&decision.reason);
+            review.dissent = decision.dissent.iter().map(|ballot| ballot.voter.clone()).collect();
             review.turned_by = decision.minimal_flip.clone().map(|flip| flip.voters).unwrap_or_default();
             review.power.clone_from(&decision.power);
             self.forget_holds();

@@ -116,6 +116,7 @@ fn review(s: &State) -> Option<ReviewStatus> {
         cast_weight: tally.map_or(0, |t| weight(t.cast_weight)),
         total_weight: tally.map_or(0, |t| weight(t.total_weight)),
         scale: tally.map(|t| weight(t.scale)).filter(|scale| *scale != 1),
+        dissent: review.dissent.clone(),
         turned_by: review.turned_by.clone(),
         power: review.power.iter().map(power).collect(),
     })

@@ -80,6 +80,9 @@ pub struct Review {
     pub tally: Option<Tally>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// Whose ballots reject the result.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dissent: Vec<String>,
     /// The fewest voters whose opposite ballots would have turned it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turned_by: Vec<String>,

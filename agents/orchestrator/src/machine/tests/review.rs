@@ -283,6 +283,7 @@ fn status_and_record_say_whose_ballots_turn_a_decision_and_what_power_each_seat_
     run.feed(&Event::Reviewed { attempt, round, digest, decision, ballots });
     let shown = run.view().review.unwrap();
     assert_eq!(shown.turned_by, ["security"]);
+    assert_eq!(shown.dissent, ["architect"]);
     let power: Vec<_> = shown.power.iter().map(|s| (s.role.as_str(), s.shapley_shubik.as_str())).collect();
     assert_eq!(power, [("security", "1/3")]);
     let reviewed = run.record.iter().find(|e| e.kind == "Reviewed").unwrap();
