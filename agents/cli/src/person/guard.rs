@@ -41,12 +41,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         }
     };
     match args.output {
-        Format::Json => output::json(&report)?,
-        Format::Table => {
-            print!("{report}");
-            0
+        Format::Json => {
+            output::json(&report)?;
         }
-    };
+        Format::Table => print!("{report}"),
+    }
     Ok(u8::from(report.verdict == GuardVerdict::Failed))
 }
 

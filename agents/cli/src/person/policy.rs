@@ -2,13 +2,13 @@
 
 use super::client::{Cluster, Connection};
 use super::output::{Format, Table, dollars, json};
+use super::unadmitted::unadmitted;
 use anyhow::{Context as _, bail, ensure};
-use golden_crds::{AgentTask, GovernancePolicySpec};
+use golden_crds::GovernancePolicySpec;
+use golden_crds::conditions::{ADMITTED, find};
 use golden_governance::simulate::{Change, ChangedPolicy, Reach, Simulation, simulate};
 use golden_governance::{Explained, MergedPolicy, explain};
 use golden_record::{Export, verify_export};
-use kube::ResourceExt as _;
-use serde::Deserialize as _;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -91,14 +91,9 @@ async fn explain_task(args: ExplainArgs) -> anyhow::Result<u8> {
 
 /// A task that was not admitted has no rules yet; its condition says why.
 async fn not_admitted(cluster: &Cluster, name: &str) -> Option<anyhow::Error> {
-    let task = cluster.api::<AgentTask>().get_opt(name).await.ok()??;
-    let conditions = &task.status.as_ref()?.conditions;
-    let admitted = conditions.iter().find(|c| c.type_ == "Admitted" && c.status != "True")?;
-    Some(anyhow::anyhow!(
-        "{} is not admitted, so no rules hold for it yet: {}",
-        task.name_any(),
-        admitted.message
-    ))
+    let task = unadmitted(cluster, name).await?;
+    let why = find(&task.status.as_ref()?.conditions, ADMITTED)?;
+    Some(anyhow::anyhow!("{name} is not admitted, so no rules hold for it yet: {}", why.message))
 }
 
 fn table(parts: &[Explained]) -> String {
@@ -179,14 +174,12 @@ async fn recorded(cluster: &Cluster) -> anyhow::Result<Vec<(String, Export)>> {
         name: String,
         task_uid: String,
     }
-    let listed: Vec<Value> = cluster.get("tasks").await?;
+    let listed: Vec<Task> = cluster.get("tasks").await?;
     ensure!(!listed.is_empty(), "namespace {} has no tasks with records", cluster.namespace);
     let mut records = vec![];
-    for task in &listed {
-        let Task { name, task_uid } =
-            Task::deserialize(task).context("golden-api listed something else than tasks")?;
+    for Task { name, task_uid } in &listed {
         let text = cluster.text(&format!("tasks/{name}/record?uid={task_uid}")).await?;
-        records.push((name.clone(), verify_export(&text).context(name)?));
+        records.push((name.clone(), verify_export(&text).context(name.clone())?));
     }
     Ok(records)
 }

@@ -14,15 +14,19 @@ pub(crate) async fn explain(
     output: Format,
     error: anyhow::Error,
 ) -> anyhow::Result<u8> {
-    let Ok(Some(task)) = cluster.api::<AgentTask>().get_opt(name).await else { return Err(error) };
-    if task.status.as_ref().is_some_and(|status| is_true(&status.conditions, ADMITTED)) {
-        return Err(error);
-    }
+    let Some(task) = unadmitted(cluster, name).await else { return Err(error) };
     if output == Format::Json {
         return json(&serde_json::json!({"task": {"name": name, "spec": task.spec, "status": task.status}}));
     }
     print!("{}", render(&task));
     Ok(0)
+}
+
+/// The task of that name, if there is one that was not admitted.
+pub(crate) async fn unadmitted(cluster: &Cluster, name: &str) -> Option<AgentTask> {
+    let task = cluster.api::<AgentTask>().get_opt(name).await.ok()??;
+    let admitted = task.status.as_ref().is_some_and(|status| is_true(&status.conditions, ADMITTED));
+    (!admitted).then_some(task)
 }
 
 fn render(task: &AgentTask) -> String {

@@ -1,10 +1,10 @@
 //! Agents of other makers, unchanged, on a person's machine: nothing but an address and a token is set for them.
 
-use crate::world::{Golden, KEY, TOKEN, dollars};
+use crate::world::{Golden, TOKEN, dollars, recorded, write};
 use golden_cluster::images::{unpack_claude_code, unpack_codex};
 use golden_cluster::services::Postgres;
-use golden_model::{Options, Server};
-use serde_json::{Value, json};
+use golden_model::Server;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -22,20 +22,14 @@ struct Desk {
 impl Desk {
     async fn new(protocol: &str) -> Self {
         let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
-        let options =
-            Options { api_key: Some(KEY.into()), recordings: vec![recordings], ..Options::default() };
-        let model = Server::new(options).unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let routes = model.router();
-        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let (model, url) = recorded(vec![recordings]).await;
         let folder = tempfile::tempdir().unwrap();
         for part in ["work", "home", "programs"] {
             std::fs::create_dir(folder.path().join(part)).unwrap();
         }
         std::fs::write(folder.path().join("work/notes.txt"), "one\ntwo\n").unwrap();
         let file = folder.path().join("gateway.yaml");
-        std::fs::write(&file, config(protocol, &url).to_string()).unwrap();
+        write(&file, protocol, &url, &json!({"costMicroUSD": 900_000, "onExhausted": "Fail"}));
         let postgres = Postgres::start().unwrap();
         let golden = Golden::start(&file, &postgres.create_database().unwrap());
         Self { model, golden, folder, _postgres: postgres }
@@ -69,19 +63,6 @@ impl Desk {
         assert!(spent.contains(&dollars(cost)) && spent.contains(&format!("for {calls} calls")), "{spent}");
         assert!(status.success(), "{status}");
     }
-}
-
-fn config(protocol: &str, model_url: &str) -> Value {
-    let base = if protocol == "OpenAI" { format!("{model_url}/v1") } else { model_url.to_owned() };
-    let model = json!({"name": "standard", "contextWindow": 200_000, "maxOutputTokens": 8_000,
-        "inputMicroUSDPerMToken": 1_000_000, "outputMicroUSDPerMToken": 4_000_000});
-    json!({
-        "listen": "127.0.0.1:0", "postgres": "env:DATABASE", "tokenEnv": "TOKEN",
-        "providers": [{"name": "recorded", "protocol": protocol, "baseURL": base, "keyEnv": "PROVIDER_KEY",
-                       "models": [model]}],
-        "model": "recorded/standard",
-        "budget": {"costMicroUSD": 900_000, "onExhausted": "Fail"},
-    })
 }
 
 #[tokio::test(flavor = "multi_thread")]

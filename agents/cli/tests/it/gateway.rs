@@ -1,8 +1,7 @@
 //! As a person runs it: limits that are raised while a call waits, the end, a kill, a file that cannot be used.
 
-use crate::world::{Golden, KEY, TOKEN, command, dollars, write};
+use crate::world::{Golden, TOKEN, command, dollars, recorded, write};
 use golden_cluster::services::Postgres;
-use golden_model::{Options, Server};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::io::Read as _;
@@ -20,22 +19,18 @@ async fn ask(url: String) -> (u16, Value) {
 async fn the_gateway_serves_outside_a_cluster_and_says_at_the_end_what_was_spent() {
     let postgres = Postgres::start().unwrap();
     let database = postgres.create_database().unwrap();
-    let model = Server::new(Options { api_key: Some(KEY.into()), ..Options::default() }).unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let model_url = format!("http://{}", listener.local_addr().unwrap());
-    let routes = model.router();
-    tokio::spawn(async move { axum::serve(listener, routes).await });
+    let (model, model_url) = recorded(vec![]).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.yaml");
 
     // Too little for one call: it waits, until the file says more.
-    write(&file, &model_url, 100);
+    write(&file, "OpenAI", &model_url, &json!({"costMicroUSD": 100}));
     let mut golden = Golden::start(&file, &database);
     golden.says("SIGHUP");
     let call = tokio::spawn(ask(golden.url.clone()));
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(model.tally().totals.calls, 0);
-    write(&file, &model_url, 1_000_000);
+    write(&file, "OpenAI", &model_url, &json!({"costMicroUSD": 1_000_000}));
     golden.signal(Signal::SIGHUP);
     assert!(golden.says("budget local").contains("$1.00 of $1.00 left"));
     let (status, answer) = call.await.unwrap();
@@ -63,7 +58,7 @@ async fn the_gateway_serves_outside_a_cluster_and_says_at_the_end_what_was_spent
 fn a_file_that_cannot_be_used_ends_it_with_the_fields_name() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.yaml");
-    write(&file, "http://127.0.0.1:1", -1);
+    write(&file, "OpenAI", "http://127.0.0.1:1", &json!({"costMicroUSD": -1}));
     for (file, words) in [
         (file.clone(), "gateway.yaml cannot be used:\n  budget.costMicroUSD: "),
         (folder.path().join("absent.yaml"), "absent.yaml cannot be read"),

@@ -1,12 +1,14 @@
 //! The real process, and a file for it.
 
-use serde_json::json;
-use std::io::{BufRead as _, BufReader, Lines};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-
+use golden_model::{Options, Server};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Lines};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use tokio::net::TcpListener;
 
 pub(crate) const KEY: &str = "the-providers-key";
 pub(crate) const TOKEN: &str = "what-clients-must-send";
@@ -58,17 +60,30 @@ impl Golden {
     }
 }
 
-pub(crate) fn write(file: &Path, model_url: &str, limit: i64) {
-    let model = json!({"name": "standard", "contextWindow": 128_000, "maxOutputTokens": 500,
+/// The recorded model, which takes [`KEY`] alone, and its address.
+pub(crate) async fn recorded(recordings: Vec<PathBuf>) -> (Arc<Server>, String) {
+    let options = Options { api_key: Some(KEY.into()), recordings, ..Options::default() };
+    let model = Server::new(options).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = Arc::clone(&model);
+    tokio::spawn(async move { golden_model::serve(listener, &serving).await });
+    (model, url)
+}
+
+/// Writes a gateway's file: one model of a provider at this address, and this budget.
+pub(crate) fn write(file: &Path, protocol: &str, model_url: &str, budget: &Value) {
+    let base = if protocol == "OpenAI" { format!("{model_url}/v1") } else { model_url.to_owned() };
+    let model = json!({"name": "standard", "contextWindow": 200_000, "maxOutputTokens": 8_000,
         "inputMicroUSDPerMToken": 1_000_000, "outputMicroUSDPerMToken": 4_000_000});
     let config = json!({
         "listen": "127.0.0.1:0",
         "postgres": "env:DATABASE",
         "tokenEnv": "TOKEN",
-        "providers": [{"name": "recorded", "protocol": "OpenAI", "baseURL": format!("{model_url}/v1"),
-                       "keyEnv": "PROVIDER_KEY", "models": [model]}],
+        "providers": [{"name": "recorded", "protocol": protocol, "baseURL": base, "keyEnv": "PROVIDER_KEY",
+                       "models": [model]}],
         "model": "recorded/standard",
-        "budget": {"costMicroUSD": limit},
+        "budget": budget,
     });
     std::fs::write(file, config.to_string()).unwrap();
 }
