@@ -64,6 +64,11 @@ use serde::{Deserialize, Serialize};
         r"self.baseURL.matches('^https?://([^/?#\\s]*@)?[A-Za-z0-9\\[][A-Za-z0-9.:_\\[\\]-]*(/[^?#\\s]*)?$')",
         "must be an http or https URL with a host and without a query: for example https://models.example/v1"
     ),
+    validation = rules::invalid(
+        "outputCapField",
+        "!has(self.outputCapField) || self.protocol == 'OpenAI'",
+        "is for protocol OpenAI: leave it out, Anthropic's protocol has one field for the cap"
+    ),
     validation = Rule::new("!self.baseURL.matches('^[a-z]+://[^/]*@')")
         .message("baseURL must not carry credentials: put the key into a Secret and name it in secretRef")
         .reason(Reason::FieldValueForbidden)
@@ -78,6 +83,9 @@ pub struct ModelProviderSpec {
     #[serde(rename = "baseURL")]
     #[schemars(length(min = 1, max = 2048))]
     pub base_url: String,
+    /// Where Chat Completions carry the output cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_cap_field: Option<OutputCapField>,
     /// A Secret (key `apiKey`) annotated with use `model` and its hosts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<LocalRef>,
@@ -119,6 +127,18 @@ pub enum Protocol {
     OpenAI,
     /// Anthropic's Messages; the key goes as `x-api-key`.
     Anthropic,
+}
+
+/// The field of a Chat Completions request in which the endpoint takes the output cap: a cap that a client names in
+/// the other one goes out in this one. When absent: `MaxCompletionTokens` for api.openai.com and hosts below
+/// openai.azure.com, whose reasoning models refuse `max_tokens`; elsewhere the field that the client names, and
+/// `max_tokens` where it names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OutputCapField {
+    /// `max_completion_tokens`: counts what a model thinks as well.
+    MaxCompletionTokens,
+    /// `max_tokens`: the older one, which servers other than OpenAI's may know alone.
+    MaxTokens,
 }
 
 /// One model. A model without a price is refused, never free: zero must be written.

@@ -6,7 +6,7 @@ use crate::line::Pass;
 use crate::plan::Plan;
 use crate::protocol::ClientProtocol;
 use golden_crds::agent_team::ModelRef;
-use golden_crds::model_provider::{ModelSpec, Protocol, ProviderTimeouts};
+use golden_crds::model_provider::{ModelSpec, OutputCapField, Protocol, ProviderTimeouts};
 use http::StatusCode;
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ pub struct Endpoint {
     pub base: String,
     pub key: Option<String>,
     pub model: Arc<ModelSpec>,
-    /// OpenAI's own servers want the newer field for the output cap; others know only the older one.
-    pub modern_cap: bool,
+    /// The one field it takes the output cap of Chat Completions in; absent where it takes either.
+    pub cap_field: Option<OutputCapField>,
     /// Of this provider: models that are asked where it cannot answer.
     pub fallbacks: Vec<ModelRef>,
     pub timeouts: ProviderTimeouts,
@@ -108,7 +108,7 @@ mod tests {
             base: base.into(),
             key: None,
             model: Arc::default(),
-            modern_cap: false,
+            cap_field: None,
             fallbacks: vec![],
             timeouts: ProviderTimeouts::default(),
             health: Arc::new(Health::new(Breakers::default().get("models"), None)),

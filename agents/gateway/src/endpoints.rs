@@ -92,7 +92,7 @@ mod tests {
             base: String::new(),
             key: None,
             model: Arc::new(ModelSpec { name: model.into(), ..ModelSpec::default() }),
-            modern_cap: false,
+            cap_field: None,
             fallbacks: vec![],
             timeouts: ProviderTimeouts::default(),
             health: health(),

@@ -31,6 +31,7 @@ mod line;
 mod listing;
 mod metrics;
 mod money;
+mod output_cap;
 mod plan;
 mod protocol;
 mod providers;

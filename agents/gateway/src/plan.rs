@@ -9,7 +9,7 @@
 use crate::error::CallError;
 use crate::protocol::{Asked, Cap, Extent, Fields, Outline, Protocol};
 use bytes::Bytes;
-use golden_crds::model_provider::{ModelSpec, Protocol as ProviderProtocol};
+use golden_crds::model_provider::{ModelSpec, OutputCapField, Protocol as ProviderProtocol};
 use golden_ledger::{Amount, PriceError, Prices, affordable_output, bound, request_hash};
 use std::sync::Arc;
 
@@ -32,8 +32,8 @@ pub(crate) struct Request {
     /// `namespace/name` of the provider.
     pub provider: Arc<str>,
     pub model: Arc<ModelSpec>,
-    /// The provider wants `max_completion_tokens` where a Chat Completions client names no cap.
-    pub modern_cap: bool,
+    /// The one field the provider takes the output cap of Chat Completions in; absent where it takes either.
+    pub cap_field: Option<OutputCapField>,
 }
 
 /// A call, ready to be paid and sent.
@@ -68,13 +68,13 @@ pub(crate) struct Plan {
 
 /// Plans a call. `limit`: the output that can be paid, where it is less than the model gives.
 pub(crate) fn plan(request: &Request, limit: Option<u64>) -> Result<Plan, CallError> {
-    let Request { protocol, raw, provider, model, modern_cap } = request;
+    let Request { protocol, raw, provider, model, cap_field } = request;
     let mut fields = Fields::parse(raw)?;
     let prices = prices(provider, model, protocol.provider())?;
     let upstream = model.upstream_name.as_ref().unwrap_or(&model.name);
     fields.set("model", &upstream.as_str().into())?;
     let most = tokens(model.max_output_tokens).min(tokens(model.context_window));
-    let cap = Cap { most: limit.unwrap_or(most).min(most), modern: *modern_cap };
+    let cap = Cap { most: limit.unwrap_or(most).min(most), field: *cap_field };
     let Asked { stream, forward_usage, max_output, extent, outline, prompt, withheld } =
         protocol.prepare(&mut fields, cap)?;
     let body = Bytes::from(fields.render());

@@ -4,6 +4,7 @@ use crate::endpoint::Endpoint;
 use crate::endpoints::{Endpoints, Made};
 use crate::error::CallError;
 use crate::health::Health;
+use crate::output_cap;
 use crate::secret::may_use;
 use crate::shared::SharedLimits;
 use futures::future::BoxFuture;
@@ -199,7 +200,7 @@ impl Providers {
             base: base.to_owned(),
             key,
             model: Arc::new(model),
-            modern_cap: base.starts_with("https://api.openai.com/"),
+            cap_field: output_cap::field(&provider.spec),
             fallbacks: provider.spec.fallbacks.clone(),
             timeouts: provider.spec.timeouts.clone().unwrap_or_default(),
             health: Arc::clone(&health),

@@ -37,7 +37,7 @@ impl Target {
             raw,
             provider: Arc::clone(&endpoint.provider),
             model: Arc::clone(&endpoint.model),
-            modern_cap: endpoint.modern_cap,
+            cap_field: endpoint.cap_field,
         };
         let mut plan = plan(&request, None)?;
         let url = endpoint.url(protocol.path(), query);

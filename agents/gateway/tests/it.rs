@@ -4,6 +4,8 @@
 
 #[path = "it/callers.rs"]
 mod callers;
+#[path = "it/caps.rs"]
+mod caps;
 #[path = "it/fallbacks.rs"]
 mod fallbacks;
 #[path = "it/faulty.rs"]

@@ -10,7 +10,7 @@ fn scope(model: &str) -> Scope {
 fn outline_of(protocol: Protocol, request: &Value) -> Outline {
     let raw = request.to_string();
     let mut fields = Fields::parse(raw.as_bytes()).unwrap();
-    protocol.prepare(&mut fields, Cap { most: 100, modern: false }).unwrap().outline.unwrap()
+    protocol.prepare(&mut fields, Cap { most: 100, field: None }).unwrap().outline.unwrap()
 }
 
 /// A session of so many turns, each of so many bytes, under instructions of their own.

@@ -22,7 +22,7 @@ fn request(protocol: Protocol, raw: &[u8], model: ModelSpec) -> Request {
         raw,
         provider: "golden-system/shared".into(),
         model: Arc::new(model),
-        modern_cap: false,
+        cap_field: None,
     }
 }
 
@@ -69,10 +69,34 @@ fn the_output_is_capped_in_the_field_the_client_used() {
     }
     let plain = of(&ask()).unwrap();
     assert_eq!((plain.max_output, &sent(&plain)["max_tokens"]), (100, &json!(100)));
-    let modern =
-        Request { modern_cap: true, ..request(&ChatCompletions, ask().to_string().as_bytes(), model()) };
-    let modern = plan(&modern, None).unwrap();
-    assert_eq!(sent(&modern)["max_completion_tokens"], json!(100));
+}
+
+#[test]
+fn a_cap_goes_out_in_the_one_field_that_the_provider_takes() {
+    use golden_crds::model_provider::OutputCapField::{MaxCompletionTokens, MaxTokens};
+    let (newer, older) = ("max_completion_tokens", "max_tokens");
+    for (taken, named, want) in [
+        (MaxCompletionTokens, json!({older: 7}), json!({newer: 7})),
+        (MaxCompletionTokens, json!({older: 5000}), json!({newer: 100})),
+        (MaxCompletionTokens, json!({newer: 7}), json!({newer: 7})),
+        (MaxCompletionTokens, json!({newer: 9, older: 7}), json!({newer: 7})),
+        (MaxCompletionTokens, json!({newer: 7, older: 5000}), json!({newer: 7})),
+        (MaxCompletionTokens, json!({older: null}), json!({newer: 100})),
+        (MaxCompletionTokens, json!({}), json!({newer: 100})),
+        (MaxTokens, json!({newer: 7}), json!({older: 7})),
+        (MaxTokens, json!({newer: 7, older: null}), json!({older: 7})),
+        (MaxTokens, json!({}), json!({older: 100})),
+    ] {
+        let mut ask = ask();
+        ask.as_object_mut().unwrap().extend(named.as_object().unwrap().clone());
+        let request = request(&ChatCompletions, ask.to_string().as_bytes(), model());
+        let planned = plan(&Request { cap_field: Some(taken), ..request }, None).unwrap();
+        let mut sent = sent(&planned);
+        sent.as_object_mut().unwrap().retain(|field, _| field == newer || field == older);
+        assert_eq!(sent, want, "{taken:?} {named}");
+        let field = want.as_object().unwrap().values().next().unwrap();
+        assert_eq!(Some(planned.max_output), field.as_u64(), "what is reserved is what is asked for");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::outline::{Shape, outline};
 use super::parts::Extent;
 use super::{shape, tools};
 use crate::error::CallError;
-use golden_crds::model_provider::Protocol as ProviderProtocol;
+use golden_crds::model_provider::{OutputCapField, Protocol as ProviderProtocol};
 use golden_ledger::Usage;
 use serde_json::{Map, Value, json};
 
@@ -140,12 +140,38 @@ pub(crate) fn refuse_tier(request: &Fields<'_>) -> Result<(), CallError> {
     }
 }
 
-/// Lowers the request's own cap, in the field it is written in.
+/// The fields that may carry the cap, the newer one first.
+const NEWER: &str = "max_completion_tokens";
+const OLDER: &str = "max_tokens";
+
+/// Lowers the request's own cap: in the field it is written in, or in the one that the provider takes.
 fn lower_cap(request: &mut Fields<'_>, cap: Cap) -> Result<u64, CallError> {
+    match cap.field {
+        Some(OutputCapField::MaxCompletionTokens) => move_cap(request, cap.most, OLDER, NEWER),
+        Some(OutputCapField::MaxTokens) => move_cap(request, cap.most, NEWER, OLDER),
+        None => lower_where_named(request, cap.most),
+    }
+}
+
+/// Writes the cap into field `to` alone. Where both are named, neither is exceeded.
+fn move_cap(
+    request: &mut Fields<'_>,
+    most: u64,
+    from: &'static str,
+    to: &'static str,
+) -> Result<u64, CallError> {
+    let asked = [request.count(from)?, request.count(to)?].into_iter().flatten().min();
+    let allowed = asked.unwrap_or(most).min(most);
+    request.rename(from, to);
+    request.set(to, &allowed.into())?;
+    Ok(allowed)
+}
+
+fn lower_where_named(request: &mut Fields<'_>, most: u64) -> Result<u64, CallError> {
     let mut capped: Option<u64> = None;
-    for field in ["max_completion_tokens", "max_tokens"] {
+    for field in [NEWER, OLDER] {
         let Some(asked) = request.count(field)? else { continue };
-        let allowed = asked.min(cap.most);
+        let allowed = asked.min(most);
         request.set(field, &allowed.into())?;
         // Where both are named, the provider may follow either.
         capped = Some(capped.unwrap_or(0).max(allowed));
@@ -153,9 +179,8 @@ fn lower_cap(request: &mut Fields<'_>, cap: Cap) -> Result<u64, CallError> {
     if let Some(capped) = capped {
         return Ok(capped);
     }
-    let field = if cap.modern { "max_completion_tokens" } else { "max_tokens" };
-    request.set(field, &cap.most.into())?;
-    Ok(cap.most)
+    request.set(OLDER, &most.into())?;
+    Ok(most)
 }
 
 /// Makes a stream end with its usage; says whether the client had asked for it.

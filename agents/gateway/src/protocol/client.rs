@@ -4,7 +4,7 @@ use super::fields::Fields;
 use super::outline::Outline;
 use super::parts::Extent;
 use crate::error::CallError;
-use golden_crds::model_provider::Protocol as ProviderProtocol;
+use golden_crds::model_provider::{OutputCapField, Protocol as ProviderProtocol};
 use golden_ledger::{CacheWrites, Usage};
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,8 +17,8 @@ pub(crate) type Protocol = &'static dyn ClientProtocol;
 pub(crate) struct Cap {
     /// Tokens: what the model gives, or less where that cannot be paid.
     pub(crate) most: u64,
-    /// Chat Completions only: where the client names no cap, the provider wants `max_completion_tokens`.
-    pub(crate) modern: bool,
+    /// Chat Completions only: the one field that the provider takes it in; absent where the client's own stays.
+    pub(crate) field: Option<OutputCapField>,
 }
 
 /// What a request says, as far as it must be known.

@@ -67,6 +67,15 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
+    /// Gives a field another name, in its place; where one of that name is there too, that one alone stays.
+    pub(crate) fn rename(&mut self, from: &str, to: &'static str) {
+        if self.list.iter().any(|(name, _)| name == to) {
+            self.list.retain(|(name, _)| name != from);
+        } else if let Some((name, _)) = self.list.iter_mut().find(|(name, _)| name == from) {
+            *name = Cow::Borrowed(to);
+        }
+    }
+
     /// Writes text that is JSON already.
     pub(crate) fn set_raw(&mut self, name: &str, json: String) -> Result<(), CallError> {
         let raw = RawValue::from_string(json).map_err(|e| CallError::Malformed(format!("{name}: {e}")))?;

@@ -1,5 +1,6 @@
 //! The gateway outside a cluster: one file, and the very same routes and money.
 
+use crate::caps;
 use crate::world::{GOAL, KEY, postgres, until};
 use golden_cluster::services::{Postgres, Redis};
 use golden_gateway::{Config, Standalone};
@@ -188,6 +189,21 @@ async fn a_call_of_each_protocol_is_answered_and_settled_and_the_end_says_what_w
         served.prompt_tokens, served.completion_tokens
     );
     assert!(farewell.starts_with(&want), "{farewell}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_says_in_which_field_a_provider_takes_the_cap() {
+    let ground = Ground::new().await;
+    let mut file = ground.file(&json!({"costMicroUSD": 5_000_000}));
+    file["providers"][0]["baseURL"] = caps::takes("max_completion_tokens", "max_tokens").await.into();
+    file["providers"][0]["outputCapField"] = "MaxCompletionTokens".into();
+    let running = ground.serve(&file).await;
+    let (path, mut body) = asks()[0].clone();
+    body["max_tokens"] = 300.into();
+    let answered = running.post(&(path, body)).send().await.unwrap();
+    assert_eq!(answered.status(), 200);
+    assert_eq!(answered.json::<Value>().await.unwrap()["cap"], 300);
+    running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 fn of(protocol: Protocol, request: &Value) -> Option<Outline> {
     let raw = request.to_string();
     let mut fields = Fields::parse(raw.as_bytes()).unwrap();
-    protocol.prepare(&mut fields, Cap { most: 100, modern: false }).unwrap().outline
+    protocol.prepare(&mut fields, Cap { most: 100, field: None }).unwrap().outline
 }
 
 fn messages(request: &Value) -> Outline {
@@ -125,7 +125,7 @@ fn what_is_not_all_in_the_request_has_no_outline() {
     assert_eq!(of(&ChatCompletions, &json!({"messages": many})), None);
     let twice = r#"{"messages": [{"role": "user", "content": "x", "x": 1, "x": 2}]}"#;
     let mut fields = Fields::parse(twice.as_bytes()).unwrap();
-    assert_eq!(Messages.prepare(&mut fields, Cap { most: 1, modern: false }).unwrap().outline, None);
+    assert_eq!(Messages.prepare(&mut fields, Cap { most: 1, field: None }).unwrap().outline, None);
 }
 
 #[test]

@@ -110,6 +110,8 @@ fn a_mistake_names_its_field_and_never_shows_a_value() {
         ("providers[0].protocol", with("/providers/0/protocol", json!("Telepathy"))),
         ("providers[0].baseURL", with("/providers/0/baseURL", json!("https://me:hush@api.example"))),
         ("providers[0].baseURL", with("/providers/0/baseURL", json!("api.example"))),
+        ("providers[0].outputCapField", with("/providers/0/outputCapField", json!("max_tokens"))),
+        ("providers[1].outputCapField", with("/providers/1/outputCapField", json!("MaxTokens"))),
         ("providers[0].models", with("/providers/0/models", json!([]))),
         ("providers[0].retry", with("/providers/0/retry", json!("three times"))),
         ("providers[0].models[0].contextWindow", model("contextWindow", json!(0))),
