@@ -114,6 +114,32 @@ pub enum Verdict {
     Option,
 }
 
+/// The option that accepts a result as it is; [`Verdict::Approve`] stands for it.
+pub const ACCEPT: &str = "Accept";
+/// The option that ends the task without its result; [`Verdict::Deny`] stands for it.
+pub const REJECT: &str = "Reject";
+/// The option that lets the agents try again.
+pub const RETRY: &str = "Retry";
+
+/// The option that lets a task begin whose forecast is more than there is.
+pub const START: &str = "Start";
+/// The option that gives such a task up.
+pub const REFUSE: &str = "Refuse";
+
+impl Verdict {
+    /// The option of an escalation that this answer is, `named` being the one given with [`Verdict::Option`]: an approval
+    /// accepts the result or starts the task, whichever is asked.
+    #[must_use]
+    pub fn chooses<'a>(self, named: Option<&'a str>, offered: &[String]) -> &'a str {
+        let of = |usual, other| if offered.iter().any(|option| option == other) { other } else { usual };
+        match self {
+            Self::Approve => of(ACCEPT, START),
+            Self::Deny => of(REJECT, REFUSE),
+            Self::Option => named.unwrap_or_default(),
+        }
+    }
+}
+
 /// Whether the decision counted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

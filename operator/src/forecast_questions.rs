@@ -5,6 +5,7 @@
 //! withdrawal at the same moment cannot both count.
 
 use golden_crds::conditions::agent_task::FORECAST_EXCEEDS_BUDGET;
+pub(crate) use golden_crds::decision::{REFUSE, START};
 use golden_platform::closing;
 use golden_platform::subjects::NOTIFY_TASKS;
 use golden_platform::wire::PersonDecision;
@@ -13,12 +14,8 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-/// It begins, whatever the forecast.
-pub(crate) const START: &str = "Start";
 /// It begins once there is enough.
 pub(crate) const WAIT: &str = "Wait";
-/// It never begins.
-pub(crate) const REFUSE: &str = "Refuse";
 
 /// How far a question is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

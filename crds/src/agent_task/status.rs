@@ -179,6 +179,10 @@ pub struct ForecastStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EscalationStatus {
+    /// What tells this question from an earlier one about the same digest.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 63))]
+    pub id: String,
     /// Why a person has to decide, as one of the documented reasons.
     #[schemars(length(max = 63))]
     pub reason: String,

@@ -19,10 +19,12 @@ reasons! {
     NOTHING_TO_DECIDE = "NothingToDecide";
     /// The answer came after the deadline.
     TOO_LATE = "TooLate";
-    /// Who submitted or proposed the target, or a task that waits for a Budget's answer, cannot approve it.
+    /// Who submitted or proposed the target, or a task that waits for a Budget's answer, cannot approve it. They may
+    /// still deny it, or choose another option.
     SELF_APPROVAL = "SelfApproval";
-    /// The same person already decided on this digest; approvals must be by distinct people.
+    /// The same person has answered this question, and the answer counted; approvals must be by distinct people.
     ALREADY_DECIDED = "AlreadyDecided";
-    /// `spec.option` is none of the options the escalation offers.
+    /// The answer is none of the options the escalation offers (`Approve` stands for `Accept`, `Deny` for `Reject`). It is
+    /// not used up: the message says what may be answered.
     OPTION_NOT_OFFERED = "OptionNotOffered";
 }

@@ -7,14 +7,11 @@ use super::names::{escalation_id, message_id};
 use super::reasons::{self, bounded};
 use super::state::{Approval, Choice, Escalation, Judge, Stage, Why};
 use super::step::{Work, after};
+use golden_crds::decision::{ACCEPT, REJECT, RETRY};
 use golden_governance::{Answer, AnswerVerdict, ApprovalState, NeededApproval, approvals_met};
 use golden_platform::wire::{EscalationRaised, Message, PersonDecision};
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-const ACCEPT: &str = "Accept";
-const REJECT: &str = "Reject";
-const RETRY: &str = "Retry";
 
 /// Decisions about one task that are looked at; more are ignored.
 const MAX_DECISIONS: usize = 512;
@@ -101,6 +98,9 @@ impl Work<'_> {
         let asked = self.s.escalation.as_ref().filter(|e| e.choice.is_none());
         if self.s.stage != Stage::Escalated {
             return self.answer(decision);
+        }
+        if asked.is_some_and(|e| !decision.question.is_empty() && decision.question != e.id.to_string()) {
+            return Err("it answers an earlier question about the same digest");
         }
         let option = match decision.verdict.as_str() {
             "Approve" => ACCEPT,

@@ -243,6 +243,7 @@ fn need(needed: &NeededApproval) -> String {
 fn escalation(s: &State) -> Option<EscalationStatus> {
     let open = s.escalation.as_ref()?;
     Some(EscalationStatus {
+        id: open.id.to_string(),
         reason: open.reason.clone(),
         options: open.options.clone(),
         deadline: open.deadline.to_string(),

@@ -360,6 +360,7 @@ impl World {
             option: None,
             note: None,
             digest,
+            question: String::new(),
         };
         self.tell(task, uid, "decision", Fact::Decided(decision)).await;
     }

@@ -175,7 +175,13 @@ pub struct PersonDecision {
     pub option: Option<String>,
     pub note: Option<String>,
     pub digest: String,
+    /// The question it answers: an escalation's id, or [`APPROVAL_QUESTION`]. Empty, told by an earlier version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub question: String,
 }
+
+/// The question whether a result that passed its review may be delivered: one for each digest.
+pub const APPROVAL_QUESTION: &str = "Approval";
 
 /// What became of a desired pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

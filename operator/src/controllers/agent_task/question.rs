@@ -195,6 +195,7 @@ pub(crate) fn status(step: &Step, latest: Option<&Question>) -> Option<Escalatio
         Step::Withdraw | Step::Expire(_) => return None,
     };
     Some(EscalationStatus {
+        id: START.to_owned(),
         reason: reason::FORECAST_EXCEEDS_BUDGET.to_owned(),
         options: asked.options.clone(),
         deadline: shown(asked.deadline_us),

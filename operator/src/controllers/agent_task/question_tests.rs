@@ -61,6 +61,7 @@ fn answered(asked: &Question, option: &str) -> Question {
         option: None,
         note: None,
         digest: asked.digest.clone(),
+        question: "Start".into(),
     };
     Question {
         standing: Standing::Resolved,

@@ -13,10 +13,10 @@ mod validate;
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::forecast_questions::{self, Question, REFUSE, START};
+use crate::forecast_questions::{self, Question};
 use golden_crds::Decision;
 use golden_crds::conditions::{ACCEPTED, find};
-use golden_crds::decision::{TargetKind, Verdict};
+use golden_crds::decision::TargetKind;
 use golden_platform::Class;
 use golden_platform::wire::{Fact, NewFact, PersonDecision};
 use jiff::Timestamp;
@@ -24,7 +24,7 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use std::sync::Arc;
 use std::time::Duration;
-use validate::Refusal;
+use validate::{Counts, Refusal};
 
 /// Field manager.
 const MANAGER: &str = "golden-decision";
@@ -53,12 +53,11 @@ pub(crate) async fn reconcile(decision: Arc<Decision>, ctx: Arc<Context>) -> Res
 /// An answer to a task's question.
 async fn decide(decision: &Arc<Decision>, ctx: &Context) -> Result<Result<String, Refusal>, Error> {
     let seen = observe::observe(decision, ctx).await?;
-    if let Some(refusal) = validate::validate(&seen, Timestamp::now()) {
-        return Ok(Err(refusal));
-    }
-    if !seen.told {
+    match validate::validate(&seen, Timestamp::now()) {
+        Err(refusal) => return Ok(Err(refusal)),
+        Ok(Counts::ToldBefore) => {}
         // The fact first: a crash before the status leaves an accepted fact, which is found and kept.
-        act(&seen, ctx).await?;
+        Ok(Counts::For(question)) => act(&seen, question, ctx).await?,
     }
     Ok(Ok("the decision counts".into()))
 }
@@ -68,9 +67,9 @@ fn is_settled(decision: &Decision) -> bool {
     accepted.is_some_and(|c| c.status != "Unknown")
 }
 
-async fn act(seen: &observe::Seen, ctx: &Context) -> Result<(), Error> {
+async fn act(seen: &observe::Seen, question: &str, ctx: &Context) -> Result<(), Error> {
     if let Some(asked) = &seen.question {
-        return resolve(seen, asked, ctx).await;
+        return resolve(seen, asked, question, ctx).await;
     }
     let Some(row) = &seen.row else { return Ok(()) };
     let fact = NewFact {
@@ -78,7 +77,7 @@ async fn act(seen: &observe::Seen, ctx: &Context) -> Result<(), Error> {
         task_uid: row.task_uid,
         object_uid: seen.uid,
         fact_key: "decision".into(),
-        fact: Fact::Decided(said(seen)),
+        fact: Fact::Decided(said(seen, question)),
     };
     let mut conn = ctx.pool.acquire().await.map_err(|e| Error::database("tell of a decision", &e))?;
     golden_platform::facts::insert(&mut conn, &fact)
@@ -88,15 +87,11 @@ async fn act(seen: &observe::Seen, ctx: &Context) -> Result<(), Error> {
 }
 
 /// Takes the answer whether a task shall start.
-async fn resolve(seen: &observe::Seen, asked: &Question, ctx: &Context) -> Result<(), Error> {
+async fn resolve(seen: &observe::Seen, asked: &Question, question: &str, ctx: &Context) -> Result<(), Error> {
     let spec = &seen.decision.spec;
-    let option = match spec.verdict {
-        Verdict::Approve => START,
-        Verdict::Deny => REFUSE,
-        Verdict::Option => spec.option.as_deref().unwrap_or_default(),
-    };
+    let option = spec.verdict.chooses(spec.option.as_deref(), &asked.options);
     let action = "take the answer whether a task shall start";
-    match forecast_questions::resolve(&ctx.pool, asked, option, &said(seen)).await {
+    match forecast_questions::resolve(&ctx.pool, asked, option, &said(seen, question)).await {
         Ok(true) => Ok(()),
         // Looked at again, it is told what became of the question.
         Ok(false) => {
@@ -108,7 +103,7 @@ async fn resolve(seen: &observe::Seen, asked: &Question, ctx: &Context) -> Resul
 }
 
 /// The decision, as those who act on it read it.
-fn said(seen: &observe::Seen) -> PersonDecision {
+fn said(seen: &observe::Seen, question: &str) -> PersonDecision {
     let spec = &seen.decision.spec;
     PersonDecision {
         decision_uid: seen.uid,
@@ -118,5 +113,6 @@ fn said(seen: &observe::Seen) -> PersonDecision {
         option: spec.option.clone(),
         note: spec.note.clone(),
         digest: spec.target.digest.clone(),
+        question: question.to_owned(),
     }
 }

@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::error::Error;
 use crate::forecast_questions::{self, Question};
-use golden_crds::conditions::{ACCEPTED, is_true};
 use golden_crds::decision::TargetKind;
 use golden_crds::{AgentTask, Decision};
 use golden_platform::wire::TaskView;
@@ -21,8 +20,8 @@ pub(crate) struct Seen {
     pub(crate) row: Option<TaskRow>,
     /// What was last asked about the task while it is not admitted.
     pub(crate) question: Option<Question>,
-    /// Accepted answers of the same person on the same digest.
-    pub(crate) answered_before: bool,
+    /// Questions about the same digest that the same person has answered with another Decision that counted.
+    pub(crate) answered: Vec<String>,
     /// The fact, or the end of the question, is written already: it was accepted before a crash.
     pub(crate) told: bool,
 }
@@ -54,7 +53,7 @@ pub(crate) async fn observe(decision: &Arc<Decision>, ctx: &Context) -> Result<S
         row,
         question,
         told: told(uid, ctx).await?,
-        answered_before: answered_before(decision, ctx),
+        answered: answered(decision, ctx).await?,
         uid,
         task,
         decision: Arc::clone(decision),
@@ -103,14 +102,30 @@ async fn told(uid: Uuid, ctx: &Context) -> Result<bool, Error> {
     work.await.map_err(|e: sqlx::Error| Error::database("look for the decision's effect", &e))
 }
 
-fn answered_before(decision: &Decision, ctx: &Context) -> bool {
+/// From the facts, which say what each answer was for: a Decision that was refused has none, and uses nothing up.
+async fn answered(decision: &Decision, ctx: &Context) -> Result<Vec<String>, Error> {
     let (mine, target) = (decision.uid(), &decision.spec.target);
-    let found = ctx.caches.decisions.find(|other| {
-        other.uid() != mine
-            && other.spec.decided_by == decision.spec.decided_by
-            && other.spec.target.uid == target.uid
-            && other.spec.target.digest == target.digest
-            && other.status.as_ref().is_some_and(|s| is_true(&s.conditions, ACCEPTED))
-    });
-    found.is_some()
+    let others: Vec<Uuid> = ctx
+        .caches
+        .decisions
+        .state()
+        .iter()
+        .filter(|other| {
+            other.uid() != mine
+                && other.spec.decided_by == decision.spec.decided_by
+                && other.spec.target.uid == target.uid
+                && other.spec.target.digest == target.digest
+        })
+        .filter_map(|other| other.uid()?.parse().ok())
+        .collect();
+    if others.is_empty() {
+        return Ok(vec![]);
+    }
+    sqlx::query_scalar(
+        "SELECT coalesce(body->>'question', '') FROM facts WHERE object_uid = ANY ($1) AND fact_key = 'decision'",
+    )
+    .bind(others)
+    .fetch_all(&ctx.pool)
+    .await
+    .map_err(|e| Error::database("look for earlier answers", &e))
 }

@@ -1,5 +1,5 @@
 use super::observe::{Seen, TaskRow};
-use super::validate::validate;
+use super::validate::{Counts, validate};
 use crate::forecast_questions::{Question, Standing};
 use golden_crds::agent_task::{EscalationStatus, ResultStatus};
 use golden_platform::wire::{TaskView, ViewCondition};
@@ -27,6 +27,7 @@ fn seen(verdict: &str, option: Option<&str>, by: &str) -> Seen {
     }))
     .unwrap();
     let escalation = EscalationStatus {
+        id: "second".into(),
         reason: "ReviewTied".into(),
         options: vec!["Accept".into(), "Reject".into()],
         deadline: "2026-01-02T00:00:00Z".into(),
@@ -45,7 +46,7 @@ fn seen(verdict: &str, option: Option<&str>, by: &str) -> Seen {
             view: TaskView { escalation: Some(escalation), ..TaskView::default() },
         }),
         question: None,
-        answered_before: false,
+        answered: vec![],
         told: false,
     }
 }
@@ -87,7 +88,11 @@ fn approval(mut seen: Seen) -> Seen {
 }
 
 fn verdict(seen: &Seen) -> Option<&'static str> {
-    validate(seen, "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap()).map(|r| r.reason)
+    validate(seen, now()).err().map(|r| r.reason)
+}
+
+fn now() -> Timestamp {
+    "2026-01-01T00:00:00Z".parse().unwrap()
 }
 
 #[test]
@@ -101,7 +106,36 @@ fn an_answer_to_the_question_that_is_asked_counts() {
 fn nobody_approves_their_own_work_but_may_withdraw_it() {
     assert_eq!(verdict(&seen("Approve", None, "alice")), Some("SelfApproval"));
     assert_eq!(verdict(&approval(seen("Approve", None, "alice"))), Some("SelfApproval"));
+    assert_eq!(verdict(&seen("Option", Some("Accept"), "alice")), Some("SelfApproval"));
     assert_eq!(verdict(&seen("Deny", None, "alice")), None);
+    assert_eq!(verdict(&seen("Option", Some("Reject"), "alice")), None);
+}
+
+#[test]
+fn an_approval_of_what_cannot_be_accepted_is_refused_with_what_may_be_answered() {
+    let offer = |mut seen: Seen| {
+        let open = seen.row.as_mut().unwrap().view.escalation.as_mut().unwrap();
+        open.options = vec!["Reject".into(), "Retry".into()];
+        seen
+    };
+    let approves = offer(seen("Approve", None, "bob"));
+    let refusal = validate(&approves, now()).unwrap_err();
+    assert_eq!(refusal.reason, "OptionNotOffered");
+    assert_eq!(refusal.message, "Accept is not offered; answer one of: Reject, Retry");
+    assert_eq!(verdict(&offer(seen("Deny", None, "bob"))), None);
+    assert_eq!(verdict(&offer(seen("Option", Some("Retry"), "bob"))), None);
+}
+
+#[test]
+fn an_answer_is_used_up_for_its_own_question_only() {
+    let mut escalated = seen("Approve", None, "bob");
+    assert_eq!(validate(&escalated, now()), Ok(Counts::For("second")));
+    escalated.answered = vec!["first".into()];
+    assert_eq!(validate(&escalated, now()), Ok(Counts::For("second")));
+    let mut approving = approval(escalated);
+    assert_eq!(validate(&approving, now()), Ok(Counts::For("Approval")));
+    approving.answered.push("Approval".into());
+    assert_eq!(verdict(&approving), Some("AlreadyDecided"));
 }
 
 #[test]
@@ -139,7 +173,7 @@ fn every_other_answer_is_refused_with_its_reason() {
         ("NothingToDecide", |s| s.row.as_mut().unwrap().ended = true),
         ("NothingToDecide", |s| s.row.as_mut().unwrap().view.escalation = None),
         ("DigestStale", |s| s.row.as_mut().unwrap().view.escalation.as_mut().unwrap().digest = digest('b')),
-        ("AlreadyDecided", |s| s.answered_before = true),
+        ("AlreadyDecided", |s| s.answered = vec!["second".into()]),
         ("TooLate", |s| {
             s.row.as_mut().unwrap().view.escalation.as_mut().unwrap().deadline =
                 "2025-01-01T00:00:00Z".into();
@@ -159,5 +193,5 @@ fn a_fact_that_is_written_stays_accepted_after_a_crash() {
     let mut seen = seen("Approve", None, "bob");
     seen.told = true;
     seen.row.as_mut().unwrap().view.escalation = None;
-    assert_eq!(verdict(&seen), None);
+    assert_eq!(validate(&seen, now()), Ok(Counts::ToldBefore));
 }

@@ -1,11 +1,12 @@
 //! Whether a decision counts. Pure.
 
 use super::observe::{Seen, TaskRow};
-use crate::forecast_questions::{self, Standing};
+use crate::forecast_questions::{self, REFUSE, START, Standing};
 use golden_crds::conditions::APPROVED;
 use golden_crds::conditions::agent_task::APPROVAL_PENDING;
 use golden_crds::conditions::decision as reason;
-use golden_crds::decision::{TargetKind, Verdict};
+use golden_crds::decision::{ACCEPT, TargetKind, Verdict};
+use golden_platform::wire::APPROVAL_QUESTION;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -16,19 +17,30 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
 }
 
+/// An answer that counts.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Counts<'a> {
+    /// For this question, of which whoever asks is to be told.
+    For(&'a str),
+    /// It was told before a crash.
+    ToldBefore,
+}
+
 /// The question the target asks now.
 struct Asked<'a> {
+    /// What tells it from others about the same digest.
+    id: &'a str,
     digest: &'a str,
-    /// Who submitted what it is about.
+    /// Who submitted what it is about, and whether they may choose so: never to wave their own work through.
     submitted_by: &'a str,
+    submitter_may: fn(&str) -> bool,
     /// Offered options, their deadline; none for an approval.
     escalation: Option<(&'a [String], Option<Timestamp>)>,
 }
 
-/// The first thing wrong; None accepts.
-pub(crate) fn validate(seen: &Seen, now: Timestamp) -> Option<Refusal> {
+/// What the answer is for, or the first thing wrong with it.
+pub(crate) fn validate(seen: &Seen, now: Timestamp) -> Result<Counts<'_>, Refusal> {
     let target = &seen.decision.spec.target;
-    let refuse = |reason, message: String| Some(Refusal { reason, message });
     if target.kind == TargetKind::PromptRevision {
         return refuse(
             reason::NOTHING_TO_DECIDE,
@@ -48,7 +60,7 @@ pub(crate) fn validate(seen: &Seen, now: Timestamp) -> Option<Refusal> {
         );
     }
     if seen.told {
-        return None;
+        return Ok(Counts::ToldBefore);
     }
     let asked = match &seen.row {
         Some(row) => of_run(row),
@@ -64,59 +76,74 @@ pub(crate) fn validate(seen: &Seen, now: Timestamp) -> Option<Refusal> {
         );
         return refuse(reason::DIGEST_STALE, message);
     }
-    answer(seen, &question, now)
+    answer(seen, &question, now)?;
+    Ok(Counts::For(question.id))
 }
 
-/// Whether the task shall start.
+fn refuse<T>(reason: &'static str, message: String) -> Result<T, Refusal> {
+    Err(Refusal { reason, message })
+}
+
+/// Whether the task shall start. Who submitted it may give it up.
 fn before_admission<'a>(asked: &'a forecast_questions::Question, submitted_by: &'a str) -> Option<Asked<'a>> {
     let deadline = Timestamp::from_microsecond(asked.deadline_us).ok();
     (asked.standing == Standing::Open).then_some(Asked {
+        id: START,
         digest: &asked.digest,
         submitted_by,
+        submitter_may: |chosen| chosen == REFUSE,
         escalation: Some((&asked.options, deadline)),
     })
 }
 
+/// Whether the result is accepted. Who submitted the task may withdraw it or have it done again.
 fn of_run(row: &TaskRow) -> Option<Asked<'_>> {
     if row.ended {
         return None;
     }
-    let submitted_by = &row.submitted_by;
+    let about = |id, digest, escalation| Asked {
+        id,
+        digest,
+        submitted_by: &row.submitted_by,
+        submitter_may: |chosen| chosen != ACCEPT,
+        escalation,
+    };
     if let Some(open) = &row.view.escalation {
         let escalation = Some((open.options.as_slice(), open.deadline.parse().ok()));
-        return Some(Asked { digest: &open.digest, submitted_by, escalation });
+        return Some(about(&open.id, &open.digest, escalation));
     }
     let pending = row.view.conditions.iter().any(|c| c.r#type == APPROVED && c.reason == APPROVAL_PENDING);
     let result = row.view.result.as_ref().filter(|_| pending)?;
-    Some(Asked { digest: &result.digest, submitted_by, escalation: None })
+    Some(about(APPROVAL_QUESTION, &result.digest, None))
 }
 
-fn answer(seen: &Seen, question: &Asked<'_>, now: Timestamp) -> Option<Refusal> {
+fn answer(seen: &Seen, question: &Asked<'_>, now: Timestamp) -> Result<(), Refusal> {
     let spec = &seen.decision.spec;
-    let refuse = |reason, message: String| Some(Refusal { reason, message });
-    // A submitter may withdraw, and never wave their own work through.
-    if spec.decided_by == question.submitted_by && spec.verdict != Verdict::Deny {
+    let offered = question.escalation.map_or(&[][..], |(options, _)| options);
+    let chosen = spec.verdict.chooses(spec.option.as_deref(), offered);
+    if spec.decided_by == question.submitted_by && !(question.submitter_may)(chosen) {
         return refuse(
             reason::SELF_APPROVAL,
-            format!("{} submitted the task and cannot decide for it", spec.decided_by),
+            format!("{} submitted the task and cannot answer {chosen}", spec.decided_by),
         );
     }
-    if seen.answered_before {
+    if seen.answered.iter().any(|answered| answered == question.id) {
         return refuse(
             reason::ALREADY_DECIDED,
-            format!("{} has answered for this digest already", spec.decided_by),
+            format!("{} has answered this question already", spec.decided_by),
         );
     }
-    match (&question.escalation, spec.verdict) {
-        (Some((_, Some(deadline))), _) if *deadline < now => {
+    match question.escalation {
+        Some((_, Some(deadline))) if deadline < now => {
             refuse(reason::TOO_LATE, format!("the deadline was {deadline}"))
         }
-        (Some((options, _)), Verdict::Option) if !options.iter().any(|o| Some(o) == spec.option.as_ref()) => {
-            refuse(reason::OPTION_NOT_OFFERED, format!("offered are: {}", options.join(", ")))
+        Some((options, _)) if !options.iter().any(|option| option == chosen) => {
+            let options = options.join(", ");
+            refuse(reason::OPTION_NOT_OFFERED, format!("{chosen} is not offered; answer one of: {options}"))
         }
-        (None, Verdict::Option) => {
+        None if spec.verdict == Verdict::Option => {
             refuse(reason::OPTION_NOT_OFFERED, "an approval is asked for: answer Approve or Deny".into())
         }
-        _ => None,
+        _ => Ok(()),
     }
 }

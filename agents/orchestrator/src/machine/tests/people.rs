@@ -64,6 +64,18 @@ fn an_answer_about_another_digest_is_refused_and_recorded_once() {
 }
 
 #[test]
+fn an_answer_to_an_earlier_question_about_the_same_digest_is_none_to_this_one() {
+    let mut run = Run::escalated(&Setup::git());
+    let Event::Decided(mut earlier) = run.decision(1, "bob", "Deny", None) else { unreachable!() };
+    earlier.question = "the one before".into();
+    run.feed(&Event::Decided(earlier));
+    assert_eq!(run.record.last().unwrap().kind, "DecisionRefused");
+    assert_eq!(run.state.stage, Stage::Escalated);
+    run.feed(&run.decision(2, "bob", "Approve", None));
+    assert_eq!(run.state.stage, Stage::Delivering);
+}
+
+#[test]
 fn an_option_that_is_not_open_is_refused() {
     let mut run = Run::escalated(&Setup::git());
     run.feed(&run.decision(1, "bob", "Option", Some("Ship it")));

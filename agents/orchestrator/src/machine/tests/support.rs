@@ -319,6 +319,7 @@ impl Run {
             option: option.map(str::to_owned),
             note: Some("since I say so".into()),
             digest,
+            question: self.state.escalation.as_ref().map(|e| e.id.to_string()).unwrap_or_default(),
         })
     }
 
