@@ -209,6 +209,14 @@ fn the_status_shows_the_question_at_once_and_what_it_came_to() {
     assert_eq!(reason(&open, RECONCILING).as_deref(), Some("AwaitingPerson"));
     assert_eq!(urgency(&AgentTaskStatus::default(), &open), Urgency::Now);
 
+    let fault = Fault { reason: PROVIDER_NOT_READY, message: "its provider is away".into() };
+    let beside = Ruling { step: Step::Keep, verdict: Err(fault) };
+    let (_, kept) = shown(Some(open.clone()), beside, Some(&asked));
+    assert_eq!(kept.escalation, open.escalation, "it can be answered meanwhile");
+    let told = &find(&kept.conditions, APPROVED).unwrap().message;
+    assert!(told.contains("asked whether it shall start") && told.contains("provider is away"), "{told}");
+    assert_eq!(reason(&kept, STALLED).as_deref(), Some("ProviderNotReady"));
+
     let of = |option: &str| {
         let answered = answered(&asked, option);
         shown(Some(open.clone()), ruled(&admit, 120, Some(&answered), 9), Some(&answered))

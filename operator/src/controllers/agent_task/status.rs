@@ -110,8 +110,16 @@ fn asked(
         }
     };
     let conditions = &mut status.conditions;
-    set_condition(conditions, APPROVED, Status::False, why, &fault.message, generation, now);
-    if asks.is_some() && fault.reason == reason::FORECAST_EXCEEDS_BUDGET {
+    let beside = asks.is_some() && fault.reason != reason::FORECAST_EXCEEDS_BUDGET;
+    let message = if beside {
+        let still =
+            "a person is asked whether it shall start (golden escalations), and something else keeps it back";
+        format!("{still}: {}", fault.message)
+    } else {
+        fault.message.clone()
+    };
+    set_condition(conditions, APPROVED, Status::False, why, &message, generation, now);
+    if asks.is_some() && !beside {
         let (run, why) = (RunState::InProgress, reason::AWAITING_PERSON);
         set_run_state(conditions, run, why, &fault.message, generation, now);
     }
