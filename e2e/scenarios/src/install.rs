@@ -176,9 +176,14 @@ pub fn apply_example(tools: &Tools, file: &str) -> Result<()> {
     tools.apply(&tools.with_images(&text), &[]).map(drop)
 }
 
+/// A condition of an object.
+pub fn find_condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+    object["status"]["conditions"].as_array()?.iter().find(|c| c["type"] == kind)
+}
+
 /// The status of a condition of an object.
 pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
-    object["status"]["conditions"].as_array()?.iter().find(|c| c["type"] == kind)?["status"].as_str()
+    find_condition(object, kind)?["status"].as_str()
 }
 
 /// A provider named like the recorded one, so that nothing else in `examples/` changes.

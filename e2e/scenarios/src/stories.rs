@@ -1,6 +1,6 @@
 //! The demo's four stories.
 
-use crate::install::{apply_example, condition};
+use crate::install::{apply_example, condition, find_condition};
 use crate::report::Outcome;
 use crate::tools::{Final, Tools, wait_for};
 use anyhow::{Context as _, Result, ensure};
@@ -174,9 +174,7 @@ fn reason(object: &Value, kind: &str) -> String {
 }
 
 fn of_condition(object: &Value, kind: &str, field: &str) -> String {
-    let conditions = object["status"]["conditions"].as_array();
-    let found = conditions.into_iter().flatten().find(|c| c["type"] == kind);
-    found.and_then(|c| c[field].as_str()).unwrap_or_default().to_owned()
+    find_condition(object, kind).and_then(|c| c[field].as_str()).unwrap_or_default().to_owned()
 }
 
 fn refuse_failed(task: &Value) -> Result<()> {

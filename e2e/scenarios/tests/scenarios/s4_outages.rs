@@ -4,7 +4,7 @@ use crate::support::tools;
 use golden_scenarios::faults::{
     EVENT, delete, drill, inline, running_pod, wait_condition, wait_event, wait_stalled,
 };
-use golden_scenarios::install::NAMESPACE as GOLDEN;
+use golden_scenarios::install::{NAMESPACE as GOLDEN, find_condition};
 use golden_scenarios::stories::{self, NAMESPACE};
 use golden_scenarios::tools::{Tools, wait_for};
 use serde_json::json;
@@ -114,8 +114,7 @@ fn a_store_that_is_away_is_said_and_nothing_is_lost() {
 fn limits_are(tools: &Tools, status: &str, reason: &str) -> anyhow::Result<()> {
     wait_for(&format!("shared to be LimitsShared={status} with {reason}"), Duration::from_mins(1), || {
         let provider = tools.get(&["-n", GOLDEN, "modelprovider", "shared"])?;
-        let conditions = provider["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        let limits = conditions.iter().find(|c| c["type"] == "LimitsShared");
+        let limits = find_condition(&provider, "LimitsShared");
         Ok(limits.filter(|c| c["status"] == status && c["reason"] == reason).map(|_| ()))
     })
 }
@@ -124,8 +123,7 @@ fn limits_are(tools: &Tools, status: &str, reason: &str) -> anyhow::Result<()> {
 fn any_stalled(tools: &Tools, name: &str, reasons: &[&str]) -> anyhow::Result<()> {
     let reason = wait_for(&format!("{name} to be stalled for {reasons:?}"), Duration::from_secs(90), || {
         let task = stories::task(tools, name)?;
-        let conditions = task["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        let stalled = conditions.iter().find(|c| c["type"] == "Stalled" && c["status"] == "True");
+        let stalled = find_condition(&task, "Stalled").filter(|c| c["status"] == "True");
         let why = stalled.and_then(|c| c["reason"].as_str()).unwrap_or_default();
         Ok(reasons.iter().find(|r| **r == why).map(|r| (*r).to_owned()))
     })?;

@@ -3,6 +3,7 @@
 //! The cluster under test has gVisor, so the policy of these tasks asks for a class that is not there at first.
 
 use crate::support::tools;
+use golden_scenarios::install::find_condition;
 use golden_scenarios::stories::{self, NAMESPACE};
 use golden_scenarios::tools::wait_for;
 use serde_json::{Value, json};
@@ -47,8 +48,7 @@ fn a_weaker_isolation_is_refused_until_it_is_there_by_name_and_then_shown() {
     tools.apply(&task().to_string(), &[]).expect("a task");
     let why = wait_for("the task to miss its class", Duration::from_mins(1), || {
         let task = stories::task(&tools, "weaker")?;
-        let conditions = task["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        Ok(conditions.into_iter().find(|c| c["type"] == "Stalled" && c["status"] == "True"))
+        Ok(find_condition(&task, "Stalled").filter(|c| c["status"] == "True").cloned())
     })
     .expect("the task says what it lacks");
     assert_eq!(why["reason"], "RuntimeClassNotFound", "{why}");
