@@ -22,6 +22,7 @@ mod notices;
 mod pacing;
 mod queue;
 mod queues;
+mod release;
 mod run;
 mod secrets;
 mod settings;
@@ -33,5 +34,6 @@ mod watch;
 mod whole;
 
 pub use error::Error;
+pub use release::{ReleaseArgs, Released, release, release_by};
 pub use run::{KINDS, run, run_until};
 pub use settings::Args;

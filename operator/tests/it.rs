@@ -20,6 +20,8 @@ mod objects;
 mod policy;
 #[path = "it/provider.rs"]
 mod provider;
+#[path = "it/release.rs"]
+mod release;
 #[path = "it/run.rs"]
 mod run;
 #[path = "it/status.rs"]

@@ -41,6 +41,9 @@ pub(crate) enum ServiceCommand {
     /// Deliver a task's result (in the image with git).
     #[command(hide = true)]
     Deliver(golden_sandbox::git::Args),
+    /// Stop the operator and take off what would hold up an uninstall (the chart's pre-delete hook).
+    #[command(hide = true)]
+    Release(golden_operator::ReleaseArgs),
     /// Bring the database to this version's shape.
     #[command(hide = true)]
     Migrate {
@@ -65,6 +68,7 @@ impl ServiceCommand {
             Self::Agent(args) => golden_agent::run(*args).await,
             Self::Fetch(args) => golden_sandbox::git::fetch(args).await,
             Self::Deliver(args) => golden_sandbox::git::deliver(args).await,
+            Self::Release(args) => golden_operator::release(args).await,
             Self::Migrate { database_owner_url } => golden_platform::db::migrate(&database_owner_url)
                 .await
                 .context("the database could not be migrated"),

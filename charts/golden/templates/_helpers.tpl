@@ -8,6 +8,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "golden.gitImage" -}}{{ .Values.gitImage.repository }}:{{ .Values.gitImage.tag }}{{- end }}
 {{- define "golden.stores" -}}{{ .Values.stores.existingSecret | default "golden-stores" }}{{- end }}
 
+{{- /* Of the hook that runs before an uninstall, with its weight. What failed stays, to be looked at. */}}
+{{- define "golden.beforeUninstall" -}}
+helm.sh/hook: pre-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
 {{- define "golden.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532

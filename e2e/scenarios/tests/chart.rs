@@ -256,6 +256,42 @@ fn who_approves_work_grants_no_money_and_who_grants_money_approves_no_work() {
     refused(decide("erin", "golden-system", "Budget"), "forbidden");
 }
 
+#[test]
+fn the_passwords_outlive_an_uninstall_as_the_volumes_do() {
+    let kubectl = Kubectl::new(installed().server.kubeconfig()).expect("kubectl");
+    let policy = r"jsonpath={.metadata.annotations.helm\.sh/resource-policy}";
+    let kept = kubectl.run(&["-n", "golden-system", "get", "secret", "golden-stores", "-o", policy]);
+    assert_eq!(kept.expect("the chart's Secret"), "keep");
+}
+
+#[test]
+fn the_account_of_the_uninstall_may_release_and_nothing_else() {
+    let kubectl = Kubectl::new(installed().server.kubeconfig()).expect("kubectl");
+    let may = |verb: &str, resource: &str, more: &[&str]| {
+        let account = "--as=system:serviceaccount:golden-system:golden-release";
+        kubectl.run(&[&["auth", "can-i", verb, resource, account][..], more].concat()).is_ok()
+    };
+    let (golden, everywhere) = (&["-n", "golden-system"][..], &["-A"][..]);
+    for verb in ["list", "get", "patch"] {
+        assert!(may(verb, "agentteams.goldenarch.dev", everywhere), "{verb} teams");
+    }
+    assert!(may("patch", "deployments.apps/golden-operator", &["--subresource=scale", "-n", "golden-system"]));
+    assert!(may("list", "pods", golden));
+    for resource in ["deployments.apps", "services", "poddisruptionbudgets.policy"] {
+        assert!(may("list", resource, golden) && may("delete", resource, golden), "{resource}");
+        assert!(!may("delete", resource, everywhere), "{resource} of others");
+    }
+    for (verb, resource) in [
+        ("patch", "agenttasks.goldenarch.dev"),
+        ("delete", "agentteams.goldenarch.dev"),
+        ("get", "secrets"),
+        ("create", "pods"),
+        ("patch", "deployments.apps"),
+    ] {
+        assert!(!may(verb, resource, golden), "{verb} {resource}");
+    }
+}
+
 /// A manifest as a file, for `kubectl create --raw`.
 fn file(text: &str) -> String {
     use std::io::Write as _;

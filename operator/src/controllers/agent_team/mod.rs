@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use clean::close;
+pub(crate) use plan::FINALIZER;
 
 /// Field manager.
 const MANAGER: &str = "golden-agentteam";
