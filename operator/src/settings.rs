@@ -28,9 +28,13 @@ pub struct Args {
     /// Image with git, for fetch and delivery pods.
     #[arg(long, env = "GOLDEN_GIT_IMAGE", default_value = "golden-git:dev")]
     pub git_image: String,
-    /// Pull policy of both.
-    #[arg(long, env = "GOLDEN_IMAGE_PULL_POLICY", default_value = "IfNotPresent")]
+    /// Pull policy of both, and of the images of agents and guards.
+    #[arg(long, env = "GOLDEN_IMAGE_PULL_POLICY", default_value = "IfNotPresent",
+        value_parser = ["Always", "IfNotPresent", "Never"])]
     pub image_pull_policy: String,
+    /// Secrets in Golden's namespace for pulling its images there, comma separated.
+    #[arg(long, env = "GOLDEN_IMAGE_PULL_SECRETS", value_delimiter = ',')]
+    pub image_pull_secrets: Vec<String>,
     /// The gateway; in Golden's namespace when absent.
     #[arg(long, env = "GOLDEN_GATEWAY_URL")]
     pub gateway_url: Option<String>,
@@ -62,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) image: String,
     pub(crate) git_image: String,
     pub(crate) image_pull_policy: String,
+    /// For pods in Golden's own namespace; those of a team's namespace have their team's.
+    pub(crate) image_pull_secrets: Vec<String>,
     pub(crate) gateway_url: String,
     pub(crate) ledger_url: String,
     pub(crate) stores_secret: String,
@@ -76,6 +82,7 @@ impl From<&Args> for Settings {
             image: args.image.clone(),
             git_image: args.git_image.clone(),
             image_pull_policy: args.image_pull_policy.clone(),
+            image_pull_secrets: args.image_pull_secrets.iter().filter(|s| !s.is_empty()).cloned().collect(),
             gateway_url: args.gateway_url.clone().unwrap_or_else(|| own("gateway")),
             ledger_url: args.ledger_url.clone().unwrap_or_else(|| own("ledger")),
             stores_secret: args.stores_secret.clone(),

@@ -6,6 +6,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- define "golden.image" -}}{{ .Values.image.repository }}:{{ .Values.image.tag }}{{- end }}
 {{- define "golden.gitImage" -}}{{ .Values.gitImage.repository }}:{{ .Values.gitImage.tag }}{{- end }}
+{{- define "golden.pullSecrets" -}}
+{{- $names := list }}{{ range .Values.imagePullSecrets }}{{ $names = append $names .name }}{{ end }}{{ join "," $names }}
+{{- end }}
 {{- define "golden.stores" -}}{{ .Values.stores.existingSecret | default "golden-stores" }}{{- end }}
 
 {{- /* Of the hook that runs before an uninstall, with its weight. What failed stays, to be looked at. */}}

@@ -3,6 +3,9 @@
 //! The scenarios play the same on a whole cluster; here it costs seconds.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expected by failing")]
 
+#[path = "chart/rendered.rs"]
+mod rendered;
+
 use anyhow::Result;
 use golden_cluster::{ApiServer, Kubectl, tools};
 use golden_scenarios::install::root;
@@ -30,9 +33,9 @@ fn installed() -> &'static Installed {
 fn install(server: &ApiServer) -> Result<()> {
     let kubectl = Kubectl::new(server.kubeconfig())?;
     kubectl.apply(r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"golden-system"}}"#)?;
-    kubectl.apply(&render("golden-crds")?)?;
+    kubectl.apply(&render("golden-crds", &[])?)?;
     kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"])?;
-    kubectl.apply(&render("golden")?)?;
+    kubectl.apply(&render("golden", &[])?)?;
     for file in [
         "platform/namespace.yaml",
         "platform/policies.yaml",
@@ -63,11 +66,12 @@ fn install(server: &ApiServer) -> Result<()> {
     .map(drop)
 }
 
-fn render(chart: &str) -> Result<String> {
+fn render(chart: &str, values: &[&str]) -> Result<String> {
     let helm = tools::program("helm", "helm")?;
     let output = Command::new(helm)
         .args(["template", chart, "-n", "golden-system"])
         .arg(root().join("charts").join(chart))
+        .args(values.iter().flat_map(|value| ["--set-string", value]))
         .output()?;
     anyhow::ensure!(
         output.status.success(),
@@ -275,7 +279,11 @@ fn the_account_of_the_uninstall_may_release_and_nothing_else() {
     for verb in ["list", "get", "patch"] {
         assert!(may(verb, "agentteams.goldenarch.dev", everywhere), "{verb} teams");
     }
-    assert!(may("patch", "deployments.apps/golden-operator", &["--subresource=scale", "-n", "golden-system"]));
+    assert!(may(
+        "patch",
+        "deployments.apps/golden-operator",
+        &["--subresource=scale", "-n", "golden-system"]
+    ));
     assert!(may("list", "pods", golden));
     for resource in ["deployments.apps", "services", "poddisruptionbudgets.policy"] {
         assert!(may("list", resource, golden) && may("delete", resource, golden), "{resource}");

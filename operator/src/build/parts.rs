@@ -121,9 +121,15 @@ pub(crate) fn place(pod: &mut PodSpec, placement: Option<&Placement>) {
         pod.tolerations = Some(placement.tolerations.clone());
     }
     pod.priority_class_name.clone_from(&placement.priority_class_name);
-    if !placement.image_pull_secrets.is_empty() {
-        let secrets =
-            placement.image_pull_secrets.iter().map(|s| LocalObjectReference { name: s.name.clone() });
-        pod.image_pull_secrets = Some(secrets.collect());
+    pull_with(pod, placement.image_pull_secrets.iter().map(|s| s.name.as_str()));
+}
+
+/// Adds Secrets for pulling the pod's images; one that is there already is not named twice.
+pub(crate) fn pull_with<'a>(pod: &mut PodSpec, secrets: impl IntoIterator<Item = &'a str>) {
+    for name in secrets {
+        let all = pod.image_pull_secrets.get_or_insert_default();
+        if all.iter().all(|s| s.name != name) {
+            all.push(LocalObjectReference { name: name.to_owned() });
+        }
     }
 }

@@ -4,8 +4,8 @@
 //! container cannot be stolen from it.
 
 use super::parts::{
-    TOKEN, TOKEN_DIR, container_security, env, labels, mount, place, pod_security, resources, scratch,
-    token_volume,
+    TOKEN, TOKEN_DIR, container_security, env, labels, mount, place, pod_security, pull_with, resources,
+    scratch, token_volume,
 };
 use super::service::Service;
 use super::service_account::RUN;
@@ -100,14 +100,16 @@ fn job(name: &str, command: &str, wanted: &DesiredPod, task: For<'_>, settings: 
         volume_mounts: Some(vec![mount(TOKEN, TOKEN_DIR, true), mount(TMP, "/tmp", false)]),
         ..core::Container::default()
     };
+    let mut spec = core::PodSpec {
+        service_account_name: Some("golden-job".into()),
+        containers: vec![container],
+        volumes: Some(vec![token_volume(), scratch(TMP, "2Gi")]),
+        ..bare(wanted.active_deadline_seconds)
+    };
+    pull_with(&mut spec, settings.image_pull_secrets.iter().map(String::as_str));
     core::Pod {
         metadata: ObjectMeta { namespace: Some(settings.namespace.clone()), ..meta(name, wanted.kind, task) },
-        spec: Some(core::PodSpec {
-            service_account_name: Some("golden-job".into()),
-            containers: vec![container],
-            volumes: Some(vec![token_volume(), scratch(TMP, "2Gi")]),
-            ..bare(wanted.active_deadline_seconds)
-        }),
+        spec: Some(spec),
         status: None,
     }
 }
@@ -240,6 +242,7 @@ fn agent_resources(foreign: Option<&AgentSpec>) -> core::ResourceRequirements {
 mod tests {
     use super::*;
     use crate::build::tests::settings;
+    use golden_crds::common::LocalRef;
 
     fn task<'a>() -> For<'a> {
         For {
@@ -329,5 +332,21 @@ mod tests {
         assert_eq!(fetch.metadata.namespace.as_deref(), Some("golden-system"));
         assert!(fetch.metadata.owner_references.is_none());
         assert!(fetch.spec.unwrap().runtime_class_name.is_none());
+    }
+
+    #[test]
+    fn golden_pulls_with_its_own_secrets_at_home_and_with_the_teams_in_the_teams_namespace() {
+        let secrets = |kind, placement: Option<&Placement>| {
+            let made = pod("p", &wanted(kind, None), For { placement, ..task() }, &settings());
+            let all = made.spec.unwrap().image_pull_secrets.unwrap_or_default();
+            all.into_iter().map(|s| s.name).collect::<Vec<_>>()
+        };
+        let team =
+            Placement { image_pull_secrets: vec![LocalRef { name: "team".into() }], ..Placement::default() };
+        for kind in [DesiredKind::FetchPod, DesiredKind::DeliveryPod] {
+            assert_eq!(secrets(kind, Some(&team)), ["registry"]);
+        }
+        assert_eq!(secrets(DesiredKind::AttemptPod, Some(&team)), ["team"]);
+        assert!(secrets(DesiredKind::AttemptPod, None).is_empty());
     }
 }

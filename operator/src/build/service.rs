@@ -2,8 +2,8 @@
 //! replicas. Owned by labels and a finalizer, since owner references cannot cross namespaces.
 
 use super::parts::{
-    TOKEN, TOKEN_DIR, container_security, env, labels, mount, place, pod_security, resources, scratch,
-    secret_env, token_volume,
+    TOKEN, TOKEN_DIR, container_security, env, labels, mount, place, pod_security, pull_with, resources,
+    scratch, secret_env, token_volume,
 };
 use crate::settings::Settings;
 use golden_crds::agent_team::{Placement, ServiceScale, TeamServices};
@@ -163,6 +163,7 @@ fn pod(service: Service, team: Owner<'_>, settings: &Settings) -> core::PodSpec 
         ..core::PodSpec::default()
     };
     place(&mut spec, team.placement);
+    pull_with(&mut spec, settings.image_pull_secrets.iter().map(String::as_str));
     spec
 }
 
@@ -304,6 +305,7 @@ mod tests {
         let pod = made.spec.unwrap().template.spec.unwrap();
         assert_eq!(pod.node_selector.unwrap()["pool"], "agents");
         assert_eq!(pod.priority_class_name.as_deref(), Some("low"));
-        assert_eq!(pod.image_pull_secrets.unwrap()[0].name, "pull");
+        let secrets: Vec<_> = pod.image_pull_secrets.unwrap().into_iter().map(|s| s.name).collect();
+        assert_eq!(secrets, ["pull", "registry"], "the team's, and the install's for Golden's own image");
     }
 }

@@ -9,6 +9,7 @@ pub(crate) fn settings() -> Settings {
         image: "golden:test".into(),
         git_image: "golden-git:test".into(),
         image_pull_policy: "IfNotPresent".into(),
+        image_pull_secrets: vec!["registry".into()],
         gateway_url: "http://golden-gateway.golden-system:8080".into(),
         ledger_url: "http://golden-ledger.golden-system:8080".into(),
         stores_secret: "golden-stores".into(),

@@ -129,6 +129,7 @@ impl World {
             image: "golden:test".into(),
             git_image: "golden-git:test".into(),
             image_pull_policy: "IfNotPresent".into(),
+            image_pull_secrets: Vec::new(),
             gateway_url: None,
             ledger_url: None,
             default_provider: "default".into(),

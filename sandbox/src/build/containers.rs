@@ -51,7 +51,7 @@ pub(super) fn run(spec: &SandboxRunSpec, context: &BuildContext) -> Container {
     Container {
         name: RUN.into(),
         image: Some(spec.image.clone()),
-        image_pull_policy: Some("IfNotPresent".into()),
+        image_pull_policy: Some(context.image_pull_policy.clone()),
         command: Some(words(&[BINARY, "runner", "sandbox"])),
         args: Some(runner(spec, context.sandbox_url.is_some())),
         working_dir: Some(volumes::WORKSPACE.into()),
@@ -78,7 +78,7 @@ fn ours(name: &str, context: &BuildContext) -> Container {
     Container {
         name: name.into(),
         image: Some(context.golden_image.clone()),
-        image_pull_policy: Some("IfNotPresent".into()),
+        image_pull_policy: Some(context.image_pull_policy.clone()),
         termination_message_policy: Some("File".into()),
         resources: Some(resources(
             [("cpu", "500m".into()), ("memory", "192Mi".into()), ("ephemeral-storage", "1Gi".into())],

@@ -43,6 +43,8 @@ pub const RUN_USER: i64 = 65532;
 pub struct BuildContext {
     /// Golden's own image, which holds the static binary as `/golden`.
     pub golden_image: String,
+    /// When the kubelet pulls it and the run's own: `Always`, `IfNotPresent` or `Never`.
+    pub image_pull_policy: String,
     /// The team's broker, for example `http://sandbox-core-1a2b3c4d.golden-system.svc:8080`. Absent for a run without
     /// a team: nothing is fetched and nothing kept but the output's tail.
     pub sandbox_url: Option<String>,

@@ -28,6 +28,7 @@ fn a_run(spec: SandboxRunSpec) -> SandboxRun {
 fn context() -> BuildContext {
     BuildContext {
         golden_image: "golden:1".into(),
+        image_pull_policy: "Always".into(),
         sandbox_url: Some("http://sandbox-core-1a2b3c4d.golden-system.svc:8080".into()),
         service_account: "golden-run".into(),
         placement: None,
@@ -170,4 +171,12 @@ fn inline_files_travel_in_variables_the_kernel_takes() {
         .collect();
     assert!(chunks.len() > 1 && chunks.iter().all(|c| c.len() < 128 << 10));
     assert_eq!(files::decode(&chunks.concat()).unwrap(), spec.files);
+}
+
+#[test]
+fn every_image_is_pulled_as_the_install_says() {
+    let pod = pod(&a_run(spec()), &context());
+    for name in [PREPARE, UPLOADER, RUN] {
+        assert_eq!(container(&pod, name).image_pull_policy.as_deref(), Some("Always"), "{name}");
+    }
 }

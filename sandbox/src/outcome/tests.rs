@@ -12,6 +12,7 @@ fn pod(status: Value) -> Pod {
     run.metadata.uid = Some("u".into());
     let context = BuildContext {
         golden_image: "g".into(),
+        image_pull_policy: "IfNotPresent".into(),
         sandbox_url: Some("http://s".into()),
         service_account: "golden-run".into(),
         placement: None,

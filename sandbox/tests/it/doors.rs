@@ -43,6 +43,7 @@ impl Doors {
         let routes = router(world.broker.clone(), Authenticator::kubernetes(world.broker.client.clone()));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         let context = BuildContext {
+            image_pull_policy: "IfNotPresent".into(),
             golden_image: "golden".into(),
             sandbox_url: Some(url.clone()),
             service_account: "golden-run".into(),

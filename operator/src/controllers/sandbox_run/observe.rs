@@ -68,6 +68,7 @@ fn build_context(run: &SandboxRun, ctx: &Context) -> BuildContext {
     });
     BuildContext {
         golden_image: ctx.settings.image.clone(),
+        image_pull_policy: ctx.settings.image_pull_policy.clone(),
         sandbox_url: url,
         service_account: RUN.into(),
         placement: team.and_then(|team| team.spec.placement.clone()),

@@ -31,6 +31,7 @@ fn seen(run: SandboxRun, pod: Option<Pod>) -> Seen {
         runtime_class_exists: true,
         build: BuildContext {
             golden_image: "golden".into(),
+            image_pull_policy: "IfNotPresent".into(),
             sandbox_url: None,
             service_account: "golden-run".into(),
             placement: None,
