@@ -39,12 +39,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     clock.say(&format!("the model is {}", model.describe()));
     prepare(&tools, &images, &model, &mut clock)?;
     clock.say("submitting examples/tasks");
-    let race = matches!(model, Model::Recorded);
-    if !race {
+    if matches!(model, Model::Real { .. }) {
         clock.say("last-cent is left out: it is set for the recorded model");
     }
-    stories::submit(&tools, race)?;
-    let tasks = stories::play(&tools, race, &mut |line| clock.say(line))?;
+    stories::submit(&tools, &model)?;
+    let tasks = stories::play(&tools, &model, &mut |line| clock.say(line))?;
     clock.phase("stories");
     let figures = figures::measure(&tools)?;
     let report = Report { tasks, seconds: clock.seconds(), phases: clock.phases(), figures };

@@ -1,14 +1,16 @@
 //! The four stories, and what must be true of what they leave behind.
 
 use crate::support::{git, tally, tools};
+use golden_scenarios::install::Model;
 use golden_scenarios::{install, stories};
 use serde_json::Value;
 
 #[test]
 fn all_stories_come_to_their_end() {
     let tools = tools();
-    stories::submit(&tools, true).expect("the examples are accepted");
-    let outcomes = stories::play(&tools, true, &mut |line| println!("{line}")).expect("the stories complete");
+    stories::submit(&tools, &Model::Recorded).expect("the examples are accepted");
+    let outcomes = stories::play(&tools, &Model::Recorded, &mut |line| println!("{line}"))
+        .expect("the stories complete");
     let of = |name: &str| outcomes.iter().find(|o| o.name == name).expect("each task has an outcome");
 
     let code = of("fix-slugify");
