@@ -1,4 +1,5 @@
-//! `golden gateway --config FILE`: the real process, Postgres, and the recorded model.
+//! The real process: `golden gateway --config FILE` with Postgres and the recorded model, `golden submit` on a real
+//! apiserver.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -6,5 +7,7 @@
 mod agents;
 #[path = "it/gateway.rs"]
 mod gateway;
+#[path = "it/submit.rs"]
+mod submit;
 #[path = "it/world.rs"]
 mod world;

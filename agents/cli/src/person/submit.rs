@@ -5,6 +5,8 @@ use anyhow::{Context as _, bail, ensure};
 use golden_crds::AgentTask;
 use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams};
+use serde::Deserialize as _;
+use serde_json::Value;
 use std::io::Read as _;
 
 /// The largest manifest read, in bytes: above what etcd would keep.
@@ -25,7 +27,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
     let text = read(&args.filename)?;
-    let task = parse(&text)?;
+    let (task, written) = parse(&text)?;
     let mut cluster = args.connection.connect().await?;
     if let Some(namespace) = task.namespace() {
         cluster.namespace = namespace;
@@ -33,7 +35,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
     let name = task.name_any();
     let applied = cluster
         .api::<AgentTask>()
-        .patch(&name, &PatchParams::apply("golden-cli"), &Patch::Apply(&task))
+        // As it was written: what this program does not know must not vanish on the way, but be accepted or refused.
+        .patch(&name, &PatchParams::apply("golden-cli").validation_strict(), &Patch::Apply(&written))
         .await
         .with_context(|| format!("AgentTask {}/{name} was refused", cluster.namespace))?;
     println!("agenttask/{name} submitted by {}", applied.spec.submitted_by.as_deref().unwrap_or("(unknown)"));
@@ -56,18 +59,21 @@ fn read(filename: &str) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn parse(text: &str) -> anyhow::Result<AgentTask> {
-    let value: serde_json::Value =
+/// The task, and the manifest as it was written.
+fn parse(text: &str) -> anyhow::Result<(AgentTask, Value)> {
+    let value: Value =
         serde_saphyr::from_str(text).context("the manifest is not YAML or JSON of one object")?;
-    match value.get("kind").and_then(serde_json::Value::as_str) {
+    match value.get("kind").and_then(Value::as_str) {
         Some("AgentTask") => {}
         Some(other) => {
             bail!("the manifest is of kind {other}; only AgentTasks are submitted, apply others with kubectl")
         }
         None => bail!("the manifest names no kind"),
     }
-    serde_json::from_value(value)
-        .context("the manifest is not an AgentTask: see `kubectl explain agenttask.spec`")
+    let task = AgentTask::deserialize(&value)
+        .context("the manifest is not an AgentTask: see `kubectl explain agenttask.spec`")?;
+    ensure!(task.metadata.name.is_some(), "the manifest has no metadata.name");
+    Ok((task, value))
 }
 
 #[cfg(test)]
@@ -82,8 +88,15 @@ mod tests {
     }
 
     #[test]
+    fn a_task_without_a_name_is_refused() {
+        let text = include_str!("../../../../examples/tasks/small-budget.yaml");
+        let error = parse(&text.replace("  name: small-budget\n", "")).expect_err("no name").to_string();
+        assert!(error.contains("metadata.name"), "{error}");
+    }
+
+    #[test]
     fn the_example_is_an_agent_task() {
         let text = include_str!("../../../../examples/tasks/small-budget.yaml");
-        assert_eq!(parse(text).expect("the example parses").name_any(), "small-budget");
+        assert_eq!(parse(text).expect("the example parses").0.name_any(), "small-budget");
     }
 }
