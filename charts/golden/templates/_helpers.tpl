@@ -18,6 +18,17 @@ helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
 
+{{- /*
+Whether tasks are stamped: if it is wanted, and unless the cluster is known not to serve it. A chart that is rendered
+without a cluster is not told what kinds there are; it then lacks the older kind too.
+*/}}
+{{- define "golden.stamps" -}}
+{{- $group := "admissionregistration.k8s.io/v1" }}
+{{- $served := .Capabilities.APIVersions.Has (printf "%s/MutatingAdmissionPolicy" $group) }}
+{{- $known := .Capabilities.APIVersions.Has (printf "%s/ValidatingAdmissionPolicy" $group) }}
+{{- if and .Values.admission.stampSubmittedBy (or $served (not $known)) }}yes{{ end }}
+{{- end }}
+
 {{- define "golden.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532

@@ -173,7 +173,7 @@ pub fn provider(tools: &Tools, model: &Model) -> Result<()> {
 pub fn apply_example(tools: &Tools, file: &str) -> Result<()> {
     let text = std::fs::read_to_string(root().join("examples").join(file))
         .with_context(|| format!("examples/{file}"))?;
-    tools.apply(&tools.with_images(&text), &[]).map(drop)
+    tools.apply(&tools.fit.manifests(&text)?, &[]).map(drop)
 }
 
 /// A condition of an object.

@@ -5,8 +5,10 @@
 pub mod clock;
 pub mod faults;
 pub mod figures;
+pub mod fit;
 pub mod install;
 pub mod memory;
+pub mod preflight;
 pub mod report;
 pub mod stories;
 pub mod tools;

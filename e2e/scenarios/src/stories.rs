@@ -287,6 +287,11 @@ fn refuse_failed(task: &Value) -> Result<()> {
     Ok(())
 }
 
+/// The RuntimeClass that a task's guards ran under, as its status shows it.
+pub fn isolation(tools: &Tools, name: &str) -> Result<Option<String>> {
+    Ok(task(tools, name)?["status"]["isolation"].as_str().map(str::to_owned))
+}
+
 /// What came of one task.
 pub fn outcome(tools: &Tools, name: &str) -> Result<Outcome> {
     let task = task(tools, name)?;

@@ -1,5 +1,6 @@
 //! The programs a user has, bound to one cluster.
 
+use crate::fit::Fit;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use std::io::Write as _;
@@ -20,8 +21,8 @@ pub struct Tools {
     pub context: Option<String>,
     /// The apiserver's audit log, where this machine has it.
     pub audit_log: Option<PathBuf>,
-    /// Where the cluster finds the images that manifests call `golden.local/…`; absent: under that very name.
-    pub registry: Option<String>,
+    /// How manifests are fitted to the cluster.
+    pub fit: Fit,
 }
 
 impl Tools {
@@ -39,10 +40,7 @@ impl Tools {
 
     /// Text with the images named as this cluster finds them.
     pub fn with_images(&self, text: &str) -> String {
-        match &self.registry {
-            Some(registry) => text.replace("golden.local/", &format!("{}/", registry.trim_end_matches('/'))),
-            None => text.to_owned(),
-        }
+        self.fit.images(text)
     }
 
     /// Runs kubectl; its output, or what it complained of.

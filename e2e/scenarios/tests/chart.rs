@@ -66,12 +66,13 @@ fn install(server: &ApiServer) -> Result<()> {
     .map(drop)
 }
 
-fn render(chart: &str, values: &[&str]) -> Result<String> {
+/// What `helm template` makes of a chart with further arguments.
+fn render(chart: &str, more: &[&str]) -> Result<String> {
     let helm = tools::program("helm", "helm")?;
     let output = Command::new(helm)
         .args(["template", chart, "-n", "golden-system"])
         .arg(root().join("charts").join(chart))
-        .args(values.iter().flat_map(|value| ["--set-string", value]))
+        .args(more)
         .output()?;
     anyhow::ensure!(
         output.status.success(),

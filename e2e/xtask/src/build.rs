@@ -72,10 +72,17 @@ pub(crate) fn load(images: &[Image]) -> Result<()> {
 
 /// What the two images of Golden are called.
 pub(crate) fn names(binaries: &Binaries) -> Result<Images> {
-    Ok(Images {
-        golden: images::golden(&binaries.golden)?.reference(),
-        golden_git: golden_git(binaries)?.reference(),
-    })
+    Ok(Images { golden: golden_name(binaries)?, golden_git: golden_git_name(binaries)? })
+}
+
+/// What Golden's image is called: by its content, so it is built for it.
+pub(crate) fn golden_name(binaries: &Binaries) -> Result<String> {
+    Ok(images::golden(&binaries.golden)?.reference())
+}
+
+/// What the one with git is called.
+pub(crate) fn golden_git_name(binaries: &Binaries) -> Result<String> {
+    Ok(golden_git(binaries)?.reference())
 }
 
 /// Images as archives in `folder`, for `kind load image-archive`, `ctr images import` or a push.

@@ -6,6 +6,7 @@ use crate::{demo, ledger, scenarios};
 use anyhow::{Result, bail, ensure};
 use golden_chaos::{Options, SCENARIOS, World};
 use golden_scenarios::clock::Clock;
+use golden_scenarios::fit::Fit;
 use golden_scenarios::install::{self, Images, Model};
 use golden_scenarios::stories;
 use golden_scenarios::tools::Tools;
@@ -107,7 +108,7 @@ fn installed() -> Result<(Tools, Images)> {
         kubeconfig: Some(golden_cluster::admin_kubeconfig()?),
         context: None,
         audit_log: Some(golden_cluster::audit_log()?),
-        registry: None,
+        fit: Fit::default(),
     };
     Ok((tools, build::names(&binaries)?))
 }

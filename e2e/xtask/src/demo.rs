@@ -1,12 +1,14 @@
 //! `cargo xtask demo`: from nothing to four stories of tasks, in front of whoever watches.
 
-use crate::build::{self, Scope};
-use anyhow::Result;
+use crate::build::{self, Binaries, Scope};
+use anyhow::{Result, ensure};
 use golden_scenarios::clock::Clock;
+use golden_scenarios::fit::Fit;
 use golden_scenarios::install::{self, Images, Model};
 use golden_scenarios::report::Report;
 use golden_scenarios::tools::Tools;
-use golden_scenarios::{figures, stories};
+use golden_scenarios::{figures, preflight, stories};
+use std::path::PathBuf;
 
 /// Where the demo plays.
 #[derive(Debug, clap::Args)]
@@ -24,6 +26,10 @@ pub(crate) struct Args {
     /// Golden's image with git, if it is another one.
     #[arg(long, value_name = "REPOSITORY:TAG", requires = "context")]
     git_image: Option<String>,
+    /// RuntimeClass that guards run under, instead of gVisor's: the examples' policies then name it. With a handler that
+    /// shares the node's kernel (runc) the isolation is weaker.
+    #[arg(long, value_name = "NAME", requires = "context")]
+    runtime_class: Option<String>,
     /// End with one line of JSON.
     #[arg(long)]
     json: bool,
@@ -83,36 +89,73 @@ pub(crate) fn local(scope: Scope, clock: &mut Clock) -> Result<(Tools, Images)> 
         kubeconfig: Some(kubeconfig),
         context: None,
         audit_log: Some(golden_cluster::audit_log()?),
-        registry: None,
+        fit: Fit::default(),
     };
     Ok((tools, images))
 }
 
+/// A cluster of somebody else's: looked at before anything is built, and used as it is.
 fn existing(context: &str, args: &Args, clock: &mut Clock) -> Result<(Tools, Images)> {
-    let binaries = build::binaries(Scope::Programs)?;
-    clock.phase("build");
-    let tools = Tools {
+    let mut tools = Tools {
         kubectl: golden_cluster::tools::program("kubernetes", "kubectl")?,
         helm: golden_cluster::tools::program("helm", "helm")?,
-        golden: binaries.golden.clone(),
+        // Built below.
+        golden: PathBuf::from("golden"),
         kubeconfig: None,
         context: Some(context.to_owned()),
         audit_log: None,
-        registry: args.registry.clone(),
+        fit: Fit {
+            registry: args.registry.clone(),
+            runtime_class: args.runtime_class.clone(),
+            submitted_by: None,
+        },
     };
-    let ours = build::names(&binaries)?;
+    tools.fit.submitted_by = check(context, &tools, clock)?;
+    clock.phase("cluster");
+    let binaries = build::binaries(Scope::Programs)?;
+    clock.phase("build");
+    let named = |given: &Option<String>, ours: fn(&Binaries) -> Result<String>| match given {
+        Some(image) => Ok(image.clone()),
+        // To know its name it is built, and that takes Debian packages.
+        None => ours(&binaries).map(|name| tools.with_images(&name)),
+    };
     let images = Images {
-        golden: args.image.clone().unwrap_or_else(|| tools.with_images(&ours.golden)),
-        golden_git: args.git_image.clone().unwrap_or_else(|| tools.with_images(&ours.golden_git)),
+        golden: named(&args.image, build::golden_name)?,
+        golden_git: named(&args.git_image, build::golden_git_name)?,
     };
     clock.say(&format!("the images are {} and {}", images.golden, images.golden_git));
+    tools.golden = binaries.golden;
     Ok((tools, images))
+}
+
+/// Refuses a cluster that lacks something, and says what the demo does otherwise there. Who submits, where the cluster
+/// does not stamp it.
+fn check(context: &str, tools: &Tools, clock: &Clock) -> Result<Option<String>> {
+    let found = preflight::look(tools)?;
+    let class = tools.fit.runtime_class.as_deref().unwrap_or(preflight::GVISOR);
+    let lacks = found.lacks(class);
+    ensure!(lacks.is_empty(), "the cluster {context} is not ready for the demo:\n\n- {}", lacks.join("\n- "));
+    clock.say(&format!("{context} is Kubernetes {}", found.version));
+    if class != preflight::GVISOR {
+        clock.say(&format!("guards run under the RuntimeClass {class}, not gVisor: the policies name it, and each task's status shows it"));
+    }
+    if found.stamps() {
+        return Ok(None);
+    }
+    clock.say(&format!(
+        "it stamps nobody's name on tasks (Kubernetes 1.36 does): they say that {} submits them",
+        found.user
+    ));
+    Ok(Some(found.user))
 }
 
 fn show(tools: &Tools, report: &Report) -> Result<()> {
     println!("\n{}", report.table());
     println!("what fix-slugify changed:\n");
     println!("{}", tools.golden(&["diff", "fix-slugify", "-n", stories::NAMESPACE])?);
+    if let Some(class) = stories::isolation(tools, "fix-slugify")? {
+        println!("its guards ran under the RuntimeClass {class} (status.isolation)\n");
+    }
     println!("look further:");
     if let Some(path) = &tools.kubeconfig {
         println!("  export KUBECONFIG={}", path.display());

@@ -3,9 +3,12 @@
 use crate::render;
 use serde_json::{Value, json};
 
-/// The objects that values (`name=value`) make.
-fn objects(values: &[&str]) -> Vec<Value> {
-    let text = render("golden", values).expect("the chart renders");
+const PULL: [&str; 2] =
+    ["--set-string", "imagePullSecrets[0].name=a,imagePullSecrets[1].name=b,image.pullPolicy=Always"];
+
+/// The objects that the chart makes with further arguments.
+fn objects(more: &[&str]) -> Vec<Value> {
+    let text = render("golden", more).expect("the chart renders");
     serde_saphyr::from_multiple(&text).expect("YAML")
 }
 
@@ -18,8 +21,7 @@ fn workloads(objects: &[Value]) -> Vec<(&str, &Value)> {
 
 #[test]
 fn every_pod_of_the_chart_is_pulled_as_the_values_say() {
-    let made =
-        objects(&["imagePullSecrets[0].name=a", "imagePullSecrets[1].name=b", "image.pullPolicy=Always"]);
+    let made = objects(&PULL);
     let workloads = workloads(&made);
     assert_eq!(workloads.len(), 8, "four parts, three stores and the uninstall's hook");
     for (name, pod) in &workloads {
@@ -30,16 +32,27 @@ fn every_pod_of_the_chart_is_pulled_as_the_values_say() {
 
 #[test]
 fn the_operator_learns_how_what_it_makes_is_pulled() {
-    let of = |values: &[&str], name: &str| {
-        let made = objects(values);
+    let of = |more: &[&str], name: &str| {
+        let made = objects(more);
         let (_, pod) =
             workloads(&made).into_iter().find(|(n, _)| *n == "golden-operator").expect("the operator");
         let env = pod["containers"][0]["env"].as_array().expect("variables");
         env.iter().find(|e| e["name"] == name).expect("the variable")["value"].clone()
     };
-    let set = ["imagePullSecrets[0].name=a", "imagePullSecrets[1].name=b", "image.pullPolicy=Always"];
-    assert_eq!(of(&set, "GOLDEN_IMAGE_PULL_SECRETS"), "a,b");
-    assert_eq!(of(&set, "GOLDEN_IMAGE_PULL_POLICY"), "Always");
+    assert_eq!(of(&PULL, "GOLDEN_IMAGE_PULL_SECRETS"), "a,b");
+    assert_eq!(of(&PULL, "GOLDEN_IMAGE_PULL_POLICY"), "Always");
     assert_eq!(of(&[], "GOLDEN_IMAGE_PULL_SECRETS"), "");
     assert_eq!(of(&[], "GOLDEN_IMAGE_PULL_POLICY"), "IfNotPresent");
+}
+
+#[test]
+fn tasks_are_stamped_unless_the_cluster_cannot_or_need_not() {
+    let stamps = |more: &[&str]| objects(more).iter().any(|o| o["kind"] == "MutatingAdmissionPolicy");
+    let of = |kind: &str| format!("--api-versions=admissionregistration.k8s.io/v1/{kind}");
+    let (older, newer) = (of("ValidatingAdmissionPolicy"), of("MutatingAdmissionPolicy"));
+    assert!(stamps(&[&older, &newer]), "Kubernetes 1.36");
+    assert!(!stamps(&[&older]), "an older one");
+    assert!(stamps(&[]), "rendered without a cluster");
+    assert!(!stamps(&[&older, &newer, "--set=admission.stampSubmittedBy=false"]), "not wanted");
+    assert!(objects(&[&older]).iter().any(|o| o["metadata"]["name"] == "golden-submitted-by"), "still bound");
 }

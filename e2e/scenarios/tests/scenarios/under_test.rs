@@ -1,5 +1,6 @@
 //! The cluster under test, as the harness names it.
 
+use golden_scenarios::fit::Fit;
 use golden_scenarios::tools::Tools;
 use std::path::PathBuf;
 
@@ -17,6 +18,6 @@ pub(crate) fn tools() -> Tools {
         kubeconfig: Some(path("GOLDEN_TEST_KUBECONFIG")),
         context: None,
         audit_log: Some(path("GOLDEN_TEST_AUDIT_LOG")),
-        registry: None,
+        fit: Fit::default(),
     }
 }
