@@ -17,7 +17,7 @@ pub(crate) fn installed_alone(requirements: &[&str]) -> Result<PathBuf> {
 }
 
 fn environment(requirement: &str, arguments: &[&str]) -> Result<PathBuf> {
-    let home = paths::cache()?.join("bench").join(folder(requirement));
+    let home = paths::benchmarks()?.join(folder(requirement));
     let (programs, ready) = (home.join("bin"), home.join("ready"));
     if ready.is_file() {
         return Ok(programs);

@@ -32,15 +32,15 @@ pub fn down() -> Result<Leftovers> {
     remove(&layout)
 }
 
-/// Removes the cache too: tools, images, everything. Only after [`down`].
+/// Removes everything that any command put into the cache. Only after [`down`].
 pub fn purge() -> Result<()> {
     let cache = paths::cache()?;
-    for folder in [paths::tools()?, paths::images()?, paths::cluster()?] {
+    for folder in paths::all()? {
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
     }
-    progress::note(&format!("removed the tools and images in {}", cache.display()));
+    progress::note(&format!("removed everything of Golden in {}", cache.display()));
     Ok(())
 }
 

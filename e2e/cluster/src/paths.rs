@@ -31,6 +31,21 @@ pub fn images() -> Result<PathBuf> {
     Ok(cache()?.join("images"))
 }
 
+/// What rounds of chaos that failed left to be looked at.
+pub fn evidence() -> Result<PathBuf> {
+    Ok(cache()?.join("chaos"))
+}
+
+/// What benchmarks compare with: others' programs, in environments of their own.
+pub fn benchmarks() -> Result<PathBuf> {
+    Ok(cache()?.join("bench"))
+}
+
+/// Every folder of the cache that a command makes. What else is there is somebody else's.
+pub(crate) fn all() -> Result<[PathBuf; 5]> {
+    Ok([cluster()?, tools()?, images()?, evidence()?, benchmarks()?])
+}
+
 /// The locked npm packages, in the source tree.
 pub(crate) fn npm_sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("npm")
@@ -39,4 +54,17 @@ pub(crate) fn npm_sources() -> PathBuf {
 /// The tools' pinned Go modules, in the source tree.
 pub(crate) fn tool_sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tools")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_removed_lies_in_the_cache_and_is_not_the_cache_itself() {
+        let cache = cache().unwrap();
+        for folder in all().unwrap() {
+            assert_eq!(folder.parent(), Some(cache.as_path()));
+        }
+    }
 }

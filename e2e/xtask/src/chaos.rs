@@ -144,7 +144,7 @@ pub(crate) fn lane(tools: &Tools, images: &Images) -> Outcome {
 }
 
 fn play(tools: &Tools, options: &Options, clock: &Clock) -> Result<golden_chaos::Report> {
-    let evidence = golden_cluster::paths::cache()?.join("chaos");
+    let evidence = golden_cluster::paths::evidence()?;
     let world = World { tools: tools.clone(), evidence };
     clock.say(&format!("seed {}, {} of {} runs", options.seed, options.choice()?.len(), SCENARIOS.len()));
     golden_chaos::run(&world, options, &mut |line| clock.say(line))

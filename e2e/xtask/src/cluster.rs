@@ -11,7 +11,7 @@ pub(crate) enum Action {
     Up,
     /// Stop the cluster and remove every trace of it from the machine
     Down {
-        /// Remove the built tools and images too
+        /// Remove the cache too: built tools and images, evidence of chaos, environments of benchmarks
         #[arg(long)]
         purge: bool,
     },
