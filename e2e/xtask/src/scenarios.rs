@@ -33,11 +33,12 @@ pub(crate) fn lanes(keep: bool) -> Vec<Outcome> {
     lanes
 }
 
-/// One test binary of the scenarios, told which cluster is meant.
+/// One test binary of the scenarios, told which cluster is meant. What they say is shown as it comes: the stories' steps,
+/// and at their end the memory and the writes to the apiserver, which are figures to read also when they hold.
 pub(crate) fn tests(tools: &Tools, binary: &str) -> Command {
     let mut command = cargo();
     command
-        .args(["test", "-p", "golden-scenarios", "--test", binary, "--", "--test-threads=1"])
+        .args(["test", "-p", "golden-scenarios", "--test", binary, "--", "--test-threads=1", "--nocapture"])
         .env("GOLDEN_TEST_KUBECTL", &tools.kubectl)
         .env("GOLDEN_TEST_HELM", &tools.helm)
         .env("GOLDEN_TEST_BINARY", &tools.golden);
