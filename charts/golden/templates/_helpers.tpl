@@ -29,6 +29,18 @@ without a cluster is not told what kinds there are; it then lacks the older kind
 {{- if and .Values.admission.stampSubmittedBy (or $served (not $known)) }}yes{{ end }}
 {{- end }}
 
+{{- /* Who answers for a task that is created: its caller, or whom a delivery tool names. */}}
+{{- define "golden.author" -}}
+- name: isTool
+  expression: {{ printf "request.userInfo.username in %s" (.Values.admission.deliveryTools | toJson) | quote }}
+- name: committer
+  expression: >-
+    has(object.metadata.annotations) && 'goldenarch.dev/committed-by' in object.metadata.annotations ?
+    object.metadata.annotations['goldenarch.dev/committed-by'] : ''
+- name: author
+  expression: "variables.isTool && variables.committer != '' ? variables.committer : request.userInfo.username"
+{{- end }}
+
 {{- define "golden.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532

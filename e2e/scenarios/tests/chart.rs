@@ -14,6 +14,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+/// The account of a tool that delivers tasks from git.
+const TOOL: &str = "system:serviceaccount:gitops:applier";
+
 struct Installed {
     server: ApiServer,
     _home: tempfile::TempDir,
@@ -35,7 +38,9 @@ fn install(server: &ApiServer) -> Result<()> {
     kubectl.apply(r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"golden-system"}}"#)?;
     kubectl.apply(&render("golden-crds", &[])?)?;
     kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"])?;
+    // As it is, then as an upgrade that names a tool: both are accepted.
     kubectl.apply(&render("golden", &[])?)?;
+    kubectl.apply(&render("golden", &[&format!("--set=admission.deliveryTools={{{TOOL}}}")])?)?;
     for file in [
         "platform/namespace.yaml",
         "platform/policies.yaml",
@@ -125,6 +130,38 @@ fn the_submitter_is_stamped_kept_and_cannot_be_claimed() {
         alice.apply(&task("claimed", r#","submittedBy":"bob@example""#)),
         "submittedBy must be the caller",
     );
+}
+
+#[test]
+fn of_a_delivery_tools_task_the_committer_is_the_author() {
+    let server = &installed().server;
+    let tool =
+        Kubectl::new(&server.user_kubeconfig(TOOL, &["system:masters"]).expect("a user")).expect("kubectl");
+    let committed = |name: &str, by: &str, more: &str| {
+        let annotation = format!(r#""annotations":{{"goldenarch.dev/committed-by":"{by}"}},"namespace""#);
+        task(name, more).replacen(r#""namespace""#, &annotation, 1)
+    };
+    let by = |name: &str| {
+        tool.run(&["-n", "checkout", "get", "agenttask", name, "-o", "jsonpath={.spec.submittedBy}"])
+    };
+    tool.apply(&committed("from-git", "carol@example", "")).expect("accepted");
+    assert_eq!(by("from-git").expect("stamped"), "carol@example");
+    tool.apply(&task("from-git", r#","priority":3"#)).expect("a later sync need not name her");
+    assert_eq!(by("from-git").expect("kept"), "carol@example");
+    tool.apply(&committed("written", "carol@example", r#","submittedBy":"carol@example""#))
+        .expect("accepted");
+
+    refused(tool.apply(&task("nameless", "")), "committed-by must name who");
+    refused(tool.apply(&committed("empty", "", "")), "committed-by must name who");
+    let other = committed("other", "carol@example", r#","submittedBy":"dave@example""#);
+    refused(tool.apply(&other), "must be the committer, carol@example");
+
+    // From anybody else it counts for nothing.
+    let alice = alice(server).expect("kubectl");
+    alice.apply(&committed("by-hand", "bob@example", "")).expect("accepted");
+    assert_eq!(by("by-hand").expect("stamped"), "alice@example");
+    let claimed = committed("claimed-by-hand", "bob@example", r#","submittedBy":"bob@example""#);
+    refused(alice.apply(&claimed), "must be the caller, alice@example");
 }
 
 #[test]
