@@ -3,6 +3,8 @@
 //! The scenarios play the same on a whole cluster; here it costs seconds.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expected by failing")]
 
+#[path = "chart/preflight.rs"]
+mod preflight;
 #[path = "chart/rendered.rs"]
 mod rendered;
 
