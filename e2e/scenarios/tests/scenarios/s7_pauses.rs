@@ -126,7 +126,9 @@ fn a_pod_that_waits_too_long_for_money_is_freed_and_its_work_goes_on() {
     })
     .expect("it is");
     tools.apply(&budget("patient", NOTHING).to_string(), &[]).expect("the budget is lowered");
-    TASKS.iter().for_each(|(name, ..)| is_freed(&tools, name));
+    for (name, ..) in TASKS {
+        is_freed(&tools, name);
+    }
     let settled = |name: &str| calls(&tools, name, "Settled").expect("cost");
     assert_eq!(
         (settled("patient"), settled("patient-shell")),
