@@ -125,6 +125,7 @@ fn model_provider(number: usize, upstream: &str) -> ModelProvider {
 
 fn provider_of(name: &str, protocol: Protocol, model: ModelSpec, upstream: &str) -> ModelProvider {
     let spec = ModelProviderSpec {
+        output_cap_field: None,
         protocol,
         base_url: format!("{upstream}/v1"),
         secret_ref: Some(LocalRef { name: "model-key".into() }),
