@@ -62,10 +62,10 @@ fn of_dependencies(report: &mut Report, allowed: &Allowed, change: &Change<'_>) 
     let Some(gained) = dependencies::gained_in_lock(change) else { return };
     let mut unknown = 0;
     for (name, package) in gained {
-        match &package.licence {
+        match package.licence() {
             Some(licence) => {
-                if let Some(fault) = allowed.refuse(licence) {
-                    let message = format!("dependency {name} {}: {fault}", package.version);
+                if let Some(fault) = allowed.refuse(&licence) {
+                    let message = format!("dependency {name} {}: {fault}", package.version());
                     report.find(Some(change.path), || None, "licence-not-allowed", &message);
                 }
             }

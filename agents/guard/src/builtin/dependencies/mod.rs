@@ -45,14 +45,14 @@ fn one(
     difference: &Difference,
 ) {
     let (path, ecosystem) = (change.path, source.ecosystem);
-    if source.kind == Kind::Opaque {
+    if !source.is_read() {
         report.note(&format!("{path} changed; this version does not read its format"));
     }
     told(report, source, path, difference);
     let place = |name: &str| line_of(change.new.as_ref().and_then(Node::bytes)?, name);
     for (name, package) in difference.added.iter().chain(&difference.changed) {
         if matches_any(&rules.denied, ecosystem, name) {
-            let version = &package.version;
+            let version = package.version();
             let message = format!("{ecosystem} dependency {name} ({version}) is denied; do without it");
             report.find(Some(path), || place(name), "dependency-denied", &message);
         }
@@ -113,7 +113,7 @@ fn matches_any(patterns: &[String], ecosystem: Ecosystem, name: &str) -> bool {
 fn told(report: &mut Report, source: Source, path: &str, difference: &Difference) {
     // A workspace's member names no version.
     let with = |sign: char, (name, package): &(String, Package)| {
-        format!("{sign}{name} {}", package.version).trim_end().to_owned()
+        format!("{sign}{name} {}", package.version()).trim_end().to_owned()
     };
     let added = difference.added.iter().map(|p| with('+', p));
     let changed = difference.changed.iter().map(|p| with('~', p));

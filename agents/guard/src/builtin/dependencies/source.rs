@@ -49,8 +49,6 @@ pub(super) enum Kind {
     Manifest,
     /// What is taken.
     Lock,
-    /// A lock file whose format is not read here.
-    Opaque,
 }
 
 /// How a file is written.
@@ -61,6 +59,7 @@ enum Format {
     GoMod,
     GoSum,
     Requirements,
+    /// Not read here.
     Unread,
 }
 
@@ -82,14 +81,14 @@ impl Source {
     pub(super) fn of(path: &str) -> Option<Self> {
         use Ecosystem::{Cargo, Go, Npm, Pypi};
         use Format::{GoMod, GoSum, Json, Requirements, Toml, Unread};
-        use Kind::{Lock, Manifest, Opaque};
+        use Kind::{Lock, Manifest};
         let name = path.rsplit('/').next().unwrap_or(path);
         let (ecosystem, kind, format, locks): (_, _, _, &'static [&'static str]) = match name {
             "Cargo.toml" => (Cargo, Manifest, Toml, &["Cargo.lock"]),
             "Cargo.lock" => (Cargo, Lock, Toml, &[]),
             "package.json" => (Npm, Manifest, Json, NPM_LOCKS),
             "package-lock.json" | "npm-shrinkwrap.json" => (Npm, Lock, Json, &[]),
-            "yarn.lock" | "pnpm-lock.yaml" | "bun.lock" | "bun.lockb" => (Npm, Opaque, Unread, &[]),
+            "yarn.lock" | "pnpm-lock.yaml" | "bun.lock" | "bun.lockb" => (Npm, Lock, Unread, &[]),
             "pyproject.toml" => (Pypi, Manifest, Toml, &["uv.lock", "poetry.lock", "pdm.lock"]),
             "uv.lock" | "poetry.lock" | "pdm.lock" => (Pypi, Lock, Toml, &[]),
             "go.mod" => (Go, Manifest, GoMod, &["go.sum"]),
@@ -100,7 +99,12 @@ impl Source {
         Some(Self { ecosystem, kind, format, locks })
     }
 
-    /// What it lists.
+    /// Whether what it lists can be known.
+    pub(super) fn is_read(self) -> bool {
+        self.format != Format::Unread
+    }
+
+    /// What it lists; nothing where that cannot be known.
     pub(super) fn read(self, bytes: &[u8]) -> Result<Listing, String> {
         match self.format {
             Format::Json | Format::Toml => Ok(structured::listing(self, &self.parse(bytes)?)),
