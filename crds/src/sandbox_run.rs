@@ -91,6 +91,13 @@ pub struct SandboxRunSpec {
     pub ttl_seconds_after_finished: Option<i64>,
 }
 
+impl SandboxRunSpec {
+    /// Digests of the trees that the run is given, and may read: what is examined, and what it was made from.
+    pub fn trees(&self) -> impl Iterator<Item = &str> {
+        [&self.workspace, &self.base].into_iter().flatten().map(String::as_str)
+    }
+}
+
 fn gvisor() -> String {
     "gvisor".into()
 }

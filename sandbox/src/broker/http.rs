@@ -45,8 +45,7 @@ pub fn router(broker: Broker, authenticator: Authenticator) -> Router {
 
 async fn read(State(door): State<Door>, caller: Caller, Path(digest): Path<String>) -> Result<Bytes, Error> {
     let run = door.broker.run_of(&caller).await?;
-    let named = [&run.spec.workspace, &run.spec.base];
-    if !named.into_iter().flatten().any(|tree| *tree == digest) {
+    if !run.spec.trees().any(|tree| tree == digest) {
         return Err(Error::forbidden(format!("run {} has no business with {digest}", run.name_any())));
     }
     Ok(door.broker.artifacts.get(&caller.namespace, &digest).await?)

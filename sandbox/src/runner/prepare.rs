@@ -63,41 +63,46 @@ fn fault(reason: &str, message: impl Into<String>) -> PrepareFault {
 
 fn lay_out(args: &Args) -> Result<(), PrepareFault> {
     install::copy_to(&args.bin).map_err(|e| fault(CONTAINER_START_FAILED, format!("{e:#}")))?;
-    for (digest, dir) in [(&args.tree, &args.workspace), (&args.base, &args.base_dir)] {
-        if let Some(digest) = digest {
-            lay_tree(args, digest, dir)?;
-        }
-    }
+    let trees = [(&args.tree, &args.workspace), (&args.base, &args.base_dir)];
+    let wanted = trees.into_iter().filter_map(|(digest, dir)| Some((digest.as_deref()?, dir.as_path())));
+    lay_trees(args, &wanted.collect::<Vec<_>>())?;
     let files = inline_files().map_err(|e| fault(WORKSPACE_UNAVAILABLE, e.to_string()))?;
     files.iter().try_for_each(|file| lay_file(&args.workspace, file))
 }
 
-fn lay_tree(args: &Args, digest: &str, dir: &Path) -> Result<(), PrepareFault> {
-    // A second start of this container finds what the first one left.
-    empty(dir).map_err(|e| fault(CONTAINER_START_FAILED, e.to_string()))?;
-    let tar = fetch(args, digest)?;
-    tree::unpack(&tar, dir).map_err(|e| match e.class() {
-        Class::Invalid => fault(WORKSPACE_REFUSED, e.to_string()),
-        _ => fault(CONTAINER_START_FAILED, e.to_string()),
-    })
-}
-
-fn fetch(args: &Args, digest: &str) -> Result<bytes::Bytes, PrepareFault> {
+/// Digests and where their trees go.
+fn lay_trees(args: &Args, wanted: &[(&str, &Path)]) -> Result<(), PrepareFault> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
     let Some(url) = &args.sandbox_url else {
         let why = "spec.workspace and spec.base need a team's broker, and this run has no label goldenarch.dev/team-uid";
         return Err(fault(WORKSPACE_UNAVAILABLE, why));
     };
     let unavailable = |e: &dyn std::fmt::Display| fault(WORKSPACE_UNAVAILABLE, e.to_string());
     let runtime = super::runtime().map_err(|e| unavailable(&e))?;
-    runtime.block_on(async {
-        let http = golden_platform::http::client().map_err(|e| unavailable(&e))?;
-        let broker = ServiceClient::new(http, url, TokenFile::new(&args.token_file));
-        let bytes = get(&broker, digest).await?;
-        match tree::digest(&bytes) {
-            found if found == digest => Ok(bytes),
-            found => Err(fault(WORKSPACE_UNAVAILABLE, format!("the store holds {found} as {digest}"))),
-        }
+    let http = golden_platform::http::client().map_err(|e| unavailable(&e))?;
+    let broker = ServiceClient::new(http, url, TokenFile::new(&args.token_file));
+    wanted.iter().try_for_each(|(digest, dir)| {
+        // A second start of this container finds what the first one left.
+        empty(dir).map_err(|e| fault(CONTAINER_START_FAILED, e.to_string()))?;
+        unpack(&runtime.block_on(fetch(&broker, digest))?, dir)
     })
+}
+
+fn unpack(tar: &[u8], dir: &Path) -> Result<(), PrepareFault> {
+    tree::unpack(tar, dir).map_err(|e| match e.class() {
+        Class::Invalid => fault(WORKSPACE_REFUSED, e.to_string()),
+        _ => fault(CONTAINER_START_FAILED, e.to_string()),
+    })
+}
+
+async fn fetch(broker: &ServiceClient, digest: &str) -> Result<bytes::Bytes, PrepareFault> {
+    let bytes = get(broker, digest).await?;
+    match tree::digest(&bytes) {
+        found if found == digest => Ok(bytes),
+        found => Err(fault(WORKSPACE_UNAVAILABLE, format!("the store holds {found} as {digest}"))),
+    }
 }
 
 async fn get(broker: &ServiceClient, digest: &str) -> Result<bytes::Bytes, PrepareFault> {

@@ -25,7 +25,7 @@ pub(crate) fn validate(seen: &Seen) -> Option<Fault> {
             ),
         });
     }
-    if (spec.workspace.is_some() || spec.base.is_some()) && seen.build.sandbox_url.is_none() {
+    if spec.trees().next().is_some() && seen.build.sandbox_url.is_none() {
         return Some(Fault {
             reason: reason::WORKSPACE_UNAVAILABLE,
             message: "spec.workspace and spec.base need a team to be fetched from: label the run with goldenarch.dev/team-uid of an \
