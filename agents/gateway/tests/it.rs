@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "it/answers.rs"]
+mod answers;
 #[path = "it/callers.rs"]
 mod callers;
 #[path = "it/caps.rs"]

@@ -78,7 +78,7 @@ impl ClientProtocol for ChatCompletions {
     }
 
     fn reader(&self, forward_usage: bool) -> Box<dyn Reader> {
-        Box::new(Chunks { forward_usage, usage: None })
+        Box::new(Chunks { forward_usage, stated: None, done: false })
     }
 
     fn error(&self, error: &CallError) -> Value {
@@ -198,30 +198,52 @@ fn ask_usage(request: &mut Fields<'_>) -> Result<bool, CallError> {
 }
 
 /// A stream of chunks, closed by `[DONE]`.
+///
+/// Some servers state the usage so far in every chunk (vLLM's `continuous_usage_stats`): one in the middle of an answer
+/// is no answer's usage, and a stream that broke behind it would be nearly free. So it is believed of a stream that
+/// ended if its last chunk stated it, or one that closes an answer; of a stream that broke off only if both.
 #[derive(Debug)]
 struct Chunks {
     forward_usage: bool,
-    usage: Option<Usage>,
+    stated: Option<Stated>,
+    done: bool,
+}
+
+/// The usage that was stated last.
+#[derive(Debug)]
+struct Stated {
+    usage: Usage,
+    /// Its chunk closes an answer: it has a finish reason, or nothing but the usage.
+    closes: bool,
+    /// No chunk came after it.
+    latest: bool,
 }
 
 impl Reader for Chunks {
     fn see(&mut self, data: &str) -> Seen {
         if data.trim() == "[DONE]" {
+            self.done = true;
             return Seen::Last(End::Answered);
+        }
+        if let Some(stated) = &mut self.stated {
+            stated.latest = false;
         }
         // Cheap first: almost every chunk is without usage.
         if !data.contains("\"usage\"") {
             return Seen::Passes;
         }
         let Ok(chunk) = serde_json::from_str::<Value>(data) else { return Seen::Passes };
-        let Some(found) = chunk.get("usage").and_then(usage) else { return Seen::Passes };
-        self.usage = Some(found);
+        let Some(usage) = chunk.get("usage").and_then(usage) else { return Seen::Passes };
+        let choices = chunk.get("choices").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let has_ended = |choice: &Value| choice.get("finish_reason").is_some_and(|reason| !reason.is_null());
+        self.stated = Some(Stated { usage, closes: choices.iter().all(has_ended), latest: true });
         // The extra chunk with the usage alone is ours if the client did not ask for it.
-        let alone = chunk.get("choices").and_then(Value::as_array).is_none_or(Vec::is_empty);
-        if alone && !self.forward_usage { Seen::Ours } else { Seen::Passes }
+        if choices.is_empty() && !self.forward_usage { Seen::Ours } else { Seen::Passes }
     }
 
     fn usage(&self) -> Option<Usage> {
-        self.usage
+        let Stated { usage, closes, latest } = self.stated.as_ref()?;
+        let is_whole = if self.done { *closes || *latest } else { *closes && *latest };
+        is_whole.then_some(*usage)
     }
 }

@@ -31,7 +31,40 @@ fn a_usage_beside_content_is_passed_on() {
     let event =
         b"data: {\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n";
     assert_eq!(relay.feed(event).unwrap(), event);
+    relay.feed(b"data: [DONE]\n\n").unwrap();
     assert!(relay.usage().is_some());
+}
+
+#[test]
+fn a_chats_usage_is_whole_only_when_its_answer_is() {
+    let part = |output: u64, finish: Option<&str>| {
+        let choice = serde_json::json!({"delta": {"content": "hi"}, "finish_reason": finish});
+        let usage = serde_json::json!({"prompt_tokens": 7, "completion_tokens": output});
+        format!("data: {}\n\n", serde_json::json!({"choices": [choice], "usage": usage}))
+    };
+    let bare = "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"},\"finish_reason\":null}]}\n\n";
+    let alone = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}\n\n";
+    let error = "data: {\"error\":{\"message\":\"out of memory\"}}\n\n";
+    let done = "data: [DONE]\n\n";
+    let (first, second, last) = (part(0, None), part(1, None), part(3, Some("stop")));
+    for (stream, want) in [
+        (vec![&*first], None),
+        (vec![&first, &second], None),
+        (vec![&first, &second, &last], Some(3)),
+        (vec![&first, &second, &last, alone, done], Some(3)),
+        (vec![&first, &second, done], Some(1)),
+        (vec![bare, alone], Some(3)),
+        (vec![bare, &last, bare], None),
+        (vec![bare, &last, bare, done], Some(3)),
+        (vec![&first, bare, bare], None),
+        (vec![&first, bare, done], None),
+        (vec![&first, &second, error, done], None),
+        (vec![alone, bare], None),
+        (vec![bare, done], None),
+    ] {
+        let (_, relay) = relay(&ChatCompletions, true, &stream.concat(), 5000);
+        assert_eq!(relay.usage().map(|u| u.output_tokens), want, "{stream:?}");
+    }
 }
 
 const RESPONSES: &str = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"error\":null,\

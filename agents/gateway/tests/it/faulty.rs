@@ -18,6 +18,8 @@ pub(crate) enum Does {
     StreamsAndHangs,
     /// Begins a stream of events and then closes the connection.
     StreamsAndResets,
+    /// Answers 200 with this content type and body, and closes the connection.
+    Says(&'static str, String),
     /// Gives a whole answer with a usage of 7 and 3 tokens.
     Works,
 }
@@ -75,10 +77,8 @@ impl Faulty {
             Does::Answers(status, headers) => {
                 format!("HTTP/1.1 {status} Said\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n")
             }
-            Does::Works => format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{whole}",
-                whole.len()
-            ),
+            Does::Says(kind, body) => said(kind, body),
+            Does::Works => said("application/json", whole),
             Does::StreamsAndHangs | Does::StreamsAndResets => stream,
             Does::Hangs | Does::Resets => String::new(),
         };
@@ -88,6 +88,13 @@ impl Faulty {
             let _ = connection.read(&mut [0]).await;
         }
     }
+}
+
+fn said(kind: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// Reads head and body.
