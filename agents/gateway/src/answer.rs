@@ -4,10 +4,9 @@ use crate::call::{Call, Outcome};
 use crate::client::Client;
 use crate::headers;
 use crate::protocol::{End, stated};
-use crate::refusal::broken;
 use crate::relay::{Charge, Relay};
 use crate::tries::Try;
-use crate::upstream::{self, chain};
+use crate::upstream::{self, Failed, chain};
 use axum::http::{HeaderMap, HeaderValue};
 
 /// Bytes of one stream; far above any output cap.
@@ -16,37 +15,32 @@ const MAX_STREAM: usize = 64 * 1024 * 1024;
 const WITHHELD: &str = "x-golden-withheld-tools";
 
 impl Call {
-    /// Relays an answer that comes in one piece.
+    /// Relays an answer that comes in one piece. One that breaks off, or is none, is settled by whoever is told of it.
     pub(crate) async fn whole(
         &self,
         tried: Try<'_>,
         response: reqwest::Response,
         client: &mut Client,
-    ) -> Outcome {
+    ) -> Result<Outcome, Failed> {
         let Try { target, plan, .. } = tried;
         let (status, headers) = (response.status(), shown(response.headers(), tried));
-        let body = tokio::select! {
-            body = upstream::answer(response, &target.endpoint) => body,
-            () = client.gone() => Err("the client hung up".to_owned()),
+        let usage = |body: &[u8]| stated(target.request.protocol, body);
+        let answer = tokio::select! {
+            answer = upstream::answer(response, &target.endpoint, usage) => Some(answer?),
+            () = client.gone() => None,
         };
-        target.endpoint.health.ended(body.is_ok() || client.is_gone());
-        let usage = body.as_ref().ok().and_then(|body| stated(target.request.protocol, body));
+        target.endpoint.health.ended(true);
+        let Some((body, usage)) = answer else {
+            self.settle(tried, Charge::Unknown);
+            return Ok(Outcome::HungUp);
+        };
         let charge = Charge::of(usage, plan);
         target.learn(charge);
         self.settle(tried, charge);
-        match body {
-            Ok(body) => {
-                client.begin(status, headers).await;
-                client.send(body).await;
-                self.gateway.metrics.answered(target);
-                Outcome::Answered
-            }
-            Err(_) if client.is_gone() => Outcome::HungUp,
-            Err(why) => {
-                client.fail(&broken(&target.endpoint.provider, &why)).await;
-                Outcome::Refused
-            }
-        }
+        client.begin(status, headers).await;
+        client.send(body).await;
+        self.gateway.metrics.answered(target);
+        Ok(Outcome::Answered)
     }
 
     /// Relays a stream. Its closing event is sent once nothing can be wrong with it any more.

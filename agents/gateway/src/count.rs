@@ -4,13 +4,14 @@ use crate::app::Gateway;
 use crate::endpoint::Endpoint;
 use crate::error::CallError;
 use crate::headers;
-use crate::protocol::Fields;
-use crate::refusal::{broken, refusal};
-use crate::upstream::{self, Sent};
+use crate::protocol::{Fields, object};
+use crate::refusal::refusal;
+use crate::upstream::{self, Failed, Sent};
 use axum::body::Body;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 /// Below the provider's `…/v1`.
@@ -35,19 +36,31 @@ pub(crate) async fn count(
         headers: headers::to_provider(headers),
         body: fields.render().into(),
         id: &id,
+        stream: false,
     };
-    let response = match upstream::send(&gateway.upstream, endpoint, sent).await {
-        Ok(response) => response,
+    let answered = answered(gateway, endpoint, sent).await;
+    drop(pass);
+    let (status, headers, body) = match answered {
+        Ok(answer) => {
+            endpoint.health.ended(true);
+            answer
+        }
         Err(failed) => {
             endpoint.health.failed(&failed);
-            let (status, headers, body) = refusal(&endpoint.provider, failed)?;
-            return Ok((status, headers, Body::from(body)).into_response());
+            refusal(&endpoint.provider, failed)?
         }
     };
-    let (status, headers) = (response.status(), headers::to_client(response.headers()));
-    let body = upstream::answer(response, endpoint).await;
-    drop(pass);
-    endpoint.health.ended(body.is_ok());
-    let body = body.map_err(|why| broken(&endpoint.provider, &why))?;
     Ok((status, headers, Body::from(body)).into_response())
+}
+
+/// The provider's whole answer.
+async fn answered(
+    gateway: &Gateway,
+    endpoint: &Endpoint,
+    sent: Sent<'_>,
+) -> Result<(StatusCode, HeaderMap, Bytes), Failed> {
+    let (response, _) = upstream::send(&gateway.upstream, endpoint, sent).await?;
+    let (status, headers) = (response.status(), headers::to_client(response.headers()));
+    let (body, IgnoredAny) = upstream::answer(response, endpoint, object).await?;
+    Ok((status, headers, body))
 }

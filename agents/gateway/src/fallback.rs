@@ -25,7 +25,7 @@ impl Unanswered {
                 Failure::NotSent
                 | Failure::NotConnected
                 | Failure::Status { code: 401 | 403 | 429 | 503 | 529, .. } => true,
-                Failure::Status { .. } | Failure::Broken | Failure::Silent => false,
+                Failure::Status { .. } | Failure::Broken | Failure::Silent | Failure::Malformed => false,
             },
         }
     }
@@ -69,6 +69,7 @@ mod tests {
             (Failure::NotConnected, true, false),
             (Failure::Broken, false, true),
             (Failure::Silent, false, true),
+            (Failure::Malformed, false, true),
         ] {
             let unanswered = failed(failure);
             assert_eq!((unanswered.is_outage(), unanswered.may_have_cost()), (outage, cost), "{failure:?}");

@@ -17,6 +17,7 @@ mod endpoints;
 mod error;
 mod facts;
 mod fallback;
+mod form;
 mod headers;
 mod health;
 mod held;

@@ -37,13 +37,13 @@ fn silent(provider: &str, failure: Failure, why: &str) -> CallError {
         Failure::NotSent => (StatusCode::SERVICE_UNAVAILABLE, "provider_unreachable"),
         Failure::NotConnected => (StatusCode::SERVICE_UNAVAILABLE, "provider_connect_timeout"),
         Failure::Silent => (StatusCode::GATEWAY_TIMEOUT, "provider_first_byte_timeout"),
-        Failure::Broken | Failure::Status { .. } => return broken(provider, why),
+        Failure::Broken | Failure::Malformed | Failure::Status { .. } => return broken(provider, why),
     };
     let message = format!("ModelProvider {provider}: {why}");
     CallError::Upstream { status, code, message, retry_after: Some(1) }
 }
 
-pub(crate) fn broken(provider: &str, why: &str) -> CallError {
+fn broken(provider: &str, why: &str) -> CallError {
     CallError::Upstream {
         status: StatusCode::BAD_GATEWAY,
         code: "provider_failed",

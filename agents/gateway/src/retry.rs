@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Broken,
     /// No byte of an answer in time.
     Silent,
+    /// It answered, with a content type or a body that no answer has.
+    Malformed,
 }
 
 /// What the provider may have charged.
@@ -35,12 +37,15 @@ pub(crate) enum Cost {
 }
 
 impl Failure {
-    /// A refusal costs nothing; where a proxy gave up on a provider that may still have worked, or the
-    /// connection broke, nobody knows. 529 is Anthropic's word for being overloaded.
+    /// A refusal costs nothing; where a proxy gave up on a provider that may still have worked, the connection broke, or
+    /// what came cannot be read, nobody knows. 529 is Anthropic's word for being overloaded.
     pub(crate) fn cost(self) -> Cost {
         match self {
             Self::Status { code: 529, .. } => Cost::Nothing,
-            Self::Status { code: 502 | 504 | 520..=599, .. } | Self::Broken | Self::Silent => Cost::Unknown,
+            Self::Status { code: 502 | 504 | 520..=599, .. }
+            | Self::Broken
+            | Self::Silent
+            | Self::Malformed => Cost::Unknown,
             Self::NotSent | Self::NotConnected | Self::Status { .. } => Cost::Nothing,
         }
     }
@@ -51,7 +56,7 @@ impl Failure {
         let asked = match self {
             Self::NotSent | Self::NotConnected => Duration::ZERO,
             Self::Status { code: 429 | 503 | 529, retry_after } => retry_after.unwrap_or_default(),
-            Self::Status { .. } | Self::Broken | Self::Silent => return None,
+            Self::Status { .. } | Self::Broken | Self::Silent | Self::Malformed => return None,
         };
         if made >= TRIES || asked > LONGEST {
             return None;
@@ -64,7 +69,7 @@ impl Failure {
     /// Whether it counts against the provider's breaker. A refused request is the caller's fault.
     pub(crate) fn is_the_providers(self) -> bool {
         match self {
-            Self::NotSent | Self::NotConnected | Self::Broken | Self::Silent => true,
+            Self::NotSent | Self::NotConnected | Self::Broken | Self::Silent | Self::Malformed => true,
             Self::Status { code, .. } => code == 429 || code >= 500,
         }
     }
@@ -76,6 +81,7 @@ impl Failure {
             Self::NotConnected => "connect_timeout",
             Self::Broken => "broken",
             Self::Silent => "first_byte_timeout",
+            Self::Malformed => "malformed",
             Self::Status { code: 429, .. } => "status_429",
             Self::Status { code: 500.., .. } => "status_5xx",
             Self::Status { .. } => "status_4xx",
@@ -119,7 +125,9 @@ mod tests {
             assert_eq!(failure.cost(), Cost::Nothing);
             assert_eq!(failure.wait(TRIES, 0.0), None);
         }
-        for failure in [Failure::Broken, Failure::Silent, status(502, None), status(504, None)] {
+        for failure in
+            [Failure::Broken, Failure::Silent, Failure::Malformed, status(502, None), status(504, None)]
+        {
             assert_eq!((failure.wait(1, 0.0), failure.cost()), (None, Cost::Unknown), "{failure:?}");
         }
         assert_eq!((status(400, None).wait(1, 0.0), status(400, None).cost()), (None, Cost::Nothing));

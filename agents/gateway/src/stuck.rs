@@ -37,7 +37,7 @@ pub(crate) fn of_try(provider: &str, failed: &Failed) -> Option<Trouble> {
         Failure::Status { code: 429, .. } => {
             (reason::MODEL_RATE_LIMITED, format!("asks for fewer calls ({})", failed.why))
         }
-        Failure::Status { code: 500.., .. } => {
+        Failure::Malformed | Failure::Status { code: 500.., .. } => {
             (reason::MODEL_UNREACHABLE, format!("fails ({}); check its endpoint", failed.why))
         }
         Failure::Status { .. } => return None,
@@ -102,6 +102,7 @@ mod tests {
         for (failure, want) in [
             (Failure::NotSent, Some("ModelUnreachable")),
             (Failure::Broken, Some("ModelUnreachable")),
+            (Failure::Malformed, Some("ModelUnreachable")),
             (status(503), Some("ModelUnreachable")),
             (status(401), Some("ModelRefused")),
             (status(429), Some("ModelRateLimited")),

@@ -4,6 +4,7 @@ use crate::call::{Call, Outcome};
 use crate::client::Client;
 use crate::error::CallError;
 use crate::fallback::Unanswered;
+use crate::form::Form;
 use crate::headers;
 use crate::hold::{Funds, MaybePass, reserve, unavailable};
 use crate::keys::{Keys, nonce};
@@ -157,7 +158,8 @@ impl Call {
     async fn sent(&self, tried: Try<'_>, client: &mut Client) -> Sending {
         let Try { target, keys, plan, .. } = tried;
         let headers = headers::to_provider(&self.headers);
-        let sent = Sent { url: &target.url, headers, body: plan.body.clone(), id: &keys.upstream };
+        let (body, id) = (plan.body.clone(), keys.upstream.as_str());
+        let sent = Sent { url: &target.url, headers, body, id, stream: plan.stream };
         let sent = tokio::select! {
             sent = upstream::send(&self.gateway.upstream, &target.endpoint, sent) => sent,
             () = client.gone() => {
@@ -165,19 +167,18 @@ impl Call {
                 return Sending::Ended(Outcome::HungUp);
             }
         };
-        let response = match sent {
-            Ok(response) => response,
+        let ended = match sent {
+            Ok((response, Form::Events)) => Ok(self.stream(tried, response, client).await),
+            Ok((response, Form::Whole)) => self.whole(tried, response, client).await,
+            Err(failed) => Err(failed),
+        };
+        match ended {
+            Ok(outcome) => Sending::Ended(outcome),
             Err(failed) => {
                 self.failed(tried, &failed);
-                return Sending::Failed(failed);
+                Sending::Failed(failed)
             }
-        };
-        let outcome = if plan.stream && is_events(&response) {
-            self.stream(tried, response, client).await
-        } else {
-            self.whole(tried, response, client).await
-        };
-        Sending::Ended(outcome)
+        }
     }
 
     fn failed(&self, tried: Try<'_>, failed: &Failed) {
@@ -191,11 +192,6 @@ impl Call {
         tracing::warn!(provider = &*endpoint.provider, why = failed.why, "a try of the provider failed");
         self.settle(tried, charge);
     }
-}
-
-fn is_events(response: &reqwest::Response) -> bool {
-    let kind = response.headers().get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    kind.is_some_and(|kind| kind.starts_with("text/event-stream"))
 }
 
 fn jitter() -> f64 {

@@ -1,6 +1,7 @@
 //! One try of a provider.
 
 use crate::endpoint::Endpoint;
+use crate::form::{Form, form};
 use crate::retry::{Failure, retry_after};
 use bytes::Bytes;
 use golden_crds::model_provider::{Protocol, ProviderTimeouts};
@@ -95,15 +96,17 @@ pub(crate) struct Sent<'a> {
     pub(crate) body: Bytes,
     /// Names this try to the provider.
     pub(crate) id: &'a str,
+    /// Whether a stream is asked for.
+    pub(crate) stream: bool,
 }
 
-/// Sends a call; the answer is of status 2xx and not read yet.
+/// Sends a call; the answer is of status 2xx, comes in the form that is told, and is not read yet.
 pub(crate) async fn send(
     clients: &Clients,
     endpoint: &Endpoint,
     sent: Sent<'_>,
-) -> Result<reqwest::Response, Failed> {
-    let Sent { url, mut headers, body, id } = sent;
+) -> Result<(reqwest::Response, Form), Failed> {
+    let Sent { url, mut headers, body, id, stream } = sent;
     if endpoint.protocol == Protocol::Anthropic && !headers.contains_key("anthropic-version") {
         headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
     }
@@ -131,7 +134,10 @@ pub(crate) async fn send(
         .map_err(|e| failed(unsent(&e), chain(&e)))?;
     let status = response.status();
     if status.is_success() {
-        return Ok(response);
+        return match form(response.headers(), stream) {
+            Ok(form) => Ok((response, form)),
+            Err(why) => Err(failed(Failure::Malformed, why)),
+        };
     }
     let headers = response.headers().clone();
     let wait = retry_after(&headers, SystemTime::now());
@@ -151,9 +157,17 @@ fn unsent(error: &reqwest::Error) -> Failure {
     }
 }
 
-/// The whole body of an answer, bounded.
-pub(crate) async fn answer(response: reqwest::Response, endpoint: &Endpoint) -> Result<Bytes, String> {
-    read(response, MAX_ANSWER, first_byte(endpoint)).await
+/// The whole body of an answer, bounded, and what `read_as` finds in it.
+pub(crate) async fn answer<T>(
+    response: reqwest::Response,
+    endpoint: &Endpoint,
+    read_as: impl FnOnce(&[u8]) -> Result<T, String>,
+) -> Result<(Bytes, T), Failed> {
+    let failed = |failure, why| Failed { failure, said: None, why };
+    let body = read(response, MAX_ANSWER, first_byte(endpoint)).await;
+    let body = body.map_err(|why| failed(Failure::Broken, why))?;
+    let found = read_as(&body).map_err(|why| failed(Failure::Malformed, why))?;
+    Ok((body, found))
 }
 
 async fn read(mut response: reqwest::Response, limit: usize, silence: Duration) -> Result<Bytes, String> {

@@ -20,8 +20,8 @@ reasons! {
     ANSWERS = "Answers";
     /// Condition Reachable: no call within the last minutes said anything. It is seen at the next one.
     NOT_CALLED = "NotCalled";
-    /// Condition Reachable: no connection, no byte in time, or answers that break off, so often that it is not called for a
-    /// while. Check `baseURL`, the endpoint and the way to it.
+    /// Condition Reachable: no connection, no byte in time, answers that break off or that are none, so often that it is
+    /// not called for a while. Check `baseURL`, the endpoint and the way to it.
     ENDPOINT_UNREACHABLE = "EndpointUnreachable";
     /// Condition Reachable: the endpoint answers 401 or 403. Correct the key in the Secret, or its rights.
     KEY_REFUSED = "KeyRefused";

@@ -7,6 +7,7 @@ use crate::error::CallError;
 use golden_crds::model_provider::{OutputCapField, Protocol as ProviderProtocol};
 use golden_ledger::{CacheWrites, Usage};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// One of the protocols.
@@ -108,11 +109,23 @@ pub(crate) trait ClientProtocol: std::fmt::Debug + Send + Sync {
 /// The one field of an answer that is read.
 #[derive(Deserialize)]
 struct Answer {
-    usage: Value,
+    usage: Option<Value>,
 }
 
-/// The usage of an answer in one piece, if it states one. Nothing else of it is kept: it may be long.
-pub(crate) fn stated(protocol: Protocol, answer: &[u8]) -> Option<Usage> {
-    let Answer { usage } = serde_json::from_slice(answer).ok()?;
-    protocol.usage(&usage)
+/// The usage of an answer in one piece, if it states one; why it is no answer of any protocol, where that is so: each
+/// is one JSON object. Nothing else of it is kept: it may be long.
+pub(crate) fn stated(protocol: Protocol, answer: &[u8]) -> Result<Option<Usage>, String> {
+    let Answer { usage } = object(answer)?;
+    Ok(usage.as_ref().and_then(|usage| protocol.usage(usage)))
+}
+
+/// A JSON object with nothing behind it.
+pub(crate) fn object<T: DeserializeOwned>(answer: &[u8]) -> Result<T, String> {
+    let not = |why: &str| format!("its answer of {} bytes is not one whole JSON object: {why}", answer.len());
+    // A list would be read as the fields in their order.
+    match answer.trim_ascii_start().first() {
+        Some(b'{') => serde_json::from_slice(answer).map_err(|e| not(&e.to_string())),
+        Some(_) => Err(not("it begins otherwise")),
+        None => Err(not("it is empty")),
+    }
 }

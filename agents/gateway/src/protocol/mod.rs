@@ -13,7 +13,7 @@ mod shape;
 mod tools;
 
 pub(crate) use chat::ChatCompletions;
-pub(crate) use client::{Asked, Cap, ClientProtocol, End, Protocol, Reader, Seen, stated};
+pub(crate) use client::{Asked, Cap, ClientProtocol, End, Protocol, Reader, Seen, object, stated};
 pub(crate) use embeddings::Embeddings;
 pub(crate) use fields::Fields;
 pub(crate) use messages::Messages;

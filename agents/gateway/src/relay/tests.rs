@@ -125,16 +125,19 @@ fn a_messages_usage_is_whole_only_when_its_answer_is() {
 #[test]
 fn a_whole_answer_states_its_usage_in_its_own_words() {
     let of = |protocol: Protocol, text: &str| {
-        stated(protocol, text.as_bytes()).map(|u| (u.input_tokens, u.cached_input_tokens, u.output_tokens))
+        stated(protocol, text.as_bytes())
+            .unwrap()
+            .map(|u| (u.input_tokens, u.cached_input_tokens, u.output_tokens))
     };
     let input = r#"{"usage": {"input_tokens": 5, "output_tokens": 3}}"#;
     assert_eq!(of(&Responses, input), Some((5, 0, 3)));
     assert_eq!(of(&Messages, input), Some((5, 0, 3)));
     assert_eq!(of(&ChatCompletions, input), None);
     assert_eq!(of(&Responses, r#"{"usage": null}"#), None);
+    assert_eq!(of(&Responses, " {}\n"), None);
     let written = r#"{"usage": {"input_tokens": 50, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 7,
         "cache_write_tokens": 30, "cache_write_tokens_details": {"ttl_12h_tokens": 10, "ttl_30m_tokens": 20}}}}"#;
-    let usage = stated(&Responses, written.as_bytes()).unwrap();
+    let usage = stated(&Responses, written.as_bytes()).unwrap().unwrap();
     assert_eq!((usage.input_tokens, usage.cached_input_tokens), (50, 7));
     assert_eq!((usage.cache_write_tokens, usage.long_cache_write_tokens), (20, 10));
     let compacted = r#"{"usage": {"input_tokens": 5, "output_tokens": 3, "iterations": [
@@ -147,4 +150,23 @@ fn a_whole_answer_states_its_usage_in_its_own_words() {
     );
     let cached = r#"{"usage": {"input_tokens": 5, "cache_read_input_tokens": 7, "cache_creation_input_tokens": null, "output_tokens": 3}}"#;
     assert_eq!(of(&Messages, cached), Some((12, 7, 3)));
+}
+
+#[test]
+fn what_is_not_one_whole_object_is_no_answer() {
+    for text in [
+        "",
+        " \n",
+        "<!doctype html><html></html>",
+        "null",
+        "\"busy\"",
+        "[{\"input_tokens\": 5, \"output_tokens\": 3}]",
+        "{\"choices\": [], \"usage\": {\"prompt_tokens\": 7, \"completion_to",
+        "{\"usage\": null} {\"usage\": null}",
+    ] {
+        for protocol in [&ChatCompletions as Protocol, &Responses, &Messages] {
+            let why = stated(protocol, text.as_bytes()).unwrap_err();
+            assert!(why.contains(&format!("{} bytes", text.len())), "{text}: {why}");
+        }
+    }
 }
