@@ -3,9 +3,9 @@
 //! can show.
 
 use crate::reviews::{one, story, turn};
-use crate::world::{World, request};
+use crate::world::{World, binding, request};
 use golden_consensus::{OutcomeKind, Verdict};
-use golden_platform::wire::GuardOutcome;
+use golden_platform::wire::{GuardOutcome, ModelBinding};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -171,4 +171,50 @@ async fn delimiters_are_those_of_one_review_alone() {
         fences.push(world.calls.asked()[0].user.chars().take(23).collect::<String>());
     }
     assert_ne!(fences[0], fences[1], "the same change of another review has others");
+}
+
+/// What is stored stays byte for byte, and reaches SQL as bound values alone: names of a role, a model and a file, and
+/// all that a model says, each in the words of an attack.
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_and_scripts_are_stored_as_they_came_and_never_run() {
+    let role = "security'; DROP TABLE ballots; --";
+    let model = "m'); DROP TABLE tasks; --";
+    let (file, line) =
+        ("x'; DROP TABLE facts; --.sql", "SELECT '$1', \"$$\", '\\'; DROP TABLE reservations; --");
+    let rationale = "'; DROP TABLE reservations; -- <script>alert('x')</script> $(rm -rf /) `id` {{7*7}} %s \\u0027 é \u{202e}";
+    let evidence = json!([{"file": file, "startLine": 1, "endLine": 1, "quote": line}]);
+    let said = json!({"verdict": "Reject", "severity": "Blocker", "confidence": 95, "evidence": evidence,
+                      "rationale": rationale});
+    let said = format!("{said}\n");
+    let story = format!(
+        "name: mine\ncontains: [\"my own goal\"]\nconversations:\n  - role: {}\n    turns:\n{}",
+        Value::from(role),
+        turn(None, &said)
+    );
+    let world = World::new(&story).await;
+    let tables = async || -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'");
+        count.fetch_one(&world.pool).await.unwrap()
+    };
+    let before = tables().await;
+    let rules = one(&json!({"role": role, "veto": true}));
+    let goal = "my own goal'; DROP TABLE artifacts; --";
+    let mut envelope = world.request_on(goal, rules, 60, &[(file, &format!("{line}\n"))]).await;
+    let judged_by = ModelBinding { model: model.into(), ..binding(32_000) };
+    request(&mut envelope).models.insert(format!("voter:{role}"), judged_by);
+    world.open(&envelope).await;
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    let decision = world.decided().await;
+    assert_eq!(decision.decision, OutcomeKind::Vetoed, "{}", decision.reason);
+    let ballot = world.ballots().await.remove(0);
+    assert_eq!((ballot.role.as_str(), ballot.rationale.as_str()), (role, rationale));
+    assert_eq!((ballot.evidence[0].file.as_str(), ballot.evidence[0].quote.as_str()), (file, line));
+    assert!(ballot.has_verified_evidence(), "{ballot:?}");
+    let row: (String, String, String) =
+        sqlx::query_as("SELECT raw, model, voter FROM ballots").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(row.0, said);
+    assert!(row.1.ends_with(model) && row.2.ends_with(role), "{row:?}");
+    assert_eq!(world.facts().await[0]["decision"]["decision"], "Vetoed");
+    assert_eq!(tables().await, before, "no table went or came");
 }
