@@ -301,8 +301,6 @@ fn sum_text(voters: &[Voter]) -> String {
     format!("{}{more}", shown.join(" + "))
 }
 
-/// Fields of a review that other parts use and a decision does not.
-const OTHER_REVIEW_FIELDS: [&str; 1] = ["evidence"];
 const REVIEW_FIELDS: [&str; 10] = [
     "voters",
     "quorumPercent",
@@ -325,20 +323,25 @@ pub fn parse_policy(json: &str) -> Result<Policy, PolicyError> {
 }
 
 /// Reads and validates a policy: a review, an object with `review`, or a whole GovernancePolicy, whose
-/// `guards.required` then become required guards.
+/// `guards.required` then become required guards, but for those in `guards.quarantined`, which stop nothing.
 pub fn policy_from_value(value: &Value) -> Result<Policy, PolicyError> {
     let spec = value.get("spec").unwrap_or(value);
     let review = spec.get("review").unwrap_or(spec);
     check_fields(review)?;
     let mut policy: Policy =
         serde_json::from_value(review.clone()).map_err(|e| PolicyError::Unreadable(e.to_string()))?;
-    let guards = spec.pointer("/guards/required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    for guard in guards {
-        let name = guard.get("name").and_then(Value::as_str).unwrap_or_default();
-        policy.required_guards.push(name.to_owned());
-    }
+    let quarantined = guard_names(spec, "/guards/quarantined");
+    let required = guard_names(spec, "/guards/required");
+    policy
+        .required_guards
+        .extend(required.filter(|name| !quarantined.clone().any(|q| q == *name)).map(str::to_owned));
     validate_policy(&policy)?;
     Ok(policy)
+}
+
+fn guard_names<'a>(spec: &'a Value, list: &str) -> impl Iterator<Item = &'a str> + Clone {
+    let guards = spec.pointer(list).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    guards.iter().map(|guard| guard.get("name").and_then(Value::as_str).unwrap_or_default())
 }
 
 /// A misspelt rule must not pass for an absent one.
@@ -346,7 +349,7 @@ fn check_fields(review: &Value) -> Result<(), PolicyError> {
     let names = |value: &Value| -> Vec<String> {
         value.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default()
     };
-    let known = |n: &String| REVIEW_FIELDS.contains(&n.as_str()) || OTHER_REVIEW_FIELDS.contains(&n.as_str());
+    let known = |n: &String| REVIEW_FIELDS.contains(&n.as_str());
     if let Some(name) = names(review).into_iter().find(|n| !known(n)) {
         return Err(PolicyError::UnknownField(name));
     }

@@ -71,6 +71,16 @@ fn review_policy_and_manifest_forms_are_read() {
 }
 
 #[test]
+fn a_policys_guard_in_quarantine_is_not_required() {
+    let policy = parse_policy(
+        r#"{"spec":{"review":{"voters":[{"role":"a"}]},"guards":{
+            "required":[{"name":"unit-tests"},{"name":"flaky"}],
+            "quarantined":[{"name":"flaky","reason":"it fails at random"}]}}}"#,
+    );
+    assert_eq!(policy.unwrap().required_guards, ["unit-tests"]);
+}
+
+#[test]
 fn misspelt_rules_are_refused_not_ignored() {
     let unknown = |json: &str| match parse_policy(json) {
         Err(PolicyError::UnknownField(field)) => field,
@@ -78,6 +88,7 @@ fn misspelt_rules_are_refused_not_ignored() {
     };
     assert_eq!(unknown(r#"{"voters":[{"role":"a"}],"quorumPercnt":60}"#), "quorumPercnt");
     assert_eq!(unknown(r#"{"voters":[{"role":"a","vto":true}]}"#), "voters[].vto");
+    assert_eq!(unknown(r#"{"voters":[{"role":"a"}],"evidence":{"required":true}}"#), "evidence");
     for bad in ["", "[]", "{}", "null", r#"{"voters":[{"role":"a","weight":-1}]}"#, r#"{"voters":"a"}"#] {
         assert!(
             matches!(parse_policy(bad), Err(PolicyError::Unreadable(_))),
