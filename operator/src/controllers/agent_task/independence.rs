@@ -1,8 +1,9 @@
 //! Whether reviewers judge with another model than the author's, where the policy asks for it. Pure.
 //!
-//! What counts is the model's name, not whose endpoint it is asked at: the same model offered by two providers is one
-//! model. What comes before the last `/` of a name is a router's way to say where it is (`vendor/model`), and case is a
-//! matter of taste. Two models that hide behind one name (`standard`) pass for one: name them apart.
+//! What counts is the model's name, the one that policies use and the one that is sent (`upstreamName`), not whose
+//! endpoint it is asked at: the same model offered by two providers is one model, and so are two names for one model
+//! upstream. What comes before the last `/` of a name is a router's way to say where it is (`vendor/model`), and case is
+//! a matter of taste. Two models that hide behind one name (`standard`) pass for one: name them apart.
 
 use super::validate::PRODUCER;
 use crate::models::{Fault, provider};
@@ -13,6 +14,7 @@ use golden_crds::governance_policy::Independence;
 use golden_governance::MergedPolicy;
 use golden_platform::wire::ModelBinding;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// Every voter's models, with those that its provider falls back to, against every one of the author's.
@@ -27,9 +29,8 @@ pub(super) fn check(
     let Some(author) = models.get(&format!("role:{PRODUCER}")) else { return Ok(()) };
     let authors = answering(author, providers);
     for (seat, binding) in models.iter().filter_map(|(k, v)| Some((k.strip_prefix("voter:")?, v))) {
-        let same =
-            answering(binding, providers).into_iter().find(|m| authors.iter().any(|a| same_model(a, m)));
-        if let Some(model) = same {
+        let voters = answering(binding, providers);
+        if let Some(model) = voters.iter().find(|m| authors.iter().any(|a| a.is(m))) {
             return Err(Fault {
                 reason: reason::REVIEWER_NOT_INDEPENDENT,
                 message: format!(
@@ -44,11 +45,41 @@ pub(super) fn check(
     Ok(())
 }
 
+/// A model under the names it goes by.
+struct Model<'a> {
+    /// In its ModelProvider, as policies and teams know it.
+    name: &'a str,
+    /// As its provider knows it.
+    upstream: &'a str,
+}
+
+impl<'a> Model<'a> {
+    fn find(name: &'a str, provider: Option<&'a ModelProvider>) -> Self {
+        let offered = provider.and_then(|p| p.spec.models.iter().find(|m| m.name == name));
+        Self { name, upstream: offered.and_then(|m| m.upstream_name.as_deref()).unwrap_or(name) }
+    }
+
+    /// By either name: ballots carry the first, and a ballot by the author's model would not count.
+    fn is(&self, other: &Self) -> bool {
+        same_model(self.name, other.name) || same_model(self.upstream, other.upstream)
+    }
+}
+
+impl fmt::Display for Model<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        if self.upstream == self.name { Ok(()) } else { write!(f, " ({} upstream)", self.upstream) }
+    }
+}
+
 /// The models that may answer a call of this binding.
-fn answering(binding: &ModelBinding, providers: &[Arc<ModelProvider>]) -> Vec<String> {
-    let its = provider(&binding.namespace, &binding.provider, providers);
+fn answering<'a>(binding: &'a ModelBinding, providers: &'a [Arc<ModelProvider>]) -> Vec<Model<'a>> {
+    let named = |name: &str| provider(&binding.namespace, name, providers);
+    let its = named(&binding.provider);
     let fallbacks = its.into_iter().flat_map(|p| &p.spec.fallbacks);
-    std::iter::once(binding.model.clone()).chain(fallbacks.map(|f| f.model.clone())).collect()
+    std::iter::once(Model::find(&binding.model, its))
+        .chain(fallbacks.map(|f| Model::find(&f.model, named(&f.provider))))
+        .collect()
 }
 
 #[cfg(test)]
@@ -72,12 +103,19 @@ mod tests {
         }
     }
 
-    fn provider(name: &str, fallback: &str) -> Arc<ModelProvider> {
+    fn provider(name: &str, fallback: &str, models: &[(&str, &str)]) -> Arc<ModelProvider> {
+        let models: Vec<_> = models
+            .iter()
+            .map(|(name, upstream)| {
+                json!({"name": name, "upstreamName": upstream, "contextWindow": 1000, "maxOutputTokens": 100,
+                       "pricing": {"inputPerMTok": "1", "outputPerMTok": "1"}})
+            })
+            .collect();
         Arc::new(
             serde_json::from_value(json!({
                 "apiVersion": "goldenarch.dev/v1alpha1", "kind": "ModelProvider",
                 "metadata": {"name": name, "namespace": "n"},
-                "spec": {"protocol": "OpenAI", "baseURL": "http://m", "models": [],
+                "spec": {"protocol": "OpenAI", "baseURL": "http://m", "models": models,
                          "fallbacks": [{"provider": "x", "model": fallback}]},
             }))
             .unwrap(),
@@ -94,8 +132,20 @@ mod tests {
             // By way of a fallback, of the author's provider or of the voter's.
             ("other", "spare-a", false),
             ("spare-v", "small", false),
+            // Sent under one name.
+            ("author-alias", "voter-alias", false),
+            ("gpt-9", "voter-alias", false),
+            ("author-alias", "vendor/GPT-9", false),
+            ("author-alias", "fallback-alias", true),
+            ("claude-7", "small", false),
+            // One name for two models is one.
+            ("alias", "alias", false),
         ];
-        let providers = [provider("a", "spare-a"), provider("v", "spare-v")];
+        let providers = [
+            provider("a", "spare-a", &[("author-alias", "GPT-9"), ("alias", "one")]),
+            provider("v", "spare-v", &[("voter-alias", "gpt-9"), ("alias", "another")]),
+            provider("x", "none", &[("spare-v", "claude-7")]),
+        ];
         for (author, voter, good) in cases {
             let models: BTreeMap<String, ModelBinding> = [
                 ("role:developer".to_owned(), binding("a", author)),
