@@ -29,7 +29,9 @@ pub(super) struct Course {
     pub(super) merged: MergedPolicy,
     /// The policies it was merged from; not in older records.
     pub(super) sources: Option<Vec<ChangedPolicy>>,
-    /// The author's model, by its name alone.
+    /// `role:<role>` and `voter:<role>` with their models, by name alone.
+    models: BTreeMap<String, String>,
+    /// The author's model.
     pub(super) author: Option<String>,
     pub(super) attempts: Vec<Attempt>,
     /// Micro-USD, at the last entry that says so.
@@ -62,11 +64,28 @@ pub(super) struct Review {
     pub(super) ballots: Vec<Ballot>,
     /// What opinions weighed, where that followed track records.
     pub(super) weights: Vec<SeatWeight>,
-    /// Seconds from the last request to the decision.
-    pub(super) took: Option<i64>,
+    /// Seconds of the longest round.
+    pub(super) took: Option<Took>,
     /// Rounds that were decided.
     pub(super) rounds: u32,
     cost: i64,
+}
+
+/// How long a round took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Took {
+    /// On its own clock, which stands still while a voter's call waits.
+    Clock(i64),
+    /// From the request to the decision, with whatever it waited in between: older records say no more.
+    AtMost(i64),
+}
+
+impl Took {
+    pub(super) fn seconds(self) -> i64 {
+        match self {
+            Self::Clock(seconds) | Self::AtMost(seconds) => seconds,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -81,6 +100,13 @@ struct Admitted {
     policy: MergedPolicy,
     #[serde(default)]
     policy_sources: Option<Vec<ChangedPolicy>>,
+    #[serde(default)]
+    models: BTreeMap<String, Bound>,
+}
+
+#[derive(Deserialize)]
+struct Bound {
+    model: String,
 }
 
 #[derive(Deserialize)]
@@ -89,9 +115,13 @@ struct Cast {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Reviewed {
     decision: OutcomeKind,
     digest: String,
+    /// Not in older records.
+    #[serde(default)]
+    took_seconds: Option<i64>,
     #[serde(default)]
     ballots: Vec<Cast>,
     /// The decision itself, of which nothing else is read.
@@ -117,6 +147,8 @@ impl Course {
         let first = export.entries.first().filter(|entry| entry.kind == "Admitted");
         let first = first.ok_or(RecordFault::NoAdmission)?;
         let admitted: Admitted = read(first, &first.body)?;
+        let models: BTreeMap<String, String> =
+            admitted.models.into_iter().map(|(who, bound)| (who, bound.model)).collect();
         let mut course = Self {
             namespace: admitted.namespace,
             name: admitted.name,
@@ -124,7 +156,8 @@ impl Course {
             namespace_labels: admitted.namespace_labels,
             merged: admitted.policy,
             sources: admitted.policy_sources,
-            author: text(first.body.pointer("/models/role:developer/model")),
+            author: models.get("role:developer").cloned(),
+            models,
             attempts: vec![],
             cost: 0,
             denied: false,
@@ -158,15 +191,21 @@ impl Course {
             "Reviewed" => {
                 let reviewed: Reviewed = read(entry, body)?;
                 let ended: Option<jiff::Timestamp> = entry.at.parse().ok();
-                let earlier = self.attempt(body).review.as_ref().map_or(0, |review| review.rounds);
-                let took = asked_at.zip(ended).map(|(from, to)| to.duration_since(from).as_secs());
+                let earlier = self.attempt(body).review.take();
+                let lasted = asked_at.zip(ended).map(|(from, to)| to.duration_since(from).as_secs());
+                let took = reviewed.took_seconds.map(Took::Clock).or(lasted.map(Took::AtMost));
                 self.attempt(body).review = Some(Review {
                     kind: reviewed.decision,
                     digest: reviewed.digest,
                     ballots: reviewed.ballots.into_iter().map(|cast| cast.ballot).collect(),
                     weights: reviewed.result.weights,
-                    took,
-                    rounds: earlier + 1,
+                    took: earlier
+                        .as_ref()
+                        .and_then(|review| review.took)
+                        .into_iter()
+                        .chain(took)
+                        .max_by_key(|t| t.seconds()),
+                    rounds: earlier.map_or(0, |review| review.rounds) + 1,
                     cost,
                 });
             }
@@ -202,10 +241,16 @@ impl Course {
         if let Some(refused) = &last.refused {
             return refused.clone();
         }
-        if last.guards.values().any(|verdict| *verdict == GuardVerdict::Failed) {
+        let stops = |name: &str| self.merged.guard(name).is_none_or(|guard| guard.quarantine.is_none());
+        if last.guards.iter().any(|(name, verdict)| *verdict == GuardVerdict::Failed && stops(name)) {
             return OutcomeKind::GuardFailed.as_str().to_owned();
         }
         last.review.as_ref().map_or(OutcomeKind::Undecided, |review| review.kind).as_str().to_owned()
+    }
+
+    /// The model that judged for a role.
+    pub(super) fn voter_model(&self, role: &str) -> Option<&str> {
+        self.models.get(&format!("voter:{role}")).map(String::as_str)
     }
 
     /// Questions to people.

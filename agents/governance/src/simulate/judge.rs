@@ -1,6 +1,6 @@
 //! One recorded attempt, judged by some rules from the facts and ballots there are.
 
-use super::course::{Attempt, Course, Review};
+use super::course::{Attempt, Course, Review, Took};
 use crate::merged::{MergedGuard, MergedPolicy};
 use golden_consensus::{
     Ballot, DecisionRecord, Evidence, GuardFact, GuardVerdict, Next, OutcomeKind, Policy, Severity, Subject,
@@ -88,12 +88,7 @@ fn verdict(
 
 fn reviewed(review: &Review, course: &Course, rules: &MergedPolicy) -> Result<Judgement, String> {
     let (before, now) = (&course.merged.review.value, &rules.review.value);
-    if let Some(took) = review.took.filter(|took| *took > now.timeout_seconds) {
-        return Err(format!(
-            "its review took {took} seconds, and would have ended after {}",
-            now.timeout_seconds
-        ));
-    }
+    in_time(review, before, now)?;
     let (held, most) = (review.rounds, now.max_rounds());
     if held > most {
         return Err(format!("its voters were heard in {held} rounds, and would have been in {most}"));
@@ -118,6 +113,22 @@ fn reviewed(review: &Review, course: &Course, rules: &MergedPolicy) -> Result<Ju
         None if !is_weighed => Err("it depends on the voters' track records, which were not recorded".into()),
         None => Err(format!("it depends on ballots by {}, which nobody gave", absent.join(", "))),
     }
+}
+
+/// Whether the votes would have been in by then. No round goes on longer than its rules let it.
+fn in_time(review: &Review, before: &ReviewRules, now: &ReviewRules) -> Result<(), String> {
+    let Some(took) =
+        review.took.filter(|took| took.seconds().min(before.timeout_seconds) > now.timeout_seconds)
+    else {
+        return Ok(());
+    };
+    let (seconds, limit) = (took.seconds().min(before.timeout_seconds), now.timeout_seconds);
+    Err(match took {
+        Took::Clock(_) => format!("its review took {seconds} seconds, and would have ended after {limit}"),
+        Took::AtMost(_) => format!(
+            "its review took up to {seconds} seconds, not counting what it waited, and would have ended after {limit}"
+        ),
+    })
 }
 
 fn policy(rules: &MergedPolicy) -> Result<Policy, String> {

@@ -5,10 +5,11 @@
 //! gone another way, only the way up to there is told: the figures are then lower bounds.
 
 mod course;
+mod independence;
 mod judge;
 
 use crate::approvals::needed_approvals;
-use crate::merge::{MergeFault, NamedPolicy, merge};
+use crate::merge::{NamedPolicy, merge};
 use crate::merged::{GuardOrigin, MergedPolicy};
 use crate::selector::selects;
 use course::{Attempt, Course};
@@ -91,11 +92,12 @@ pub fn simulate(export: &Export, changed: &[ChangedPolicy]) -> Result<Simulation
         reach,
         because,
     };
-    let after = match merge_again(&course, changed) {
+    let merged = merge_again(&course, changed);
+    let after = match merged.and_then(|after| independence::check(&course, &after).map(|()| after)) {
         Ok(after) => after,
         Err(Missing::Record(why)) => return Ok(told("Unknown".into(), Reach::Unknown, why)),
         Err(Missing::Admission(fault)) => {
-            return Ok(told("NotAdmitted".into(), Reach::NotAdmitted, fault.to_string()));
+            return Ok(told("NotAdmitted".into(), Reach::NotAdmitted, fault));
         }
     };
     let way = replay(&course, &after);
@@ -109,8 +111,8 @@ pub fn simulate(export: &Export, changed: &[ChangedPolicy]) -> Result<Simulation
 enum Missing {
     /// The record does not say enough.
     Record(String),
-    /// The policies contradict each other for this task.
-    Admission(MergeFault),
+    /// The policies contradict each other for this task, or its voters are not independent.
+    Admission(String),
 }
 
 fn merge_again(course: &Course, changed: &[ChangedPolicy]) -> Result<MergedPolicy, Missing> {
@@ -139,7 +141,7 @@ fn merge_again(course: &Course, changed: &[ChangedPolicy]) -> Result<MergedPolic
     let named: Vec<NamedPolicy<'_>> = all.map(|p| NamedPolicy { name: &p.name, spec: &p.spec }).collect();
     let own = course.merged.guards.iter().filter(|guard| guard.origin == GuardOrigin::Task);
     let own: Vec<GuardSpec> = own.map(|guard| guard.spec.clone()).collect();
-    merge(&course.labels, &labels, &named, &own).map_err(Missing::Admission)
+    merge(&course.labels, &labels, &named, &own).map_err(|fault| Missing::Admission(fault.to_string()))
 }
 
 /// Those of the record; of an older one the name alone, which is enough for selectors that ask for nothing else.

@@ -156,8 +156,19 @@ fn time_that_is_shorter_than_the_review_took_is_unknown() {
     let mut export = slugify();
     let at = "2026-11-30T17:00:00Z".to_owned();
     export.entries.iter_mut().filter(|e| e.kind == "Reviewed").for_each(|e| e.at.clone_from(&at));
-    let s = under(&export, "code-changes", &code_changes());
-    assert!(s.because.contains("seconds, and would have ended after 120"), "{}", s.because);
+    // It waited for money, or its decision was told late: no round is open for longer than its rules let it.
+    assert_eq!(under(&export, "code-changes", &code_changes()).reach, Reach::Same);
+    let mut shorter = code_changes();
+    shorter["review"]["timeoutSeconds"] = json!(60);
+    let s = under(&export, "code-changes", &shorter);
+    assert!(s.because.contains("took up to 120 seconds, not counting what it waited"), "{}", s.because);
+    assert_eq!(s.reach, Reach::Unknown);
+    // Newer records say what the review's own clock said.
+    body(&mut export, "Reviewed")["tookSeconds"] = json!(60);
+    assert_eq!(under(&export, "code-changes", &shorter).reach, Reach::Same);
+    body(&mut export, "Reviewed")["tookSeconds"] = json!(61);
+    let s = under(&export, "code-changes", &shorter);
+    assert!(s.because.contains("took 61 seconds, and would have ended after 60"), "{}", s.because);
     assert_eq!(with("/review/timeoutSeconds", json!(60)).reach, Reach::Same);
 }
 
@@ -228,9 +239,6 @@ fn rounds_and_independence_are_judged_as_far_as_the_record_goes() {
         "the architect's evidence was verified: {}",
         s.because
     );
-    // All voters have the author's model.
-    let s = with("/review/independence", json!("DifferentModel"));
-    assert_eq!((after(&s).0, s.reach), ("QuorumMissing", Reach::Diverges), "{}", s.because);
     // A record of two rounds says what one would have come to no more.
     let mut export = slugify();
     let second = export.entries.iter().find(|e| e.kind == "Reviewed").unwrap().clone();
@@ -242,6 +250,50 @@ fn rounds_and_independence_are_judged_as_far_as_the_record_goes() {
     policy["review"]["rounds"] = json!({"max": 2});
     body(&mut export, "Admitted")["policy"]["review"]["value"]["rounds"] = json!({"max": 2});
     assert_eq!(under(&export, "code-changes", &policy).reach, Reach::Same);
+}
+
+#[test]
+fn a_task_whose_voters_have_the_authors_model_is_not_admitted_where_they_must_have_another() {
+    let s = with("/review/independence", json!("DifferentModel"));
+    assert_eq!((after(&s), s.reach), (("NotAdmitted", None, None), Reach::NotAdmitted));
+    assert!(
+        s.because.starts_with("voter security would judge with the author's model standard"),
+        "{}",
+        s.because
+    );
+    // Another name is another model only as far as the record goes.
+    let mut export = slugify();
+    let models = body(&mut export, "Admitted")["models"].as_object_mut().unwrap();
+    models
+        .iter_mut()
+        .filter(|(who, _)| who.starts_with("voter:"))
+        .for_each(|(_, m)| m["model"] = json!("large"));
+    let mut policy = code_changes();
+    policy["review"]["independence"] = json!("DifferentModel");
+    let s = under(&export, "code-changes", &policy);
+    assert_eq!((after(&s), s.reach), (("Unknown", None, None), Reach::Unknown));
+    assert!(s.because.contains("by a fallback of a provider"), "{}", s.because);
+    // It was admitted under that very rule.
+    body(&mut export, "Admitted")["policy"]["review"]["value"]["independence"] = json!("DifferentModel");
+    for ballot in body(&mut export, "Reviewed")["ballots"].as_array_mut().unwrap() {
+        ballot["ballot"]["model"] = json!("large");
+    }
+    let s = under(&export, "code-changes", &policy);
+    assert_eq!(s.reach, Reach::Same, "{}", s.because);
+    policy["review"]["voters"][1]["modelRef"] = json!({"provider": "p", "model": "vendor/Standard"});
+    assert_eq!(under(&export, "code-changes", &policy).reach, Reach::NotAdmitted);
+}
+
+#[test]
+fn a_recorded_failure_of_a_guard_in_quarantine_is_not_what_decided() {
+    let mut export = slugify();
+    let guard = &mut body(&mut export, "Admitted")["policy"]["guards"][0];
+    guard["quarantine"] = json!({"value": "it fails at random", "origin": "code-changes"});
+    for entry in export.entries.iter_mut().filter(|entry| entry.kind == "GuardJudged") {
+        entry.body["verdict"] = json!("Failed");
+    }
+    let policy = json!({"taskSelector": {"matchLabels": {"no": "task"}}});
+    assert_eq!(under(&export, "unrelated", &policy).decision.before, "Approved");
 }
 
 #[test]

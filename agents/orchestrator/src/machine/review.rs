@@ -140,13 +140,14 @@ impl Work<'_> {
                 self.ignore("the review is still open");
             }
             Ok(decided) => {
+                let took = review.took(self.task.policy.review.value.timeout_seconds, self.now);
                 review.decision = Some(decided.clone());
                 let guards: Vec<&GuardOutcome> =
                     self.s.guards.values().filter_map(|g| g.outcome.as_ref()).collect();
                 let body = json!({
                     "attempt": attempt, "round": round, "digest": digest, "decision": decided.decision,
                     "reason": decided.reason, "result": decided, "ballots": ballots, "guards": guards,
-                    "usage": self.s.usage,
+                    "tookSeconds": took, "usage": self.s.usage,
                 });
                 self.record("Reviewed", body);
             }

@@ -90,6 +90,15 @@ pub struct Review {
     pub power: Vec<SeatPower>,
 }
 
+impl Review {
+    /// Seconds on the round's clock, which stands still while it is paused: at most its `timeout`, also where the answer to a
+    /// round that closed comes later.
+    pub fn took(&self, timeout: i64, now: Timestamp) -> i64 {
+        let left = self.closes_at.duration_since(self.paused_at.unwrap_or(now)).as_secs();
+        timeout.saturating_sub(left).clamp(0, timeout.max(0))
+    }
+}
+
 /// A question to a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -216,8 +216,19 @@ fn a_held_voters_very_call_decides_the_round_it_was_asked_in() {
     run.later(10);
     run.feed(&run.review("Approved"));
     assert_eq!(run.state.stage, Stage::Delivering);
+    let reviewed = run.record.iter().find(|e| e.kind == "Reviewed").unwrap();
+    assert_eq!(reviewed.body["tookSeconds"], 10, "the clock stood still for the rest");
     let asked = run.messages().into_iter().filter(|m| matches!(m, Message::ReviewRequested(_))).count();
     assert_eq!(asked, 1);
+}
+
+#[test]
+fn a_round_takes_no_longer_than_it_may() {
+    let mut run = Run::reviewing(&Setup::git());
+    run.later(125);
+    run.feed(&run.review("QuorumMissing"));
+    let reviewed = run.record.iter().find(|e| e.kind == "Reviewed").unwrap();
+    assert_eq!(reviewed.body["tookSeconds"], 120, "it closed then, and its decision was told later");
 }
 
 #[test]
