@@ -69,7 +69,9 @@ pub(super) fn cited(decision: &DecisionRecord) -> impl Iterator<Item = Cited<'_>
 fn objection(ballot: &Ballot) -> String {
     let mut words = bounded(&ballot.rationale, MAX_QUOTE_BYTES / 2);
     for evidence in ballot.evidence.iter().take(8) {
-        let place = format!("\n{}:{}-{}: ", evidence.file, evidence.start_line, evidence.end_line);
+        // Otherwise the agent looks for words that are not there.
+        let found = if evidence.verified { "" } else { " (not found there)" };
+        let place = format!("\n{}:{}-{}{found}: ", evidence.file, evidence.start_line, evidence.end_line);
         words.push_str(&bounded(&format!("{place}{}", evidence.quote), 512));
     }
     format!("\n## {} ({:?})\n{}", ballot.role, ballot.severity, fenced(&words))
@@ -89,4 +91,22 @@ fn fenced(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}\n{text}\n{fence}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_told_which_quotes_were_not_found() {
+        let evidence = |file: &str, verified| serde_json::json!({"file": file, "startLine": 3, "endLine": 4, "quote": "x = 1", "verified": verified});
+        let ballot: Ballot = serde_json::from_value(serde_json::json!({
+            "voter": "security", "role": "security", "model": "m", "verdict": "Reject", "digest": "sha256:aa",
+            "rationale": "it is wrong", "evidence": [evidence("a.py", true), evidence("b.py", false)],
+        }))
+        .unwrap();
+        let text = objection(&ballot);
+        assert!(text.contains("a.py:3-4: x = 1"), "{text}");
+        assert!(text.contains("b.py:3-4 (not found there): x = 1"), "{text}");
+    }
 }
