@@ -186,6 +186,19 @@ pub struct EscalationStatus {
     /// Why a person has to decide, as one of the documented reasons.
     #[schemars(length(max = 63))]
     pub reason: String,
+    /// The team whose people are asked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub owner: String,
+    /// What happened, in a sentence or two.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub message: String,
+    /// What it rests on, in short: who objected, why and where, and guards that failed, the first 4. `golden votes` and
+    /// `golden explain` show the whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), inner(length(max = 256)))]
+    pub evidence: Vec<String>,
     /// What can be answered in a Decision's `option`.
     #[schemars(length(max = 8), inner(length(min = 1, max = 63)))]
     pub options: Vec<String>,

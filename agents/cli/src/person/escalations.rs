@@ -36,8 +36,9 @@ fn table(escalations: &[Value]) -> String {
     if escalations.is_empty() {
         return "no open escalations\n".into();
     }
-    let mut table =
-        Table::new(&["TASK", "ATTEMPT", "REASON", "STATE", "OPTIONS", "DEADLINE", "DEFAULT", "ANSWER"]);
+    let mut table = Table::new(&[
+        "TASK", "ATTEMPT", "REASON", "STATE", "OWNER", "OPTIONS", "DEADLINE", "DEFAULT", "ANSWER",
+    ]);
     for one in escalations {
         let options = one["options"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let answer = match (one["chosen"].as_str(), one["resolvedBy"].as_str()) {
@@ -51,6 +52,7 @@ fn table(escalations: &[Value]) -> String {
             if one["attempt"] == 0 { "-".to_owned() } else { one["attempt"].to_string() },
             text(one, "reason"),
             text(one, "state"),
+            text(one, "owner"),
             options.collect::<Vec<_>>().join(","),
             text(one, "deadline"),
             text(one, "defaultOption"),
@@ -66,14 +68,21 @@ fn table(escalations: &[Value]) -> String {
 
 /// What happened, and the attempts it is about where there are several.
 fn details(escalation: &Value) -> String {
-    let told = &escalation["evidence"];
-    let Some(message) = told["message"].as_str() else { return String::new() };
-    let mut shown = format!("\n{}: {}\n", text(escalation, "task"), one_line(message, MOST_WHY));
-    for attempt in told["evidence"]["attempts"].as_array().into_iter().flatten() {
+    let why = why(escalation, MOST_WHY);
+    if why.is_empty() {
+        return String::new();
+    }
+    let mut shown = format!("\n{}: {why}\n", text(escalation, "task"));
+    for attempt in escalation["evidence"]["evidence"]["attempts"].as_array().into_iter().flatten() {
         let digest = short(attempt["tree"].as_str().unwrap_or_default());
         shown.push_str(&format!("  attempt {} gave {digest}\n", attempt["attempt"]));
     }
     shown
+}
+
+/// What happened, in at most `most` characters. The rest of its evidence is in `golden votes` and `golden explain`.
+pub(super) fn why(escalation: &Value, most: usize) -> String {
+    one_line(escalation["evidence"]["message"].as_str().unwrap_or_default(), most)
 }
 
 #[cfg(test)]
@@ -85,7 +94,7 @@ mod tests {
     fn a_question_shows_what_may_be_answered_until_when_and_what_counts_otherwise() {
         let open = json!({"task": "adr", "attempt": 1, "reason": "ReviewTied", "state": "Open",
             "options": ["Accept", "Reject"], "deadline": "2026-01-01T00:00:00Z", "defaultOption": "Reject",
-            "chosen": null, "resolvedBy": null, "evidence": {"message": "2 to 2"}});
+            "chosen": null, "resolvedBy": null, "owner": "core", "evidence": {"message": "2 to 2"}});
         let mut start = open.clone();
         start["attempt"] = 0.into();
         start["reason"] = "ForecastExceedsBudget".into();
@@ -95,9 +104,9 @@ mod tests {
         answered["resolvedBy"] = "bob".into();
         let text = table(&[start, open, answered]);
         let line = |n: usize| text.lines().nth(n).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(line(1).starts_with("adr - ForecastExceedsBudget Open Accept,Reject"), "{text}");
+        assert!(line(1).starts_with("adr - ForecastExceedsBudget Open core Accept,Reject"), "{text}");
         assert!(text.contains("\nadr: the forecast is $0.12, and Budget a/b has $0.10 left\n"), "{text}");
-        assert!(line(2).starts_with("adr 1 ReviewTied Open Accept,Reject"), "{text}");
+        assert!(line(2).starts_with("adr 1 ReviewTied Open core Accept,Reject"), "{text}");
         assert!(text.contains("\nadr: 2 to 2\n"), "{text}");
         assert!(text.contains("Accept by bob"), "{text}");
     }

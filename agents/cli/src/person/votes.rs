@@ -1,6 +1,7 @@
 //! `golden votes`: who voted how, with evidence, dissent and each vote's impact.
 
 use super::client::Connection;
+use super::escalations::why;
 use super::output::{Format, Table, json};
 use golden_consensus::SeatWeight;
 use serde_json::Value;
@@ -69,17 +70,23 @@ pub(crate) fn render(votes: &Value) -> String {
         text.push('\n');
     }
     for escalation in list(votes, "escalations") {
-        text.push_str(&format!(
-            "escalated ({}): {} {}\n",
-            escalation["reason"].as_str().unwrap_or_default(),
-            escalation["state"].as_str().unwrap_or_default(),
-            escalation["chosen"].as_str().map_or(String::new(), |c| format!(
-                "{c} by {}",
-                escalation["resolvedBy"].as_str().unwrap_or("nobody")
-            )),
-        ));
+        text.push_str(&escalated(&escalation));
     }
     if text.is_empty() { "no review yet\n".into() } else { text }
+}
+
+/// A question to people: why it was asked, and what was answered, or who has until when.
+fn escalated(escalation: &Value) -> String {
+    let of = |key: &str| one_line(escalation[key].as_str().unwrap_or_default(), 80);
+    let end = match escalation["chosen"].as_str() {
+        Some(chosen) => format!(": {chosen} by {}", escalation["resolvedBy"].as_str().unwrap_or("nobody")),
+        None if escalation["state"] == "Open" => {
+            let (owner, deadline, default) = (of("owner"), of("deadline"), of("defaultOption"));
+            format!(": team {owner} is asked until {deadline}, then {default} counts")
+        }
+        None => String::new(),
+    };
+    format!("escalated ({}): {}\n{}{end}\n", of("reason"), why(escalation, 400), of("state"))
 }
 
 /// The part of all orders of joining in which the role's seat turns the scale (Shapley and Shubik), in percent.
@@ -156,6 +163,22 @@ pub(crate) fn one_line(text: &str, most: usize) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_question_says_why_and_who_is_asked_until_when() {
+        let mut asked = json!({"reason": "ReviewTied", "state": "Open", "owner": "core", "chosen": null,
+            "deadline": "2026-01-01T00:00:00Z", "defaultOption": "Reject", "evidence": {"message": "2 against 2"}});
+        let of = |asked: &Value| render(&json!({"escalations": [asked]}));
+        let open = "escalated (ReviewTied): 2 against 2\n\
+                    Open: team core is asked until 2026-01-01T00:00:00Z, then Reject counts\n";
+        assert_eq!(of(&asked), open);
+        asked["state"] = "Withdrawn".into();
+        assert!(of(&asked).ends_with("\nWithdrawn\n"));
+        asked["state"] = "Resolved".into();
+        asked["chosen"] = "Accept".into();
+        asked["resolvedBy"] = "bob".into();
+        assert!(of(&asked).ends_with("\nResolved: Accept by bob\n"));
+    }
 
     #[test]
     fn a_dissent_is_shown_with_its_evidence_and_impact() {

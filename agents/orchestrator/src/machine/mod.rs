@@ -13,6 +13,7 @@ mod command;
 mod control;
 mod deliver;
 mod event;
+mod evidence;
 mod feedback;
 mod guards;
 mod names;

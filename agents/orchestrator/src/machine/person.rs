@@ -45,6 +45,7 @@ impl Work<'_> {
             // The task's own deadline comes first where it is nearer: a question must not promise more time.
             deadline: asked.min(self.s.deadline),
             default_option: REJECT.to_owned(),
+            evidence: super::evidence::in_short(evidence),
             feedback: bounded(feedback, super::feedback::MAX_FEEDBACK_BYTES),
             choice: None,
         };

@@ -30,7 +30,7 @@ pub fn view(task: &Task, s: &State) -> TaskView {
         conditions,
         guards: s.guards.iter().map(|(name, slot)| guard(task, name, slot)).collect(),
         review: review(s),
-        escalation: escalation(s),
+        escalation: escalation(task, s),
         result: result(task, s),
         best_attempt: best_attempt(s),
         record: Some(RecordStatus {
@@ -240,10 +240,13 @@ fn need(needed: &NeededApproval) -> String {
     }
 }
 
-fn escalation(s: &State) -> Option<EscalationStatus> {
+fn escalation(task: &Task, s: &State) -> Option<EscalationStatus> {
     let open = s.escalation.as_ref()?;
     Some(EscalationStatus {
         id: open.id.to_string(),
+        owner: task.spec.team_ref.name.clone(),
+        message: reasons::bounded(&open.message, 1024),
+        evidence: open.evidence.clone(),
         reason: open.reason.clone(),
         options: open.options.clone(),
         deadline: open.deadline.to_string(),

@@ -33,6 +33,7 @@ fn seen(verdict: &str, option: Option<&str>, by: &str) -> Seen {
         deadline: "2026-01-02T00:00:00Z".into(),
         default_option: "Reject".into(),
         digest: digest('a'),
+        ..EscalationStatus::default()
     };
     Seen {
         decision: Arc::new(decision),

@@ -110,6 +110,9 @@ pub struct Escalation {
     pub options: Vec<String>,
     pub deadline: Timestamp,
     pub default_option: String,
+    /// What it rests on, in short.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
     /// What the next attempt would read, should one be made.
     pub feedback: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

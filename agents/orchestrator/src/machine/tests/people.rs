@@ -16,6 +16,11 @@ fn a_tie_asks_a_person_with_options_and_a_deadline() {
     let asked = run.view().escalation.unwrap();
     assert_eq!(asked.options, ["Accept", "Reject", "Retry"]);
     assert_eq!((asked.default_option.as_str(), asked.digest), ("Reject", digest(1)));
+    assert_eq!(
+        (asked.owner.as_str(), asked.message.as_str()),
+        (run.task.spec.team_ref.name.as_str(), "they say Tie")
+    );
+    assert_eq!(asked.evidence, ["architect: the mapping is hard to read"]);
     assert_eq!(run.condition("Approved"), "False/EscalationPending");
     assert_eq!(run.condition("Reconciling"), "True/AwaitingPerson");
     assert!(matches!(run.messages().last(), Some(Message::EscalationRaised(_))));
