@@ -166,14 +166,24 @@ impl Question<'_> {
             verdict: said.verdict,
             severity: said.severity,
             confidence: said.confidence,
-            evidence: said.evidence,
-            rationale: said.rationale,
+            evidence: said.evidence.iter().map(without_nul).collect(),
+            rationale: storable(&said.rationale),
             digest: self.round.digest.clone(),
             round: 1,
             cast_after_seconds: None,
         };
         Ok(Kept { ballot, raw: raw(&answers, of), prompt_digest })
     }
+}
+
+/// Postgres takes no NUL, neither in text nor in JSON: a model that says one would hold up its review for ever.
+fn storable(said: &str) -> String {
+    said.replace('\0', "\u{fffd}")
+}
+
+fn without_nul(evidence: &Evidence) -> Evidence {
+    let Evidence { file, quote, .. } = evidence;
+    Evidence { file: storable(file), quote: storable(quote), ..*evidence }
 }
 
 /// Why nothing at all was answered, if so: such a voter is absent, not undecided.

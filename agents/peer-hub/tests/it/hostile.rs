@@ -218,3 +218,17 @@ async fn statements_and_scripts_are_stored_as_they_came_and_never_run() {
     assert_eq!(world.facts().await[0]["decision"]["decision"], "Vetoed");
     assert_eq!(tables().await, before, "no table went or came");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nul_in_an_answer_stops_no_review() {
+    let said = BALLOT.replace("looks good", "looks\\u0000good");
+    let world = World::new(&story(&turn(None, &said))).await;
+    let envelope = world.request("my own goal", one(&json!({"role": "security"})), 60).await;
+    world.open(&envelope).await;
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    assert_eq!(world.decided().await.decision, OutcomeKind::Approved);
+    let raw: String = sqlx::query_scalar("SELECT raw FROM ballots").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(raw, said);
+    assert_eq!(world.ballots().await.remove(0).rationale, "looks\u{fffd}good");
+}
