@@ -196,6 +196,9 @@ pub(crate) fn status(step: &Step, latest: Option<&Question>) -> Option<Escalatio
     };
     Some(EscalationStatus {
         id: START.to_owned(),
+        message: asked.evidence.message.clone(),
+        owner: asked.owner.clone(),
+        evidence: vec![],
         reason: reason::FORECAST_EXCEEDS_BUDGET.to_owned(),
         options: asked.options.clone(),
         deadline: shown(asked.deadline_us),
