@@ -187,6 +187,9 @@ fn how_to_answer(admit: &Admit, asked: &Question) -> String {
     )
 }
 
+/// Characters of a message that the status takes.
+const MOST_MESSAGE: usize = 1024;
+
 /// As the status has it; none unless a person is asked now.
 pub(crate) fn status(step: &Step, latest: Option<&Question>) -> Option<EscalationStatus> {
     let asked = match step {
@@ -196,7 +199,7 @@ pub(crate) fn status(step: &Step, latest: Option<&Question>) -> Option<Escalatio
     };
     Some(EscalationStatus {
         id: START.to_owned(),
-        message: asked.evidence.message.clone(),
+        message: asked.evidence.message.chars().take(MOST_MESSAGE).collect(),
         owner: asked.owner.clone(),
         evidence: vec![],
         reason: reason::FORECAST_EXCEEDS_BUDGET.to_owned(),
