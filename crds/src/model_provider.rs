@@ -40,6 +40,7 @@ use serde::{Deserialize, Serialize};
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Reachable')].status"
     ),
+    printcolumn(name = "Circuit", type_ = "string", json_path = ".status.circuit.state"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.baseURL", priority = 1),
     printcolumn(
@@ -203,4 +204,35 @@ pub struct ModelProviderStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
+    /// Its circuit breakers; absent while no replica of the gateway has asked it lately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<CircuitStatus>,
+}
+
+/// The breakers of a provider: each replica of the gateway has its own. The API and the metric
+/// `golden_breaker_state` tell them apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CircuitStatus {
+    /// Open where one of them is.
+    pub state: CircuitState,
+    /// Replicas that let no calls through but for single ones that look whether it is back.
+    #[schemars(range(min = 0, max = 100))]
+    pub open_replicas: u32,
+    /// Replicas that asked it lately.
+    #[schemars(range(min = 1, max = 100))]
+    pub replicas: u32,
+    /// Since when the first of the open ones is. RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub open_since: Option<String>,
+}
+
+/// Whether calls are let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum CircuitState {
+    /// They are.
+    Closed,
+    /// After failures in a row they are not, but for single ones that look whether it is back.
+    Open,
 }

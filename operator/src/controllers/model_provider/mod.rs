@@ -16,13 +16,14 @@ use golden_crds::conditions::{
     FALLBACKS_USABLE, LIMITS_SHARED, Lifecycle, REACHABLE, READY, Status, find, remove_condition,
     set_condition, set_lifecycle,
 };
+use golden_crds::model_provider::CircuitStatus;
 use golden_crds::{ModelProvider, ModelProviderStatus};
 use golden_platform::provider_health;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
-use reach::{Reach, reach};
+use reach::{Reach, circuit, reach};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ pub(crate) async fn reconcile(provider: Arc<ModelProvider>, ctx: Arc<Context>) -
     let seen = Seen {
         fault,
         reach: rows.as_ref().ok().map(|rows| reach(rows)),
+        circuit: rows.as_ref().ok().and_then(|rows| circuit(rows)),
         limits: rows.as_ref().ok().and_then(|rows| limits::shared(rows)),
         fallback: fallbacks::fault(&provider, from),
         stood_in_for: fallbacks::one_answers(&provider, from),
@@ -66,6 +68,8 @@ struct Seen {
     fault: Option<Fault>,
     /// None while Postgres is away: what was said before stands.
     reach: Option<Reach>,
+    /// None, with `reach`, where nobody has asked it lately.
+    circuit: Option<CircuitStatus>,
     /// None where there is nothing to say of how its limits are counted.
     limits: Option<Reach>,
     fallback: Option<Fault>,
@@ -130,6 +134,9 @@ fn status(provider: &ModelProvider, seen: Seen, now: Timestamp) -> ModelProvider
     let mut status = provider.status.clone().unwrap_or_default();
     let generation = provider.metadata.generation;
     status.observed_generation = generation;
+    if seen.reach.is_some() {
+        status.circuit = seen.circuit;
+    }
     let conditions = &mut status.conditions;
     let unreached = seen.reach.as_ref().filter(|r| r.status == Status::False && !seen.stood_in_for);
     let (state, why, message) = match (seen.fault, unreached) {

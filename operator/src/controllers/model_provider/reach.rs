@@ -2,7 +2,11 @@
 
 use golden_crds::conditions::Status;
 use golden_crds::conditions::model_provider as reason;
+use golden_crds::model_provider::{CircuitState, CircuitStatus};
 use golden_platform::provider_health::Row;
+
+/// As a breaker writes it.
+const CLOSED: &str = "CLOSED";
 
 /// A condition that follows from what the replicas wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +40,19 @@ pub(super) fn reach(rows: &[Row]) -> Reach {
     }
     let message = "it was not called within the last minutes; the next call will show".into();
     Reach { status: Status::Unknown, reason: reason::NOT_CALLED, message }
+}
+
+/// How its breakers stand, of those replicas that asked it lately.
+pub(super) fn circuit(rows: &[Row]) -> Option<CircuitStatus> {
+    let fresh: Vec<&Row> = rows.iter().filter(|row| row.fresh).collect();
+    let open: Vec<&&Row> = fresh.iter().filter(|row| row.state != CLOSED).collect();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    (!fresh.is_empty()).then(|| CircuitStatus {
+        state: if open.is_empty() { CircuitState::Closed } else { CircuitState::Open },
+        open_replicas: count(open.len()),
+        replicas: count(fresh.len()),
+        open_since: open.iter().map(|row| row.since.clone()).min(),
+    })
 }
 
 fn advice(trouble: &str) -> &'static str {
@@ -84,5 +101,21 @@ mod tests {
             assert_eq!((reach.status, reach.reason), (status, reason), "{rows:?}");
         }
         assert!(reach(&[bad("BreakerOpen", true)]).message.contains("it answered 503"));
+    }
+
+    #[test]
+    fn a_circuit_is_open_where_one_replica_has_it_open() {
+        let closed = Row { state: "CLOSED".into(), ..row(None, true) };
+        let later = Row { since: "2026-01-02T00:00:00Z".into(), ..row(Some("BreakerOpen"), true) };
+        let old = row(Some("BreakerOpen"), false);
+        assert_eq!(circuit(std::slice::from_ref(&old)), None);
+        let shown = circuit(&[closed.clone(), old.clone()]).unwrap();
+        assert_eq!(
+            (shown.state, shown.open_replicas, shown.replicas, shown.open_since),
+            (CircuitState::Closed, 0, 1, None)
+        );
+        let shown = circuit(&[closed, later, row(Some("BreakerOpen"), true), old]).unwrap();
+        assert_eq!((shown.state, shown.open_replicas, shown.replicas), (CircuitState::Open, 2, 3));
+        assert_eq!(shown.open_since.as_deref(), Some("2026-01-01T00:00:00Z"));
     }
 }
