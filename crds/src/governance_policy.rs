@@ -4,7 +4,7 @@
 
 mod review;
 
-pub use review::{Independence, OnUndecided, ReviewRounds, ReviewRules, Voter, Weights};
+pub use review::{AdditionalReviewer, Independence, OnUndecided, ReviewRounds, ReviewRules, Voter, Weights};
 
 use crate::agent_task::GuardSpec;
 use crate::rules;

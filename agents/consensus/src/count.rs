@@ -96,6 +96,8 @@ pub(crate) struct Counted<'a> {
     pub(crate) role: usize,
     /// Its role has a veto.
     pub(crate) veto: bool,
+    /// Its role is the additional reviewer's.
+    pub(crate) additional: bool,
 }
 
 impl Counted<'_> {
@@ -115,8 +117,9 @@ pub(crate) fn count<'a>(
     for ballot in ballots {
         match admitted(policy, ballot, subject).and_then(|()| roles.named(&ballot.role)) {
             Ok(role) => {
-                let veto = roles.all.get(role).is_some_and(|r| r.rule.veto);
-                counted.push(Counted { ballot, role, veto });
+                let is = |right: fn(&Voter) -> bool| roles.all.get(role).is_some_and(|r| right(r.rule));
+                let (veto, additional) = (is(|rule| rule.veto), is(|rule| rule.additional));
+                counted.push(Counted { ballot, role, veto, additional });
             }
             Err(reason) => ignored.push(set_aside(ballot, reason)),
         }

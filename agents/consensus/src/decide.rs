@@ -5,9 +5,9 @@
 //! 2. a veto role rejected with verified evidence: `Vetoed`;
 //! 3. the review is open and a seat has not voted, or a guard has no verdict: `Undecided`;
 //! 4. a required guard has no verdict: `GuardMissing`;
-//! 5. a veto role rejected without verified evidence: `VetoUnverified`;
+//! 5. a veto role rejected without verified evidence, and no additional reviewer approves: `VetoUnverified`;
 //! 6. a required role has not voted: `RequiredVoterMissing`;
-//! 7. less than the quorum is cast: `QuorumMissing`;
+//! 7. less than the quorum is cast, to which an additional reviewer adds by approving only: `QuorumMissing`;
 //! 8. as much for as against (also 0 to 0): `Tie`;
 //! 9. at least `approvePercent` of the opinions, and a majority, approve: `Approved`; else `ChangesRequested`.
 //!
@@ -134,6 +134,7 @@ pub(crate) struct Vote<'a> {
     pub(crate) verdict: Verdict,
     pub(crate) veto: bool,
     pub(crate) verified: bool,
+    pub(crate) additional: bool,
 }
 
 impl<'a> Vote<'a> {
@@ -144,6 +145,7 @@ impl<'a> Vote<'a> {
             verdict: counted.ballot.verdict,
             veto: counted.veto,
             verified: counted.ballot.has_verified_evidence(),
+            additional: counted.additional,
         }
     }
 }
@@ -206,14 +208,14 @@ impl Case<'_> {
         cleared: &GuardsCleared,
     ) -> Outcome {
         let unverified = vetoers(votes, false);
-        if !unverified.is_empty() {
+        if !unverified.is_empty() && !additional_approves(votes) {
             return Outcome::VetoUnverified { voters: unverified };
         }
         let absent = self.absent(shares, |role| role.rule.required);
         if !absent.is_empty() {
             return Outcome::RequiredVoterMissing { roles: absent };
         }
-        if !tally.has_quorum() {
+        if !self.has_quorum(votes, shares, tally) {
             Outcome::QuorumMissing
         } else if tally.approve_weight == tally.reject_weight {
             Outcome::Tie
@@ -224,12 +226,28 @@ impl Case<'_> {
         }
     }
 
+    /// An additional reviewer makes a quorum by approving only. Else a rejection, or no opinion, would let pass what too few
+    /// had judged.
+    fn has_quorum(&self, votes: &[Vote<'_>], shares: &Shares, tally: &Tally) -> bool {
+        if additional_approves(votes) || !votes.iter().any(|v| v.additional) {
+            return tally.has_quorum();
+        }
+        let others: Vec<Vote<'_>> = votes.iter().filter(|v| !v.additional).copied().collect();
+        self.tally(&others, shares).has_quorum()
+    }
+
     /// Roles, among those asked for, with fewer voters than seats.
     fn absent(&self, shares: &Shares, asked: impl Fn(&Role<'_>) -> bool) -> Vec<String> {
         let lacking =
             self.roles.iter().zip(shares.voters()).filter(|(role, n)| asked(role) && *n < role.seats);
         lacking.map(|(role, _)| role.rule.role.clone()).collect()
     }
+}
+
+/// Whether the additional reviewer approves: then it adds to the quorum, and a veto that rests on nothing verified is a
+/// rejection like any other.
+pub(crate) fn additional_approves(votes: &[Vote<'_>]) -> bool {
+    votes.iter().any(|v| v.additional && v.verdict == Verdict::Approve)
 }
 
 /// Voters of veto roles who rejected, with or without verified evidence.

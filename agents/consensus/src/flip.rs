@@ -1,7 +1,7 @@
 //! The fewest ballots that decide otherwise.
 
 use crate::ballot::Verdict;
-use crate::decide::{Case, Vote};
+use crate::decide::{Case, Vote, additional_approves};
 use crate::outcome::{Outcome, OutcomeKind};
 use crate::tally::Shares;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,9 @@ pub struct MinimalFlip {
 /// of that ballot moves it further, the moves add up, and the outcome depends on whether their sum passes a
 /// threshold: of all sets of `k` ballots the `k` largest moves come furthest, so the first `k` that suffices is the
 /// smallest. A veto is not weighed. To approve, all vetoes must be given up, so they are in every set; to stop an
-/// approval, any one voter with a veto is a set of one. Cost: `O(n log n)` for `n` ballots.
+/// approval, any one voter with a veto is a set of one. On an additional reviewer's word depend vetoes without verified
+/// evidence, and perhaps the quorum, so that sets with it and sets without are searched apart. Cost: `O(n log n)` for `n`
+/// ballots.
 pub(crate) fn minimal_flip(
     case: &Case<'_>,
     votes: &[Vote<'_>],
@@ -35,7 +37,24 @@ pub(crate) fn minimal_flip(
 ) -> Option<MinimalFlip> {
     let wanted = actual.kind() != OutcomeKind::Approved;
     let said = if wanted { Verdict::Approve } else { Verdict::Reject };
-    let order = by_move(case, votes, shares, wanted, said);
+    let plain = by_move(case, votes, shares, Way { wanted, lifted: additional_approves(votes), first: None });
+    let additional = votes.iter().position(|v| v.additional && v.verdict != said);
+    let with = additional
+        .map(|first| by_move(case, votes, shares, Way { wanted, lifted: wanted, first: Some(first) }));
+    let found = [Some(plain), with].into_iter().flatten();
+    let found = found.filter_map(|order| shortest(case, votes, shares, said, &order));
+    found.min_by_key(|flip| flip.voters.len())
+}
+
+/// The shortest beginning of the order that decides otherwise.
+fn shortest(
+    case: &Case<'_>,
+    votes: &[Vote<'_>],
+    shares: &Shares,
+    said: Verdict,
+    order: &[usize],
+) -> Option<MinimalFlip> {
+    let wanted = said == Verdict::Approve;
     let after = |changed: usize| {
         let mut others = votes.to_vec();
         for i in order.iter().take(changed) {
@@ -62,8 +81,21 @@ pub(crate) fn minimal_flip(
     Some(MinimalFlip { voters: who, outcome: after(changed) })
 }
 
+/// What is to become of the votes.
+#[derive(Clone, Copy)]
+struct Way {
+    /// An approval, or anything else.
+    wanted: bool,
+    /// Whether vetoes without verified evidence are rejections like any other.
+    lifted: bool,
+    /// The voter that says otherwise whatever it moves.
+    first: Option<usize>,
+}
+
 /// Those who can say otherwise, the one that moves the sum furthest first.
-fn by_move(case: &Case<'_>, votes: &[Vote<'_>], shares: &Shares, wanted: bool, said: Verdict) -> Vec<usize> {
+fn by_move(case: &Case<'_>, votes: &[Vote<'_>], shares: &Shares, way: Way) -> Vec<usize> {
+    let Way { wanted, lifted, first } = way;
+    let said = if wanted { Verdict::Approve } else { Verdict::Reject };
     let mut order: Vec<usize> = (0..votes.len()).filter(|i| votes[*i].verdict != said).collect();
     let percent = u64::from(case.approval_share());
     order.sort_by_key(|i| {
@@ -75,8 +107,9 @@ fn by_move(case: &Case<'_>, votes: &[Vote<'_>], shares: &Shares, wanted: bool, s
             _ => 100,
         };
         // Vetoes first: those that stand in the way of an approval must all go, one more ends it.
-        let veto = vote.veto && (!wanted || vote.verdict == Verdict::Reject);
-        Reverse((veto, weight * u128::from(way), weight))
+        let stands = vote.veto && (vote.verified || !lifted);
+        let veto = stands && (!wanted || vote.verdict == Verdict::Reject);
+        Reverse((first == Some(*i), veto, weight * u128::from(way), weight))
     });
     order
 }

@@ -39,7 +39,7 @@ pub use lines::{ItemDecision, LinesError, MAX_ITEMS, MAX_LINE_BYTES, Reviews};
 pub use outcome::{Next, Outcome, OutcomeKind};
 pub use policy::{
     Independence, MAX_ROUNDS, MAX_TOTAL_WEIGHT, MAX_VOTERS, OnUndecided, Policy, PolicyError, Rounds, Voter,
-    Weights, parse_policy, policy_from_value, validate_policy,
+    Weights, least_weight, parse_policy, policy_from_value, validate_policy,
 };
 pub use power::{Fraction, Power, PowerError, SeatPower, policy_power, power};
 pub use reliability::{

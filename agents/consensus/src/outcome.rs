@@ -100,6 +100,12 @@ impl OutcomeKind {
         }
     }
 
+    /// Whether one more reviewer could settle it: nobody decided, or a veto rests on nothing that can be looked up. Of what
+    /// a guard, or a veto with evidence, has stopped, nobody's ballot makes anything else.
+    pub fn may_be_settled(self) -> bool {
+        matches!(self, Self::Tie | Self::QuorumMissing | Self::RequiredVoterMissing | Self::VetoUnverified)
+    }
+
     /// The name as it is serialised.
     pub fn as_str(self) -> &'static str {
         match self {

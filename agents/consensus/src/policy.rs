@@ -111,9 +111,14 @@ pub struct Voter {
     #[serde(default)]
     pub required: bool,
     /// What an opinion's weight is multiplied by, in thousandths, 500 to 1500; 1000 if absent. Only with
-    /// [`Weights::TrackRecord`].
+    /// [`Weights::TrackRecord`], and not of an additional seat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_per_mille: Option<u32>,
+    /// Asked beside the others after they came to no decision. It has no rights, the least weight of the policy, which no
+    /// track record moves, and the word on vetoes whose evidence nobody could verify: if it approves, they are rejections
+    /// like any other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub additional: bool,
 }
 
 fn one() -> u64 {
@@ -145,6 +150,12 @@ pub enum PolicyError {
     EmptyRole(usize),
     #[error("role {0} is listed with different weights or rights; seats of one role must be alike")]
     UnequalSeats(String),
+    #[error(
+        "additional role {role} has a seat of weight {weight}; give it one seat with neither a veto nor required nor \
+         weightPerMille, and at most the least weight above 0 of the others ({least}), so that it settles what they leave \
+         open and nothing else"
+    )]
+    Additional { role: String, weight: u64, least: u64 },
     #[error("weights {0} sum to 0, so that no quorum can be reached; give a voter a weight above 0")]
     NoWeight(String),
     #[error("weights {weights} sum to more than {max}; scale them down")]
@@ -200,12 +211,12 @@ impl Policy {
     }
 
     /// Gives each role the weight that was found for it. Nothing, unless opinions follow track records; who is not named
-    /// has the policy's.
+    /// has the policy's, and so has an additional seat in any case.
     pub fn weigh(&mut self, weights: &[SeatWeight]) {
         if self.weights == Weights::Policy {
             return;
         }
-        for voter in &mut self.voters {
+        for voter in self.voters.iter_mut().filter(|voter| !voter.additional) {
             let found = weights.iter().find(|weight| weight.role == voter.role);
             voter.weight_per_mille = found.map(|weight| weight.per_mille);
         }
@@ -282,6 +293,7 @@ fn check_voters(voters: &[Voter]) -> Result<(), PolicyError> {
     if voters.len() > MAX_VOTERS {
         return Err(PolicyError::TooManyVoters(voters.len()));
     }
+    check_additional(voters)?;
     let mut seen: BTreeMap<&str, &Voter> = BTreeMap::new();
     for (index, voter) in voters.iter().enumerate() {
         if voter.role.is_empty() {
@@ -294,6 +306,23 @@ fn check_voters(voters: &[Voter]) -> Result<(), PolicyError> {
     Ok(())
 }
 
+fn check_additional(voters: &[Voter]) -> Result<(), PolicyError> {
+    let mut additional = voters.iter().filter(|v| v.additional);
+    let Some(one) = additional.next() else { return Ok(()) };
+    let least = least_weight(voters.iter().filter(|v| !v.additional).map(|v| v.weight));
+    let more = one.veto || one.required || one.weight_per_mille.is_some() || one.weight > least;
+    if more || additional.next().is_some() {
+        return Err(PolicyError::Additional { role: one.role.clone(), weight: one.weight, least });
+    }
+    Ok(())
+}
+
+/// The weight of an additional reviewer beside voters of these weights: the least above 0, so that by the policy it
+/// outweighs none whose vote weighs at all; 0 where all are 0.
+pub fn least_weight(weights: impl IntoIterator<Item = u64>) -> u64 {
+    weights.into_iter().filter(|weight| *weight > 0).min().unwrap_or(0)
+}
+
 /// `1 + 2 + 3`, cut short where it would be long.
 fn sum_text(voters: &[Voter]) -> String {
     let shown: Vec<String> = voters.iter().take(12).map(|v| v.weight.to_string()).collect();
@@ -301,6 +330,8 @@ fn sum_text(voters: &[Voter]) -> String {
     format!("{}{more}", shown.join(" + "))
 }
 
+/// A field of a review that other parts use and a decision does not.
+const OTHER_REVIEW_FIELD: &str = "additionalReviewer";
 const REVIEW_FIELDS: [&str; 10] = [
     "voters",
     "quorumPercent",
@@ -314,7 +345,8 @@ const REVIEW_FIELDS: [&str; 10] = [
     "timeoutSeconds",
 ];
 const ROUNDS_FIELDS: [&str; 2] = ["max", "blindFirst"];
-const VOTER_FIELDS: [&str; 6] = ["role", "weight", "veto", "required", "modelRef", "weightPerMille"];
+const VOTER_FIELDS: [&str; 7] =
+    ["role", "weight", "veto", "required", "modelRef", "weightPerMille", "additional"];
 
 /// Reads and validates a policy from JSON; see [`policy_from_value`].
 pub fn parse_policy(json: &str) -> Result<Policy, PolicyError> {
@@ -349,7 +381,7 @@ fn check_fields(review: &Value) -> Result<(), PolicyError> {
     let names = |value: &Value| -> Vec<String> {
         value.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default()
     };
-    let known = |n: &String| REVIEW_FIELDS.contains(&n.as_str());
+    let known = |n: &String| REVIEW_FIELDS.contains(&n.as_str()) || n == OTHER_REVIEW_FIELD;
     if let Some(name) = names(review).into_iter().find(|n| !known(n)) {
         return Err(PolicyError::UnknownField(name));
     }

@@ -33,6 +33,12 @@ pub(crate) fn reason(policy: &Policy, outcome: &Outcome, tally: &Tally) -> Strin
         Outcome::RequiredVoterMissing { roles } => {
             format!("no ballot by required {}; {}", roles.join(", "), then(policy.on_timeout))
         }
+        Outcome::QuorumMissing if tally.has_quorum() => format!(
+            "the quorum of {} ({} %) is cast only with the additional reviewer, who does not approve; {}",
+            weight(tally.quorum),
+            policy.quorum_percent,
+            then(policy.on_timeout)
+        ),
         Outcome::QuorumMissing => format!(
             "cast weight {} of {} is below the quorum of {} ({} %); {}",
             weight(tally.cast_weight),

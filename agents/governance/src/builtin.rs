@@ -46,5 +46,6 @@ pub(crate) fn built_in_review() -> ReviewRules {
         weights: None,
         timeout_seconds: 180,
         on_timeout: OnUndecided::Escalate,
+        additional_reviewer: None,
     }
 }

@@ -78,7 +78,7 @@ fn said_of(guard: &MergedGuard) -> String {
     }
 }
 
-fn review(review: &Part<ReviewRules>) -> [Explained; 6] {
+fn review(review: &Part<ReviewRules>) -> Vec<Explained> {
     let rules = &review.value;
     let voters = rules.voters.iter().map(|voter| {
         let rights = [(voter.veto, ", veto"), (voter.required, ", required")];
@@ -94,6 +94,11 @@ fn review(review: &Part<ReviewRules>) -> [Explained; 6] {
         words(&rules.on_tie)
     );
     let time = format!("{} s, then {}", rules.timeout_seconds, words(&rules.on_timeout));
+    let additional = rules.additional_reviewer.as_ref().map(|reviewer| {
+        let model = reviewer.model_ref.as_ref().map(|m| format!(" ({}/{})", m.provider, m.model));
+        let told = format!("{}{}, once, before a person", reviewer.role, model.unwrap_or_default());
+        ("review.additionalReviewer", told)
+    });
     [
         ("review.voters", voters),
         ("review", shares),
@@ -102,7 +107,10 @@ fn review(review: &Part<ReviewRules>) -> [Explained; 6] {
         ("review.weights", words(&rules.weights.unwrap_or_default())),
         ("review.timeoutSeconds", time),
     ]
+    .into_iter()
+    .chain(additional)
     .map(|(name, value)| part(name, review, |_| value.clone(), WHOLE))
+    .collect()
 }
 
 fn part<T>(name: &str, part: &Part<T>, words: impl Fn(&T) -> String, because: &'static str) -> Explained {

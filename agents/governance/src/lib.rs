@@ -3,6 +3,7 @@
 //! Contract: pure. [`merge`] gives one [`MergedPolicy`] or the contradiction that blocks admission; the
 //! result is stored with each run, so that a later edit of a policy changes no task that is under way.
 
+mod additional;
 mod approvals;
 mod builtin;
 mod explain;
@@ -12,6 +13,7 @@ mod merged;
 mod selector;
 pub mod simulate;
 
+pub use additional::with_additional;
 pub use approvals::{
     Answer, AnswerVerdict, ApprovalState, NeedReason, NeededApproval, RefusedAnswer, RefusedBecause,
     approvals_met, needed_approvals,

@@ -59,7 +59,7 @@ pub(crate) fn outcome(
     let subject = Subject { digest: &request.digest, author_models: &author_models };
     let Rules { policy, weights } = rules;
     let decided = decide(policy, ballots, &facts, subject, closed).into();
-    // At most 16 voters, which are counted in no time. A decision without their power is one all the same.
+    // At most 16 voters and an additional one, who are counted in no time. A decision without their power is one all the same.
     let power = policy_power(policy)
         .inspect_err(|e| tracing::warn!(error = %e, "the power of the seats is not known"))
         .unwrap_or_default();

@@ -87,6 +87,10 @@ impl Hub {
             // Who rejects is not asked again: a round makes objections heard, it talks nobody out of one.
             store::carry(&self.pool, round, heard, true).await?;
         }
+        if let Some(before) = request.beside {
+            // What was said is said: the additional reviewer is asked, and whoever did not answer.
+            store::carry(&self.pool, round, before, false).await?;
+        }
         let voted = store::ballots(&self.pool, round).await?;
         let missing: Vec<Voter> =
             voters(&rules.policy).into_iter().filter(|v| voted.iter().all(|b| b.voter != v.name)).collect();

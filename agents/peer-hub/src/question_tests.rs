@@ -21,6 +21,7 @@ impl World {
             task_name: "fix".into(),
             round: 1,
             hears: None,
+            beside: None,
             goal: "the goal".into(),
             digest: "sha256:a".into(),
             base: "sha256:base".into(),

@@ -111,16 +111,16 @@ pub struct ReviewStatus {
     /// The voters whose ballots reject the result, the most severe first, whatever was decided. What they say, and the
     /// places that they name: `golden votes`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(max = 63)))]
+    #[schemars(length(max = 17), inner(length(max = 63)))]
     pub dissent: Vec<String>,
     /// The fewest voters whose opposite ballots would have turned the decision; absent while there is none, and where no
     /// ballots would.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(max = 63)))]
+    #[schemars(length(max = 17), inner(length(max = 63)))]
     pub turned_by: Vec<String>,
     /// How often each seat decides under the rules; absent while there is no decision.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = 17))]
     pub power: Vec<SeatPowerStatus>,
 }
 

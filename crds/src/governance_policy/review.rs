@@ -25,6 +25,11 @@ use serde::{Deserialize, Serialize};
         "!has(self.weights) || self.weights == 'Policy' || self.voters.filter(v, v.weight > 0).size() > 1",
         "follow track records, but with one voter that weighs anything they would change nothing: name another, or leave \
          Policy"
+    ),
+    validation = rules::invalid(
+        "additionalReviewer",
+        "!has(self.additionalReviewer) || self.voters.all(v, v.role != self.additionalReviewer.role)",
+        "has the role of a voter, who has been asked already: name another role"
     )
 )]
 #[serde(rename_all = "camelCase")]
@@ -51,7 +56,8 @@ pub struct ReviewRules {
     /// Whether a voter's model may be the author's; it may when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub independence: Option<Independence>,
-    /// What an opinion weighs; `Policy` when absent. Quorum, required voters and vetoes know the policy's weights alone.
+    /// What an opinion weighs; `Policy` when absent. Quorum, required voters, vetoes and an additional reviewer know the
+    /// policy's weights alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<Weights>,
     /// Seconds from the request of a round after which missing ballots are counted as absent, 10 to 86400.
@@ -61,12 +67,23 @@ pub struct ReviewRules {
     /// What follows when the timeout passes without a decision.
     #[serde(default)]
     pub on_timeout: OnUndecided,
+    /// Asked once in a task, before a person would be: after a tie, a missing quorum or required voter, or a veto whose
+    /// evidence could not be verified. It weighs the least above 0 that this policy gives a voter, whatever track records
+    /// say. Nobody when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub additional_reviewer: Option<AdditionalReviewer>,
 }
 
 impl ReviewRules {
     /// Most rounds on one result, 1 where the policy says nothing.
     pub fn max_rounds(&self) -> u32 {
         self.rounds.unwrap_or_default().max
+    }
+
+    /// Role and model of everyone who may be asked: the voters, then the additional reviewer.
+    pub fn reviewers(&self) -> impl Iterator<Item = (&str, Option<&ModelRef>)> {
+        let voters = self.voters.iter().map(|v| (v.role.as_str(), v.model_ref.as_ref()));
+        voters.chain(self.additional_reviewer.iter().map(|a| (a.role.as_str(), a.model_ref.as_ref())))
     }
 }
 
@@ -148,6 +165,21 @@ pub struct Voter {
 
 fn weight_one() -> i64 {
     1
+}
+
+/// One more reviewer. It sees what the voters saw and not what they said, and votes with the least weight above 0 that this
+/// policy gives any of them, whatever track records say; it adds to the quorum by approving only. If it approves, a veto
+/// without verified evidence is a rejection like any other. A failed guard, a veto with verified evidence and a required
+/// voter's silence stand whatever it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdditionalReviewer {
+    /// Its role, a DNS label; none of the voters'.
+    #[schemars(length(min = 1, max = 40), regex(pattern = DNS_LABEL))]
+    pub role: String,
+    /// The model it uses, in Golden's namespace. Golden's default provider when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_ref: Option<ModelRef>,
 }
 
 /// What an undecided review leads to.

@@ -2,7 +2,9 @@
 
 use super::support::{SUBJECT, ballot, by, fact, policy, team, voter, with_evidence};
 use crate::Verdict::{Abstain, Approve, Reject};
-use crate::{Ballot, GuardFact, GuardVerdict, MinimalFlip, OutcomeKind, Policy, Verdict, Voter, decide};
+use crate::{
+    Ballot, GuardFact, GuardVerdict, MinimalFlip, OutcomeKind, Policy, Verdict, Voter, Weights, decide,
+};
 use proptest::prelude::*;
 
 fn approved(policy: &Policy, ballots: &[Ballot]) -> bool {
@@ -74,13 +76,19 @@ proptest! {
     #[test]
     fn no_smaller_set_decides_otherwise(
         seats in proptest::collection::vec((0..6u64, prop::bool::weighted(0.15), prop::bool::weighted(0.2), 0..4usize, any::<bool>()), 1..7),
-        quorum_percent in 1..=100u32, approve_percent in 1..=100u32,
+        quorum_percent in 1..=100u32, approve_percent in 1..=100u32, additional: bool,
+        records in proptest::option::of(proptest::collection::vec(5..=15u32, 6)),
     ) {
         let role = |i: usize| format!("r{i}");
-        let seat = |(i, s): (usize, &(u64, bool, bool, usize, bool))|
-            Voter { veto: s.1, required: s.2, ..voter(&role(i), s.0) };
+        let seat = |(i, s): (usize, &(u64, bool, bool, usize, bool))| {
+            let additional = additional && i == 0;
+            let weight_per_mille = records.as_ref().filter(|_| !additional).map(|tenths| tenths[i] * 100);
+            Voter { veto: s.1, required: s.2, additional, weight_per_mille, ..voter(&role(i), s.0) }
+        };
         let policy = Policy {
-            quorum_percent, approve_percent, ..policy(seats.iter().enumerate().map(seat).collect())
+            quorum_percent, approve_percent,
+            weights: if records.is_some() { Weights::TrackRecord } else { Weights::Policy },
+            ..policy(seats.iter().enumerate().map(seat).collect())
         };
         let verdicts: [Option<Verdict>; 4] = [Some(Approve), Some(Reject), Some(Abstain), None];
         let cast = |(i, s): (usize, &(u64, bool, bool, usize, bool))|

@@ -25,6 +25,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
                 veto,
                 required,
                 weight_per_mille: per_mille,
+                additional: weight.is_multiple_of(7),
             };
             Policy {
                 quorum_percent: quorum % 150,

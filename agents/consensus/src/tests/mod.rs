@@ -1,5 +1,6 @@
 //! What the decision promises, by table, by property and exhaustively.
 
+mod additional;
 mod counting;
 mod exhaustive;
 mod flips;

@@ -8,7 +8,14 @@ use crate::{
 pub(super) const SUBJECT: &str = "sha256:subject";
 
 pub(super) fn voter(role: &str, weight: u64) -> Voter {
-    Voter { role: role.into(), weight, veto: false, required: false, weight_per_mille: None }
+    Voter {
+        role: role.into(),
+        weight,
+        veto: false,
+        required: false,
+        weight_per_mille: None,
+        additional: false,
+    }
 }
 
 pub(super) fn policy(voters: Vec<Voter>) -> Policy {

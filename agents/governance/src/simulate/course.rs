@@ -66,8 +66,10 @@ pub(super) struct Review {
     pub(super) weights: Vec<SeatWeight>,
     /// Seconds of the longest round.
     pub(super) took: Option<Took>,
-    /// Rounds that were decided.
+    /// Rounds of the voters that were decided.
     pub(super) rounds: u32,
+    /// What they had decided when the additional reviewer was asked, if it was: its ballot is among the present ones.
+    pub(super) before: Option<Box<Review>>,
     cost: i64,
 }
 
@@ -86,6 +88,14 @@ impl Took {
             Self::Clock(seconds) | Self::AtMost(seconds) => seconds,
         }
     }
+}
+
+/// The last request for a review.
+#[derive(Default)]
+struct Asked {
+    at: Option<jiff::Timestamp>,
+    /// Beside the voters of an earlier round.
+    beside: bool,
 }
 
 #[derive(Deserialize)]
@@ -162,14 +172,14 @@ impl Course {
             cost: 0,
             denied: false,
         };
-        let mut asked_at = None;
+        let mut asked = Asked::default();
         for entry in &export.entries {
-            course.take(entry, &mut asked_at)?;
+            course.take(entry, &mut asked)?;
         }
         Ok(course)
     }
 
-    fn take(&mut self, entry: &Entry, asked_at: &mut Option<jiff::Timestamp>) -> Result<(), RecordFault> {
+    fn take(&mut self, entry: &Entry, asked: &mut Asked) -> Result<(), RecordFault> {
         let body = &entry.body;
         if let Some(cost) = body.pointer("/usage/costMicroUSD").and_then(Value::as_i64) {
             self.cost = cost;
@@ -187,13 +197,16 @@ impl Course {
                 let name = text(body.get("guard")).unwrap_or_default();
                 self.attempt(body).guards.insert(name, verdict);
             }
-            "ReviewRequested" => *asked_at = entry.at.parse().ok(),
+            "ReviewRequested" => {
+                *asked = Asked { at: entry.at.parse().ok(), beside: body["beside"].is_number() };
+            }
             "Reviewed" => {
                 let reviewed: Reviewed = read(entry, body)?;
                 let ended: Option<jiff::Timestamp> = entry.at.parse().ok();
                 let earlier = self.attempt(body).review.take();
-                let lasted = asked_at.zip(ended).map(|(from, to)| to.duration_since(from).as_secs());
+                let lasted = asked.at.zip(ended).map(|(from, to)| to.duration_since(from).as_secs());
                 let took = reviewed.took_seconds.map(Took::Clock).or(lasted.map(Took::AtMost));
+                let rounds = earlier.as_ref().map_or(0, |review| review.rounds) + u32::from(!asked.beside);
                 self.attempt(body).review = Some(Review {
                     kind: reviewed.decision,
                     digest: reviewed.digest,
@@ -205,7 +218,8 @@ impl Course {
                         .into_iter()
                         .chain(took)
                         .max_by_key(|t| t.seconds()),
-                    rounds: earlier.map_or(0, |review| review.rounds) + 1,
+                    rounds,
+                    before: earlier.filter(|_| asked.beside).map(Box::new),
                     cost,
                 });
             }
@@ -223,6 +237,12 @@ impl Course {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether the additional reviewer was asked on an attempt before this one.
+    pub(super) fn asked_before(&self, attempt: &Attempt) -> bool {
+        let asked = |a: &Attempt| a.review.as_ref().is_some_and(|review| review.before.is_some());
+        self.attempts.iter().any(|a| a.number < attempt.number && asked(a))
     }
 
     /// The attempt an entry is about.

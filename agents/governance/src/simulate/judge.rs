@@ -1,11 +1,13 @@
 //! One recorded attempt, judged by some rules from the facts and ballots there are.
 
 use super::course::{Attempt, Course, Review, Took};
+use crate::additional::with_additional;
 use crate::merged::{MergedGuard, MergedPolicy};
 use golden_consensus::{
     Ballot, DecisionRecord, Evidence, GuardFact, GuardVerdict, Next, OutcomeKind, Policy, Severity, Subject,
     Verdict, decide, policy_from_value,
 };
+use golden_crds::agent_team::ModelRef;
 use golden_crds::governance_policy::{ReviewRules, Voter, Weights};
 use std::collections::BTreeSet;
 
@@ -58,7 +60,7 @@ pub(super) fn judge(attempt: &Attempt, course: &Course, rules: &MergedPolicy) ->
             Ok(Judgement { kind, next, objections, reason, again: false })
         }
         (true, false, _) => Err(format!("guard {} did not run so", unknown.join(", "))),
-        (true, true, Some(review)) => reviewed(review, course, rules),
+        (true, true, Some(review)) => reviewed(attempt, review, course, rules),
         (true, true, None) => Ok(Judgement {
             kind: OutcomeKind::Undecided,
             next: Next::Wait,
@@ -86,16 +88,40 @@ fn verdict(
     if alike { attempt.guards.get(&ran.spec.name).copied() } else { None }
 }
 
-fn reviewed(review: &Review, course: &Course, rules: &MergedPolicy) -> Result<Judgement, String> {
+/// By the voters; or with the additional reviewer, where these rules ask one after what the voters came to.
+fn reviewed(
+    attempt: &Attempt,
+    review: &Review,
+    course: &Course,
+    rules: &MergedPolicy,
+) -> Result<Judgement, String> {
+    let alone = voted(review.before.as_deref().unwrap_or(review), course, rules, false)?;
+    let asks = alone.next == Next::Escalate && alone.kind.may_be_settled() && !course.asked_before(attempt);
+    let Some(additional) = rules.review.value.additional_reviewer.as_ref().filter(|_| asks) else {
+        return Ok(alone);
+    };
+    let was = course.merged.review.value.additional_reviewer.as_ref();
+    if review.before.is_some() && was == Some(additional) {
+        return voted(review, course, rules, true);
+    }
+    Err(format!("{} would have been asked before a person", additional.role))
+}
+
+fn voted(
+    review: &Review,
+    course: &Course,
+    rules: &MergedPolicy,
+    additional: bool,
+) -> Result<Judgement, String> {
     let (before, now) = (&course.merged.review.value, &rules.review.value);
     in_time(review, before, now)?;
     let (held, most) = (review.rounds, now.max_rounds());
     if held > most {
         return Err(format!("its voters were heard in {held} rounds, and would have been in {most}"));
     }
-    let mut policy = policy(rules)?;
+    let mut policy = policy(rules, additional)?;
     policy.weigh(&review.weights);
-    let (ballots, absent) = usable(review, before, now);
+    let (ballots, absent) = usable(review, before, now, additional);
     let is_weighed = now.weights.unwrap_or_default() == Weights::Policy
         || now.voters.iter().all(|voter| is_weighed(voter, review, before));
     let author_models = course.author.as_slice();
@@ -106,7 +132,8 @@ fn reviewed(review: &Review, course: &Course, rules: &MergedPolicy) -> Result<Ju
         is_weighed,
     };
     match case.settled(ballots, &absent) {
-        Some(judgement) if judgement.again && held < most => {
+        // None follows on the additional reviewer.
+        Some(judgement) if judgement.again && held < most && !additional => {
             Err(format!("its voters would have been heard in another round, after {held}"))
         }
         Some(judgement) => Ok(judgement),
@@ -131,8 +158,11 @@ fn in_time(review: &Review, before: &ReviewRules, now: &ReviewRules) -> Result<(
     })
 }
 
-fn policy(rules: &MergedPolicy) -> Result<Policy, String> {
-    let value = serde_json::to_value(&rules.review.value).map_err(|e| e.to_string())?;
+fn policy(rules: &MergedPolicy, additional: bool) -> Result<Policy, String> {
+    let value = match with_additional(&rules.review.value).filter(|_| additional) {
+        Some(extended) => extended,
+        None => serde_json::to_value(&rules.review.value).map_err(|e| e.to_string())?,
+    };
     let mut policy = policy_from_value(&value).map_err(|e| e.to_string())?;
     policy.required_guards = rules.required_guards().map(str::to_owned).collect();
     Ok(policy)
@@ -144,15 +174,21 @@ fn passed(name: &str) -> GuardFact {
 }
 
 /// The ballots of voters that both rules ask alike, and the roles whose ballot is missing.
-fn usable(review: &Review, before: &ReviewRules, now: &ReviewRules) -> (Vec<Ballot>, Vec<String>) {
+fn usable(
+    review: &Review,
+    before: &ReviewRules,
+    now: &ReviewRules,
+    additional: bool,
+) -> (Vec<Ballot>, Vec<String>) {
     let (mut ballots, mut absent) = (vec![], vec![]);
-    for voter in &now.voters {
-        let alike = is_asked_alike(voter, before);
-        let mut own = review.ballots.iter().filter(|b| alike && b.role == voter.role).cloned().peekable();
+    let asked = now.voters.len() + usize::from(additional);
+    for (role, model) in now.reviewers().take(asked) {
+        let alike = is_asked_alike((role, model), before);
+        let mut own = review.ballots.iter().filter(|b| alike && b.role == role).cloned().peekable();
         // Who was asked and did not answer in time would not have answered now either, unless there is more time.
         let silent = alike && now.timeout_seconds <= before.timeout_seconds;
         if own.peek().is_none() && !silent {
-            absent.push(voter.role.clone());
+            absent.push(role.to_owned());
         }
         ballots.extend(own);
     }
@@ -161,11 +197,12 @@ fn usable(review: &Review, before: &ReviewRules, now: &ReviewRules) -> (Vec<Ball
 
 /// Whether it is recorded what the voter's opinion weighs: another model has another track record.
 fn is_weighed(voter: &Voter, review: &Review, before: &ReviewRules) -> bool {
-    is_asked_alike(voter, before) && review.weights.iter().any(|weight| weight.role == voter.role)
+    let asked = (voter.role.as_str(), voter.model_ref.as_ref());
+    is_asked_alike(asked, before) && review.weights.iter().any(|weight| weight.role == voter.role)
 }
 
-fn is_asked_alike(voter: &Voter, before: &ReviewRules) -> bool {
-    before.voters.iter().any(|b| b.role == voter.role && b.model_ref == voter.model_ref)
+fn is_asked_alike(reviewer: (&str, Option<&ModelRef>), before: &ReviewRules) -> bool {
+    before.reviewers().any(|asked| asked == reviewer)
 }
 
 /// What is decided about, and by what.

@@ -226,8 +226,10 @@ fn both(
 }
 
 fn voters(policy: &MergedPolicy) -> BTreeSet<(String, String)> {
-    let voters = policy.review.value.voters.iter();
-    voters.map(|v| (v.role.clone(), serde_json::to_string(&v.model_ref).unwrap_or_default())).collect()
+    let reviewers = policy.review.value.reviewers();
+    reviewers
+        .map(|(role, model)| (role.to_owned(), serde_json::to_string(&model).unwrap_or_default()))
+        .collect()
 }
 
 /// The attempt at which the task would have turned off its way.

@@ -31,6 +31,13 @@ fn code_changes() -> Value {
     })
 }
 
+/// The review of `adr-queue` as it was.
+fn adr_review() -> Value {
+    let voters =
+        json!([{"role": "security"}, {"role": "reviewer"}, {"role": "architect"}, {"role": "tester"}]);
+    json!({"voters": voters, "timeoutSeconds": 120})
+}
+
 fn unit_tests() -> Value {
     json!({
         "name": "unit-tests", "image": "golden.local/golden-python:dev", "timeoutSeconds": 120,
@@ -96,8 +103,7 @@ fn a_stricter_share_sends_back_what_was_approved_and_claims_no_more() {
 #[test]
 fn a_tie_rule_or_a_weight_decides_what_a_person_decided() {
     let rules = |changed: Value| {
-        let mut review = json!({"voters": [{"role": "security"}, {"role": "reviewer"}, {"role": "architect"},
-                                           {"role": "tester"}], "timeoutSeconds": 120});
+        let mut review = adr_review();
         review.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
         under(&adr(), "documents", &json!({"review": review}))
     };
@@ -344,4 +350,85 @@ fn opinions_weigh_what_the_record_says_their_track_records_were() {
         Reach::Same,
         "5 against 1 by the policy's weights"
     );
+}
+
+/// `adr-queue` as it would have been with an additional reviewer of this verdict.
+fn adr_with_arbiter(verdict: &str) -> Export {
+    let mut export = adr();
+    body(&mut export, "Admitted")["policy"]["review"]["value"]["additionalReviewer"] =
+        json!({"role": "arbiter"});
+    let at = export.entries.iter().position(|e| e.kind == "EscalationRaised").unwrap();
+    let (mut asked, mut reviewed) = (export.entries[at].clone(), export.entries[at].clone());
+    asked.kind = "ReviewRequested".into();
+    asked.body = json!({"attempt": 1, "round": 2, "beside": 1, "additionalReviewer": "arbiter"});
+    reviewed.kind = "Reviewed".into();
+    reviewed.body = body(&mut export, "Reviewed").clone();
+    let ballots = reviewed.body["ballots"].as_array_mut().unwrap();
+    let mut ballot = ballots[0].clone();
+    ballot["ballot"]["voter"] = json!("arbiter");
+    ballot["ballot"]["role"] = json!("arbiter");
+    ballot["ballot"]["verdict"] = json!(verdict);
+    ballots.push(ballot);
+    reviewed.body["decision"] = json!(if verdict == "Approve" { "Approved" } else { "ChangesRequested" });
+    export.entries.splice(at..at, [asked, reviewed]);
+    export
+}
+
+#[test]
+fn an_additional_reviewer_nobody_asked_is_unknown_where_a_person_was_asked_instead() {
+    let review = |more: &Value| {
+        let mut review = adr_review();
+        review.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"review": review})
+    };
+    let with = json!({"additionalReviewer": {"role": "arbiter"}});
+    let s = under(&adr(), "documents", &review(&with));
+    assert_eq!((after(&s).0, s.reach), ("Unknown", Reach::Unknown));
+    assert_eq!(s.because, "attempt 1: arbiter would have been asked before a person");
+    let back = json!({"additionalReviewer": {"role": "arbiter"}, "onTie": "Reject"});
+    assert_eq!(under(&adr(), "documents", &review(&back)).reach, Reach::Diverges, "no person would be asked");
+}
+
+#[test]
+fn an_additional_reviewer_counts_again_as_it_did_and_not_where_it_is_taken_away() {
+    let mut review = adr_review();
+    let export = adr_with_arbiter("Reject");
+    let s = under(&export, "unrelated", &json!({"taskSelector": {"matchLabels": {"no": "task"}}}));
+    assert_eq!((after(&s).0, s.reach), ("ChangesRequested", Reach::Same), "{}", s.because);
+    let s = under(&export, "documents", &json!({"review": review}));
+    assert_eq!((after(&s).0, s.reach), ("Tie", Reach::Diverges), "{}", s.because);
+    review["additionalReviewer"] =
+        json!({"role": "arbiter", "modelRef": {"provider": "other", "model": "m"}});
+    let s = under(&export, "documents", &json!({"review": review}));
+    assert_eq!(s.reach, Reach::Unknown, "another model's ballot is not known");
+    let s = under(
+        &adr_with_arbiter("Approve"),
+        "unrelated",
+        &json!({"taskSelector": {"matchLabels": {"no": "task"}}}),
+    );
+    assert_eq!((after(&s).0, s.reach), ("Approved", Reach::Same), "{}", s.because);
+}
+
+#[test]
+fn an_additional_reviewer_weighs_what_the_policy_gives_it_where_the_others_follow_their_records() {
+    let mut review = adr_review();
+    review.as_object_mut().unwrap().extend([
+        ("weights".to_owned(), json!("TrackRecord")),
+        ("additionalReviewer".to_owned(), json!({"role": "arbiter"})),
+        ("approvePercent".to_owned(), json!(65)),
+    ]);
+    let policy = json!({"review": review});
+    let mut export = adr_with_arbiter("Approve");
+    let s = under(&export, "documents", &policy);
+    assert_eq!(s.because, "attempt 1: it depends on the voters' track records, which were not recorded");
+
+    // All are halved, the arbiter's record would halve it too: 1 and 1 against 1.
+    let halved = ["security", "reviewer", "architect", "tester", "arbiter"].map(|role| {
+        json!({"role": role, "model": "p/m", "perMille": 500, "rightPpm": 0, "observations": 50, "usualPpm": 0})
+    });
+    for entry in export.entries.iter_mut().filter(|entry| entry.kind == "Reviewed") {
+        entry.body["result"]["weights"] = json!(halved);
+    }
+    let s = under(&export, "documents", &policy);
+    assert_eq!((after(&s).0, s.reach), ("Approved", Reach::Same), "{}", s.because);
 }

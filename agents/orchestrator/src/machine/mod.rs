@@ -5,6 +5,7 @@
 //! not concern the present (late, repeated, of another try or digest) changes nothing. Whatever is sent or created
 //! has a deterministic name, so that doing it again is doing it once.
 
+mod additional;
 mod advance;
 mod attempt;
 mod budget;

@@ -21,13 +21,14 @@ const MAX_UNANSWERED: u32 = 3;
 
 /// Which round is asked for, and what went before it; see [`Review`].
 #[derive(Clone, Copy)]
-struct Ask {
-    round: u32,
-    hears: Option<u32>,
-    decided: u32,
+pub(super) struct Ask {
+    pub(super) round: u32,
+    pub(super) hears: Option<u32>,
+    pub(super) beside: Option<u32>,
+    pub(super) decided: u32,
 }
 
-const FIRST: Ask = Ask { round: 1, hears: None, decided: 0 };
+const FIRST: Ask = Ask { round: 1, hears: None, beside: None, decided: 0 };
 
 impl Work<'_> {
     pub(super) fn open_review(&mut self) {
@@ -62,11 +63,12 @@ impl Work<'_> {
         self.forget_holds();
         let closes_at = after(self.now, self.task.policy.review.value.timeout_seconds);
         let Some(request) = self.request(ask, closes_at) else { return };
-        let Ask { round, hears, decided } = ask;
+        let Ask { round, hears, beside, decided } = ask;
         let digest = request.digest.clone();
         self.s.review = Some(Review {
             round,
             hears,
+            beside,
             decided,
             digest: digest.clone(),
             closes_at,
@@ -82,7 +84,8 @@ impl Work<'_> {
         self.record(
             "ReviewRequested",
             json!({
-                "attempt": self.s.attempt, "round": round, "hears": hears, "digest": digest, "patch": request.patch,
+                "attempt": self.s.attempt, "round": round, "hears": hears, "beside": beside,
+                "additionalReviewer": self.beside(), "digest": digest, "patch": request.patch,
                 "closesAt": request.closes_at, "author": request.author, "weights": request.weights,
                 "rulesFrom": self.task.policy.review.origin,
             }),
@@ -95,7 +98,8 @@ impl Work<'_> {
     }
 
     /// What peers are asked; nothing while there is no result.
-    fn request(&self, Ask { round, hears, .. }: Ask, closes_at: Timestamp) -> Option<ReviewRequest> {
+    fn request(&self, ask: Ask, closes_at: Timestamp) -> Option<ReviewRequest> {
+        let Ask { round, hears, beside, .. } = ask;
         let (Some(produced), Some(base)) = (&self.s.produced, &self.s.base) else { return None };
         let task = self.task;
         let quarantine = |outcome: &GuardOutcome| task.policy.quarantine(&outcome.guard).map(str::to_owned);
@@ -107,11 +111,12 @@ impl Work<'_> {
             task_name: task.name.clone(),
             round,
             hears,
+            beside,
             goal: task.spec.goal.clone(),
             digest: produced.tree.clone(),
             base: base.tree.clone(),
             patch: produced.patch.clone(),
-            rules: serde_json::to_value(&task.policy.review.value).unwrap_or_default(),
+            rules: self.rules_of(ask),
             weights: serde_json::to_value(&self.s.weights).unwrap_or_default(),
             guards: self.s.guards.values().filter_map(|g| g.outcome.as_ref()).map(told).collect(),
             models: voters.map(|(key, model)| (key.clone(), model.clone())).collect(),
@@ -162,11 +167,15 @@ impl Work<'_> {
     pub(super) fn review(&mut self) {
         let Some(review) = self.s.review.as_mut() else { return self.ask_peers(FIRST) };
         if let Some(decision) = review.decision.take() {
-            let decided = review.decided + 1;
-            if decided < self.task.policy.review.value.max_rounds() && decision.is_worth_another_round() {
-                let (round, hears) = (review.round + 1, Some(review.round));
-                return self.ask_peers(Ask { round, hears, decided });
+            let review = review.clone();
+            if let Some(ask) = self.ask_again(&review, &decision) {
+                return self.ask_peers(ask);
             }
+            if let Some(ask) = self.ask_beside(&review, &decision) {
+                self.s.additional_asked = Some(self.s.attempt);
+                return self.ask_peers(ask);
+            }
+            let Some(review) = self.s.review.as_mut() else { return };
             review.verdict = Some(decision.decision);
             review.tally = Some(decision.tally);
             review.reason.clone_from(&decision.reason);
@@ -179,11 +188,11 @@ impl Work<'_> {
         if review.paused_at.is_some() || self.now < after(review.closes_at, OVERDUE_SECONDS) {
             return;
         }
-        let Review { round, hears, decided, .. } = *review;
-        // Every request has the next number, and the last one that was answered is the one that this hears.
-        let unanswered = round.saturating_sub(hears.unwrap_or(0));
+        let Review { round, hears, beside, decided, .. } = *review;
+        // Every request has the next number, and the last one that was answered is the one that this builds on.
+        let unanswered = round.saturating_sub(hears.or(beside).unwrap_or(0));
         if unanswered < MAX_UNANSWERED {
-            return self.ask_peers(Ask { round: round + 1, hears, decided });
+            return self.ask_peers(Ask { round: round + 1, hears, beside, decided });
         }
         let why = Why::new(
             reasons::REVIEW_TIMED_OUT,
@@ -196,6 +205,18 @@ impl Work<'_> {
             }
             OnUndecided::Reject => self.next_attempt(why, "", Some(tree)),
         }
+    }
+
+    /// Another round of the voters, if they have one left and it is worth its time. None follows on the additional reviewer.
+    fn ask_again(&self, review: &Review, decision: &DecisionRecord) -> Option<Ask> {
+        let decided = review.decided + 1;
+        let left = review.beside.is_none() && decided < self.task.policy.review.value.max_rounds();
+        (left && decision.is_worth_another_round()).then(|| Ask {
+            round: review.round + 1,
+            hears: Some(review.round),
+            beside: None,
+            decided,
+        })
     }
 
     /// Stops an open round's clock: a voter that cannot be paid, or whose model is away, has not been silent. Nor does time
@@ -222,7 +243,9 @@ impl Work<'_> {
 
     fn act_on(&mut self, decision: &DecisionRecord) {
         let reason = reason_of(decision.decision);
-        let why = Why::new(reason, decision.reason.clone());
+        let beside =
+            self.beside().map(|role| format!("; {role} was asked beside the voters")).unwrap_or_default();
+        let why = Why::new(reason, format!("{}{beside}", decision.reason));
         match next(decision.decision, &self.task.policy.review.value) {
             Next::Wait => {}
             Next::Proceed => match self.cleared() {
@@ -246,7 +269,7 @@ impl Work<'_> {
             Next::Escalate => {
                 let evidence = json!({
                     "decision": decision.decision, "reason": decision.reason, "tally": decision.tally,
-                    "dissent": decision.dissent,
+                    "dissent": decision.dissent, "additionalReviewer": self.beside(),
                 });
                 self.escalate(&why, &evidence, &feedback::dissent(decision), true);
             }
@@ -255,7 +278,7 @@ impl Work<'_> {
 }
 
 /// Where an outcome leads under these rules. Not read from the message: the rules are the task's own.
-fn next(kind: OutcomeKind, rules: &ReviewRules) -> Next {
+pub(super) fn next(kind: OutcomeKind, rules: &ReviewRules) -> Next {
     let undecided = |rule: OnUndecided| match rule {
         OnUndecided::Escalate => golden_consensus::OnUndecided::Escalate,
         OnUndecided::Reject => golden_consensus::OnUndecided::Reject,

@@ -46,6 +46,7 @@ pub fn admit(task: &Task, admission: &Admission, install: Uuid, now: Timestamp) 
         guards: std::collections::BTreeMap::new(),
         weights: None,
         review: None,
+        additional_asked: None,
         escalation: None,
         answers: vec![],
         decisions: std::collections::BTreeSet::new(),

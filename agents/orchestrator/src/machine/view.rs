@@ -22,7 +22,7 @@ use golden_platform::wire::{PodPhase, TaskView, ViewCondition};
 /// The view of a task.
 pub fn view(task: &Task, s: &State) -> TaskView {
     let mut conditions =
-        vec![admitted(s), budget(s), guards_passed(task, s), consensus(s), approved(task, s)];
+        vec![admitted(s), budget(s), guards_passed(task, s), consensus(task, s), approved(task, s)];
     conditions.extend(run_state(task, s));
     TaskView {
         stage: s.stage_name().to_owned(),
@@ -126,7 +126,7 @@ fn power(seat: &SeatPower) -> SeatPowerStatus {
     SeatPowerStatus { role: seat.role.clone(), shapley_shubik: seat.shapley_shubik.to_string() }
 }
 
-fn consensus(s: &State) -> ViewCondition {
+fn consensus(task: &Task, s: &State) -> ViewCondition {
     let Some(review) = &s.review else {
         return if s.produced.is_none() {
             say(CONSENSUS_REACHED, "Unknown", reasons::NO_RESULT_YET, no_result(s))
@@ -151,7 +151,11 @@ fn consensus(s: &State) -> ViewCondition {
             let hears = review.hears.map_or_else(String::new, |round| {
                 format!("; those who did not reject in round {round} hear what was objected")
             });
-            let message = format!("round {} is open until {}{hears}", review.round, review.closes_at);
+            let beside = review.beside.and(task.policy.review.value.additional_reviewer.as_ref());
+            let beside = beside.map_or_else(String::new, |reviewer| {
+                format!("; {} is asked beside the voters, who came to no decision", reviewer.role)
+            });
+            let message = format!("round {} is open until {}{hears}{beside}", review.round, review.closes_at);
             say(CONSENSUS_REACHED, "Unknown", reasons::REVIEW_RUNNING, message)
         }
         Some(kind) => {

@@ -186,6 +186,19 @@ async fn a_crash_while_voters_are_weighed_asks_them_once() {
 }
 
 #[tokio::test]
+async fn a_crash_around_an_additional_review_asks_it_once_and_no_person() {
+    let with_arbiter = |spec: &mut Value, policy: &mut Value| {
+        inline(spec, policy);
+        policy["review"]["additionalReviewer"] = serde_json::json!({"role": "arbiter"});
+    };
+    let (whole, died) = die_everywhere(Script::tie(), with_arbiter).await;
+    assert_eq!(whole.outcome, "Complete");
+    assert_eq!(whole.messages, ["T/1/guard/unit/1", "T/1/review/1", "T/1/review/2"]);
+    assert_eq!(whole.record.iter().filter(|kind| *kind == "Reviewed").count(), 2);
+    assert!(died.contains("ReviewWritten"), "it died while the review was opened");
+}
+
+#[tokio::test]
 async fn a_crash_around_a_pause_saves_frees_and_resumes_once() {
     let script = Script { work: |_| Some("whole"), held: true, ..Script::default() };
     let (whole, died) = die_everywhere(script, inline).await;

@@ -39,7 +39,8 @@ impl World {
     /// The peers: each votes, and the consensus decides.
     pub(crate) async fn vote(&self, task: Uuid, attempt: u32, request: &ReviewRequest) {
         let mut ballots = vec![];
-        for role in ["security", "reviewer", "architect", "tester"] {
+        let voters = request.rules["voters"].as_array().unwrap().iter();
+        for role in voters.map(|voter| voter["role"].as_str().unwrap()) {
             let ballot: Ballot = serde_json::from_value(json!({
                 "voter": role, "role": role, "model": "m", "verdict": (self.script.verdict)(role, attempt),
                 "severity": "Minor", "confidence": 80, "rationale": "the mapping is hard to read",

@@ -3,6 +3,8 @@
 use crate::reviews::APPROVE;
 use crate::world::{World, conversation, request};
 use golden_consensus::{OutcomeKind, Verdict};
+use golden_crds::governance_policy::ReviewRules;
+use golden_governance::with_additional;
 use golden_model::Fault;
 use golden_platform::wire::Envelope;
 use serde_json::json;
@@ -77,4 +79,45 @@ async fn who_does_not_answer_a_second_round_stands_by_the_first_ballot() {
     let decision = world.decided_in(2).await;
     assert_eq!(decision.decision, OutcomeKind::Approved, "{}", decision.reason);
     assert_eq!(world.ballots_of(2).await, world.ballots_of(1).await);
+}
+
+/// Architect and security reject, tester and reviewer approve; a fifth one is asked beside them.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_additional_reviewer_is_asked_blind_beside_what_the_others_said() {
+    let story = [
+        "name: mine\ncontains: [\"my own goal\"]\nconversations:\n".to_owned(),
+        conversation("architect", "", OBJECTION),
+        conversation("security", "", OBJECTION),
+        conversation("tester", "", APPROVE),
+        conversation("reviewer", "", APPROVE),
+        conversation("arbiter", "", APPROVE),
+    ];
+    let world = World::new(&story.concat()).await;
+    let _replica = world.replica();
+    let rules: ReviewRules = serde_json::from_value(json!({
+        "voters": [{"role": "architect"}, {"role": "security"}, {"role": "tester"}, {"role": "reviewer"}],
+        "additionalReviewer": {"role": "arbiter"}, "timeoutSeconds": 60,
+    }))
+    .unwrap();
+    let mut envelope = world.request("my own goal", json!(rules), 60).await;
+    world.open(&envelope).await;
+    world.publish(&envelope, "first").await;
+    assert_eq!(world.decided().await.decision, OutcomeKind::Tie);
+    let asked = world.calls.asked().len();
+    let second = request(&mut envelope);
+    (second.round, second.beside) = (2, Some(1));
+    second.rules = with_additional(&rules).unwrap();
+    world.open(&envelope).await;
+    world.publish(&envelope, "second").await;
+    let decision = world.decided_in(2).await;
+    assert_eq!(decision.decision, OutcomeKind::Approved, "{}", decision.reason);
+    assert_eq!((decision.tally.approve_weight, decision.tally.reject_weight), (3, 2));
+    let calls = world.calls.asked().split_off(asked);
+    assert_eq!(calls.len(), 1, "who voted is not asked again");
+    assert!(
+        calls[0].system.contains("Role: arbiter") && !calls[0].user.contains("couples"),
+        "{}",
+        calls[0].user
+    );
+    assert_eq!((world.ballots_of(1).await.len(), world.ballots_of(2).await.len()), (4, 5));
 }

@@ -150,6 +150,7 @@ impl World {
             task_name: "adr".into(),
             round: 1,
             hears: None,
+            beside: None,
             goal: goal.into(),
             digest,
             base,

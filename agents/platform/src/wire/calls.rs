@@ -12,7 +12,8 @@ pub const VOTER_PARTS: u32 = 16;
 /// Most tokens of a voter's answer.
 pub const VOTER_ANSWER_TOKENS: u32 = 2048;
 
-/// A voter, in one attempt, under a policy of so many rounds: each is about the whole result.
+/// A voter, in one attempt, under a policy of so many rounds: each is about the whole result. An additional reviewer is asked
+/// in one round more, once in a task, and with it whoever of the voters did not answer.
 pub const fn voter_calls(rounds: u32) -> u32 {
     rounds.saturating_mul(VOTER_PARTS * VOTER_CALLS)
 }

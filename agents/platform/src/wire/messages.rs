@@ -41,13 +41,16 @@ pub struct ReviewRequest {
     /// The round whose objections this one hears; absent in a blind one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hears: Option<u32>,
+    /// The round whose ballots stand, beside which the additional reviewer is asked; blind too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<u32>,
     pub goal: String,
     /// The judged tree.
     pub digest: String,
     pub base: String,
     /// Digest of the unified diff from the base to the judged tree.
     pub patch: String,
-    /// A serialized `golden_crds::governance_policy::ReviewRules`.
+    /// A serialized `golden_crds::governance_policy::ReviewRules`; with `beside`, with the additional reviewer's seat.
     pub rules: Value,
     /// A serialized list of `golden_consensus::SeatWeight`: what the seats' opinions weigh, where the rules let that follow
     /// track records. Found when the result's first round was asked for.

@@ -176,6 +176,7 @@ impl Ground {
             task_name: "bench".into(),
             round: 1,
             hears: None,
+            beside: None,
             goal: self.asked.goal.into(),
             digest: self.digests.tree.clone(),
             base: self.digests.base.clone(),

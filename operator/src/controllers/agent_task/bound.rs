@@ -6,6 +6,7 @@ use super::inputs::Inputs;
 use super::validate::{Admit, PRODUCER};
 use crate::models::{From, find_provider, provider};
 use golden_crds::ModelProvider;
+use golden_crds::governance_policy::ReviewRules;
 use golden_crds::model_provider::{ModelSpec, Protocol};
 use golden_ledger::forecast::calls_bound;
 use golden_ledger::{MicroUsd, Prices};
@@ -18,15 +19,27 @@ pub(crate) fn all_calls(inputs: &Inputs, admit: &Admit) -> Option<MicroUsd> {
     if team.spec.roles.iter().any(|role| role.name == PRODUCER && role.agent.is_some()) {
         return None;
     }
-    let rounds = admit.policy.review.value.max_rounds();
-    let attempt = working(&admit.admission.models).try_fold(0_i64, |sum, (who, binding)| {
+    let (rules, attempts) = (&admit.policy.review.value, i64::from(inputs.task.spec.max_attempts));
+    let all = working(&admit.admission.models).try_fold(0_i64, |sum, (who, binding)| {
         let (calls, answer) = match who.strip_prefix("voter:") {
-            Some(_) => (voter_calls(rounds), i64::from(VOTER_ANSWER_TOKENS)),
-            None => (AGENT_CALLS, i64::MAX),
+            Some(role) => (reviewer_calls(role, rules, attempts), i64::from(VOTER_ANSWER_TOKENS)),
+            None => (i64::from(AGENT_CALLS).checked_mul(attempts), i64::MAX),
         };
-        sum.checked_add(dearest_call(binding, answer, inputs)?.checked_mul(i64::from(calls))?)
+        sum.checked_add(dearest_call(binding, answer, inputs)?.checked_mul(calls?)?)
     })?;
-    attempt.checked_mul(i64::from(inputs.task.spec.max_attempts)).map(MicroUsd)
+    Some(MicroUsd(all))
+}
+
+/// How often a reviewer calls at most: a voter in each round of each attempt, and in the one round more in which an
+/// additional reviewer is asked, for who did not answer is asked again beside it.
+fn reviewer_calls(role: &str, rules: &ReviewRules, attempts: i64) -> Option<i64> {
+    let rounds = i64::from(voter_calls(rules.max_rounds())).checked_mul(attempts)?;
+    let beside = i64::from(voter_calls(1));
+    match &rules.additional_reviewer {
+        None => Some(rounds),
+        Some(additional) if additional.role == role => Some(beside),
+        Some(_) => rounds.checked_add(beside),
+    }
 }
 
 /// What a call of at most `answer` tokens costs at most, in micro-USD: of the binding's own model, or of one that its

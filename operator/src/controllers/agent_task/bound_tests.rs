@@ -2,7 +2,7 @@
 
 use super::bound::all_calls;
 use super::inputs::Inputs;
-use super::tests::inputs;
+use super::tests::{inputs, policy, ready};
 use super::validate::admit;
 use golden_crds::ModelProvider;
 use golden_crds::governance_policy::{ReviewRounds, Voter};
@@ -124,6 +124,17 @@ fn rounds_and_voters_and_attempts_multiply_and_a_voters_answer_is_short() {
     assert_eq!(of(1, 1, 1), 40 * 10_000 + 32 * 2_048);
     assert_eq!(of(1, 3, 2), 40 * 10_000 + 3 * 2 * 32 * 2_048);
     assert_eq!(of(3, 3, 2), 3 * of(1, 3, 2));
+}
+
+#[test]
+fn an_additional_reviewer_is_one_round_more_of_everyone_once_in_a_task() {
+    let mut inputs = played(PLAIN, PLAIN, 3);
+    let review = json!({"voters": [{"role": "a"}, {"role": "b"}], "rounds": {"max": 2},
+        "additionalReviewer": {"role": "arbiter"}});
+    inputs.policies = vec![policy("p", &json!({"review": review}), &ready("True", "InForce"))];
+    let admitted = admit(&inputs).unwrap();
+    let calls = 3 * (40 + 2 * 2 * 32) + (2 + 1) * 32;
+    assert_eq!(all_calls(&inputs, &admitted).unwrap().0, calls * 2_000);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn provider(name: &str, namespace: &str) -> Arc<golden_crds::ModelProvider> {
     )
 }
 
-fn ready(status: &str, reason: &str) -> Value {
+pub(super) fn ready(status: &str, reason: &str) -> Value {
     json!({"conditions": [{"type": "Ready", "status": status, "reason": reason, "message": "m",
         "lastTransitionTime": "2026-01-01T00:00:00Z"}]})
 }
@@ -92,6 +92,12 @@ pub(super) fn inputs() -> Inputs {
     }
 }
 
+pub(super) fn policy(name: &str, spec: &Value, status: &Value) -> Arc<golden_crds::GovernancePolicy> {
+    let object = json!({"apiVersion": "goldenarch.dev/v1alpha1", "kind": "GovernancePolicy",
+        "metadata": {"name": name}, "spec": spec, "status": status});
+    Arc::new(serde_json::from_value::<golden_crds::GovernancePolicy>(object).unwrap())
+}
+
 fn why(inputs: &Inputs) -> Result<Admit, &'static str> {
     admit(inputs).map_err(|f| f.reason)
 }
@@ -114,15 +120,24 @@ fn an_admission_fixes_models_payers_and_policy_and_carries_the_whole_source() {
     assert_eq!(admitted.admission.policy["policies"][0], "golden-built-in");
 }
 
+#[test]
+fn an_additional_reviewer_has_a_model_of_goldens_that_must_be_there() {
+    let with = |model: Value| {
+        let review = json!({"voters": [{"role": "reviewer"}], "additionalReviewer": {"role": "arbiter", "modelRef": model}});
+        let mut inputs = inputs();
+        inputs.policies = vec![policy("a", &json!({"review": review}), &ready("True", "InForce"))];
+        inputs
+    };
+    let admitted = admit(&with(json!({"provider": "default", "model": "m"}))).unwrap();
+    assert_eq!(admitted.admission.models["voter:arbiter"].namespace, "golden-system");
+    let absent = with(json!({"provider": "default", "model": "none"}));
+    assert_eq!(why(&absent).err(), Some("ModelNotFound"));
+}
+
 type Change = fn(&mut Inputs);
 
 #[test]
 fn everything_missing_has_its_reason() {
-    let policy = |name: &str, spec: Value, status: Value| {
-        let object = json!({"apiVersion": "goldenarch.dev/v1alpha1", "kind": "GovernancePolicy",
-            "metadata": {"name": name}, "spec": spec, "status": status});
-        Arc::new(serde_json::from_value::<golden_crds::GovernancePolicy>(object).unwrap())
-    };
     let cases: [(&str, Change); 13] = [
         ("Cancelled", |i| i.task = task(&json!({"desiredState": "Cancelled"}))),
         ("SubmitterMissing", |i| i.task.spec.submitted_by = None),
@@ -154,19 +169,19 @@ fn everything_missing_has_its_reason() {
     let review = json!({"review": {"voters": [{"role": "reviewer"}]}});
     let guard = json!({"guards": {"required": [{"name": "lint", "image": "i", "command": ["c"]}]}});
     let mut conflict = inputs();
-    conflict.policies = ["a", "b"].map(|n| policy(n, review.clone(), ready("True", "InForce"))).to_vec();
+    conflict.policies = ["a", "b"].map(|n| policy(n, &review, &ready("True", "InForce"))).to_vec();
     assert_eq!(why(&conflict).err(), Some("PolicyConflict"));
     let mut blocked = inputs();
-    blocked.policies = vec![policy("a", review.clone(), ready("False", "UnservedField"))];
+    blocked.policies = vec![policy("a", &review, &ready("False", "UnservedField"))];
     assert_eq!(why(&blocked).err(), Some("PolicyNotReady"));
     let mut elsewhere = inputs();
-    elsewhere.policies = vec![policy("a", review.clone(), ready("False", "PolicyConflict"))];
+    elsewhere.policies = vec![policy("a", &review, &ready("False", "PolicyConflict"))];
     assert!(admit(&elsewhere).is_ok(), "a conflict over other tasks blocked this one");
     let mut unseen = inputs();
-    unseen.policies = vec![policy("a", review, json!({}))];
+    unseen.policies = vec![policy("a", &review, &json!({}))];
     assert_eq!(why(&unseen).err(), Some("PolicyNotReady"));
     let mut redefined = inputs();
-    redefined.policies = vec![policy("a", guard, ready("True", "InForce"))];
+    redefined.policies = vec![policy("a", &guard, &ready("True", "InForce"))];
     redefined.task = task(&json!({"guards": [{"name": "lint", "image": "mine", "command": ["true"]}]}));
     assert_eq!(why(&redefined).err(), Some("GuardRedefined"));
 }

@@ -223,9 +223,9 @@ fn models(
             format!("AgentTeam {} has no role {PRODUCER}, which produces; add it", team.name_any()),
         ));
     }
-    for voter in &policy.review.value.voters {
-        let binding = resolve_voter(&voter.role, voter.model_ref.as_ref(), &inputs.default_model, golden)?;
-        models.insert(format!("voter:{}", voter.role), binding);
+    for (role, model) in policy.review.value.reviewers() {
+        let binding = resolve_voter(role, model, &inputs.default_model, golden)?;
+        models.insert(format!("voter:{role}"), binding);
     }
     Ok(models)
 }

@@ -4,6 +4,7 @@ use super::observe::{Labels, Seen};
 use crate::models::{Fault, From, resolve_voter};
 use golden_consensus::policy_from_value;
 use golden_crds::conditions::governance_policy as reason;
+use golden_crds::governance_policy::ReviewRules;
 use golden_governance::{MergeFault, NamedPolicy, merge};
 use kube::ResourceExt;
 use std::collections::BTreeSet;
@@ -33,9 +34,9 @@ fn runtime_class(seen: &Seen) -> Option<Fault> {
 /// Voters' models come from Golden's namespace: never from the team they judge.
 fn voters(seen: &Seen) -> Option<Fault> {
     let from = From { namespace: &seen.golden, golden: &seen.golden, providers: &seen.providers };
-    let voters = seen.policy.spec.review.iter().flat_map(|r| &r.voters);
+    let voters = seen.policy.spec.review.iter().flat_map(ReviewRules::reviewers);
     voters
-        .filter_map(|v| resolve_voter(&v.role, v.model_ref.as_ref(), &seen.default_model, from).err())
+        .filter_map(|(role, model)| resolve_voter(role, model, &seen.default_model, from).err())
         // A provider that is not ready is told of there, and by the tasks that wait for it.
         .find(|fault| fault.reason != golden_crds::conditions::agent_task::PROVIDER_NOT_READY)
 }

@@ -62,6 +62,9 @@ pub struct Review {
     /// The round whose objections this one hears.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hears: Option<u32>,
+    /// The round whose ballots stand, beside which the additional reviewer is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<u32>,
     /// Rounds on this result that were decided before this one.
     #[serde(default)]
     pub decided: u32,

@@ -101,6 +101,9 @@ pub struct State {
     pub weights: Option<Vec<SeatWeight>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
+    /// The attempt on which the additional reviewer was asked, which happens once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub additional_asked: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Escalation>,
     /// People's answers about the present digest that are in order.

@@ -1,5 +1,6 @@
 //! Each test is named by the promise it keeps.
 
+mod additional;
 mod attempts;
 mod circles;
 mod delivery;

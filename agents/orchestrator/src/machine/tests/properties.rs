@@ -181,8 +181,12 @@ proptest! {
         moves in prop::collection::vec((any::<u8>(), any::<u8>(), any::<bool>(), 0_i64..400), 1..90),
         approvals in 0_u32..3,
         inline in any::<bool>(),
+        additional in any::<bool>(),
     ) {
-        let setup = if inline { Setup::inline() } else { Setup::git() };
+        let mut setup = if inline { Setup::inline() } else { Setup::git() };
+        if additional {
+            setup.policy["review"]["additionalReviewer"] = json!({"role": "arbiter"});
+        }
         let mut run = Run::new(&setup.approvals(approvals.max(1)));
         if inline {
             run.feed(&Event::InlineBase(Ok(digest(0))));
@@ -209,20 +213,30 @@ proptest! {
         names.sort();
         names.dedup();
         prop_assert_eq!(names.len(), all, "something was made twice");
+        let beside = run.commands.iter().filter(|c| matches!(c, Command::OpenReview { request, .. } if request.beside.is_some()));
+        let rounds: BTreeSet<_> = beside.filter_map(|c| match c {
+            Command::OpenReview { attempt, request, .. } => Some((*attempt, request.beside)),
+            _ => None,
+        }).collect();
+        prop_assert!(rounds.len() <= usize::from(additional), "an additional reviewer is asked about one result: {:?}", rounds);
         let pods = run.commands.iter().filter(|c| is_attempt_pod(c)).count();
         prop_assert!(pods <= 200);
         prop_assert!(golden_record::verify(&run.genesis, &run.record).is_ok());
     }
 
-    /// What a forecast's bound counts: an agent in each attempt, and each voter in each round that was answered. What a
-    /// lost pod or a request without an answer makes again is beside it.
+    /// What a forecast's bound counts: an agent in each attempt, each voter in each round that was answered, and once in a
+    /// task a round with the additional reviewer. What a lost pod or a request without an answer makes again is beside it.
     #[test]
     fn a_run_has_no_more_attempts_and_rounds_than_its_forecast_counts(
         moves in prop::collection::vec((any::<u8>(), any::<u8>(), 0_i64..400), 1..120),
         rounds in 1_u32..4,
+        additional in any::<bool>(),
     ) {
         let voters = json!([{"role": "reviewer"}, {"role": "architect"}]);
-        let review = json!({"voters": voters, "rounds": {"max": rounds}, "timeoutSeconds": 120});
+        let mut review = json!({"voters": voters, "rounds": {"max": rounds}, "timeoutSeconds": 120});
+        if additional {
+            review["additionalReviewer"] = json!({"role": "arbiter"});
+        }
         let mut run = Run::new(&Setup::git().with("/policy/review", review));
         for (choice, n, seconds) in moves {
             let next = match event(&run, choice, n) {
@@ -242,15 +256,24 @@ proptest! {
         }
         let begun: BTreeSet<u32> = run.commands.iter().filter_map(attempt_of).collect();
         let mut answered: BTreeMap<u64, u32> = BTreeMap::new();
-        for entry in run.record.iter().filter(|entry| entry.kind == "Reviewed") {
-            *answered.entry(entry.body["attempt"].as_u64().unwrap()).or_default() += 1;
+        let (mut is_beside, mut beside) = (false, 0);
+        for entry in &run.record {
+            match entry.kind.as_str() {
+                "ReviewRequested" => is_beside = entry.body["beside"].is_number(),
+                "Reviewed" if is_beside => beside += 1,
+                "Reviewed" => *answered.entry(entry.body["attempt"].as_u64().unwrap()).or_default() += 1,
+                _ => {}
+            }
         }
         let seats = u32::try_from(run.task.policy.review.value.voters.len()).unwrap();
         let each = VOTER_PARTS * VOTER_CALLS;
         let calls = u32::try_from(begun.len()).unwrap() * AGENT_CALLS
-            + answered.values().sum::<u32>() * seats * each;
+            + (answered.values().sum::<u32>() * seats + beside * (seats + 1)) * each;
         prop_assert!(answered.values().all(|held| *held * each <= voter_calls(rounds)), "{answered:?}");
-        prop_assert!(calls <= run.task.max_attempts() * (AGENT_CALLS + seats * voter_calls(rounds)), "{calls}");
+        prop_assert!(beside <= u32::from(additional), "{beside}");
+        let once = u32::from(additional) * (seats + 1) * voter_calls(1);
+        let most = run.task.max_attempts() * (AGENT_CALLS + seats * voter_calls(rounds)) + once;
+        prop_assert!(calls <= most, "{calls}");
     }
 
     #[test]
