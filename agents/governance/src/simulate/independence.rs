@@ -18,22 +18,22 @@ pub(super) fn check(course: &Course, after: &MergedPolicy) -> Result<(), Missing
         return Ok(());
     };
     let mut unknown = vec![];
-    for voter in &now.voters {
-        let alike = before.voters.iter().any(|b| b.role == voter.role && b.model_ref == voter.model_ref);
+    for (role, model_ref) in now.reviewers() {
+        let alike = before.reviewers().any(|b| b == (role, model_ref));
         if alike && before.independence == now.independence {
             // The task was admitted with it.
             continue;
         }
-        let named = voter.model_ref.as_ref().map(|model| model.model.as_str());
-        let model = if alike { course.voter_model(&voter.role) } else { named };
+        let named = model_ref.map(|model| model.model.as_str());
+        let model = if alike { course.voter_model(role) } else { named };
         if model.is_some_and(|model| same_model(author, model)) {
             return Err(Missing::Admission(format!(
-                "voter {} would judge with the author's model {author}, and policy {} asks for review.independence \
+                "voter {role} would judge with the author's model {author}, and policy {} asks for review.independence \
                  DifferentModel",
-                voter.role, after.review.origin
+                after.review.origin
             )));
         }
-        unknown.push(voter.role.as_str());
+        unknown.push(role);
     }
     if unknown.is_empty() {
         return Ok(());
