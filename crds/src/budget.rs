@@ -278,6 +278,10 @@ pub struct BudgetStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SpentBy {
+    /// What was spent in all when this was read, in millionths of a US dollar.
+    #[serde(rename = "microUSD")]
+    #[schemars(range(min = 0))]
+    pub micro_usd: i64,
     /// By role; a voter is `voter:<role>`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]

@@ -62,13 +62,10 @@ async fn spenders(
     balance: &Balance,
     ctx: &Context,
 ) -> Option<Vec<Spender>> {
-    let shown = budget.status.as_ref();
-    let moved = shown.is_none_or(|shown| {
-        (shown.spent_micro_usd, shown.spent_tokens) != (balance.spent_cost, balance.spent_tokens)
-            || shown.spent_by.is_none()
-    });
+    let shown = budget.status.as_ref().and_then(|status| status.spent_by.as_ref());
+    let moved = shown.map_or(0, |shown| shown.micro_usd) != balance.spent_cost;
     let uid = account.uid.to_string();
-    if balance.spent_cost == 0 || !moved || !ctx.spenders_read.due(&uid, 0, SPENDERS) {
+    if !moved || !ctx.spenders_read.due(&uid, 0, SPENDERS) {
         return None;
     }
     let read = showback::spenders(&ctx.pool, &account.namespace, &account.name).await;

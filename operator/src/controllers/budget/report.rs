@@ -197,6 +197,7 @@ fn spent_by(status: &mut BudgetStatus, spenders: Option<&[Spender]>) {
     } else if let Some(spenders) = spenders {
         let task = |s: &Spender| format!("{}/{}", s.namespace, s.task.as_deref().unwrap_or("*"));
         status.spent_by = Some(SpentBy {
+            micro_usd: status.spent_micro_usd,
             roles: dearest(spenders, |s| s.role.clone()),
             models: dearest(spenders, |s| s.model.clone()),
             tasks: dearest(spenders, task),

@@ -185,6 +185,7 @@ fn the_status_tells_the_dearest_roles_models_and_tasks() {
     assert_eq!((shares.roles.len(), pair(&shares.models[0])), (10, ("large".into(), 71)));
     assert_eq!(shares.tasks.iter().map(pair).collect::<Vec<_>>(), [("a/fix".into(), 66), ("b/*".into(), 5)]);
     let later = status_of(Some(first), balance(100, 72, 0, 0), None);
+    assert_eq!((shares.micro_usd, later.spent_micro_usd), (71, 72), "it says what it is of");
     assert_eq!(later.spent_by, Some(shares), "what is not read again stays");
     assert_eq!(status_of(Some(later), balance(100, 0, 0, 0), None).spent_by, None, "another period");
 }
