@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Voters of one role that count, or its seats if it has more; further ones are listed as ignored. Bounds the
-/// arithmetic of shared seats.
+/// arithmetic of shared seats. Of an additional role one counts: its approval has rights, and nobody gains an approval by
+/// sending more.
 pub const MAX_VOTERS_PER_ROLE: usize = 16;
 
 /// A ballot that does not count, and why.
@@ -34,8 +35,8 @@ pub enum IgnoredReason {
     UnknownRole,
     /// The voter said the same in the same round.
     Duplicate,
-    /// More voters spoke for the role than [`MAX_VOTERS_PER_ROLE`], or than its seats if they are more, and this ballot
-    /// is not among the most cautious.
+    /// More voters spoke for the role than [`MAX_VOTERS_PER_ROLE`], or than its seats if they are more or if it is an
+    /// additional one, and this ballot is not among the most cautious.
     RoleFull,
     /// It names no voter.
     NoVoter,
@@ -191,7 +192,8 @@ fn one_each(counted: &mut Vec<Counted<'_>>, ignored: &mut Vec<Ignored>) {
 
 /// Takes out who is too many in a role; the others stay sorted by voter.
 fn fill_roles(roles: &[Role<'_>], counted: &mut Vec<Counted<'_>>, ignored: &mut Vec<Ignored>) {
-    if counted.len() <= MAX_VOTERS_PER_ROLE {
+    let is_additional = |role: usize| roles.get(role).is_some_and(|r| r.rule.additional);
+    if counted.len() <= MAX_VOTERS_PER_ROLE && !counted.iter().any(|vote| is_additional(vote.role)) {
         return;
     }
     let mut by_role: BTreeMap<usize, Vec<Counted<'_>>> = BTreeMap::new();
@@ -200,8 +202,9 @@ fn fill_roles(roles: &[Role<'_>], counted: &mut Vec<Counted<'_>>, ignored: &mut 
     }
     for (role, mut votes) in by_role {
         let seats = roles.get(role).map_or(0, |r| usize::try_from(r.seats).unwrap_or(usize::MAX));
+        let most = if is_additional(role) { seats } else { seats.max(MAX_VOTERS_PER_ROLE) };
         votes.sort_by(Counted::caution);
-        let full = votes.split_off(votes.len().min(seats.max(MAX_VOTERS_PER_ROLE)));
+        let full = votes.split_off(votes.len().min(most));
         ignored.extend(full.iter().map(|v| set_aside(v.ballot, IgnoredReason::RoleFull)));
         counted.append(&mut votes);
     }

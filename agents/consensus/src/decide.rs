@@ -228,12 +228,12 @@ impl Case<'_> {
 
     /// An additional reviewer makes a quorum by approving only. Else a rejection, or no opinion, would let pass what too few
     /// had judged.
-    fn has_quorum(&self, votes: &[Vote<'_>], shares: &Shares, tally: &Tally) -> bool {
+    fn has_quorum(&self, votes: &[Vote<'_>], shares: &Shares, all: &Tally) -> bool {
         if additional_approves(votes) || !votes.iter().any(|v| v.additional) {
-            return tally.has_quorum();
+            return all.has_quorum();
         }
-        let others: Vec<Vote<'_>> = votes.iter().filter(|v| !v.additional).copied().collect();
-        self.tally(&others, shares).has_quorum()
+        let others = votes.iter().filter(|v| !v.additional).map(|v| (v.role, v.verdict));
+        tally(self.needs, shares, others).has_quorum()
     }
 
     /// Roles, among those asked for, with fewer voters than seats.

@@ -85,6 +85,11 @@ impl ReviewRules {
         let voters = self.voters.iter().map(|v| (v.role.as_str(), v.model_ref.as_ref()));
         voters.chain(self.additional_reviewer.iter().map(|a| (a.role.as_str(), a.model_ref.as_ref())))
     }
+
+    /// Whether this role is asked with this model.
+    pub fn asks(&self, reviewer: (&str, Option<&ModelRef>)) -> bool {
+        self.reviewers().any(|asked| asked == reviewer)
+    }
 }
 
 /// How often a result is voted on.

@@ -2,10 +2,11 @@
 //!
 //! The game: every seat votes, a coalition approves and the others reject; it wins if the outcome is `Approved`. So
 //! the quorum and required voters are met (an abstention or an absence is no coalition's choice), guards passed,
-//! and a seat with a veto belongs to every winning coalition. Seats weigh what their opinions do.
+//! and a seat with a veto belongs to every winning coalition. So does an additional seat that the others make no quorum
+//! without: it adds to the quorum by approving only. Seats weigh what their opinions do.
 
 use super::{Fraction, PowerError, Seat, indices};
-use crate::policy::{Policy, validate_policy};
+use crate::policy::{Policy, Voter, validate_policy};
 use crate::tally::percent_of;
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +29,10 @@ fn approval_quota(policy: &Policy) -> u64 {
 /// The power of each seat, in the policy's order.
 pub fn policy_power(policy: &Policy) -> Result<Vec<SeatPower>, PowerError> {
     validate_policy(policy)?;
+    let others = |v: &Voter| policy.total_weight().saturating_sub(v.weight);
+    let is_needed = |v: &Voter| v.veto || (v.additional && others(v) < policy.quorum_weight());
     let seats: Vec<Seat> =
-        policy.voters.iter().map(|v| Seat { weight: policy.opinion(v), veto: v.veto }).collect();
+        policy.voters.iter().map(|v| Seat { weight: policy.opinion(v), veto: is_needed(v) }).collect();
     let power = indices(&seats, approval_quota(policy))?;
     let roles = policy.voters.iter().map(|v| v.role.clone());
     let indices = power.shapley_shubik.into_iter().zip(power.banzhaf).zip(power.penrose_banzhaf);

@@ -130,3 +130,16 @@ fn crowded_role_hears_the_cautious_and_as_many_voters_as_it_has_seats() {
         Policy { quorum_percent: 100, ..policy(vec![Voter { required: true, ..voter("reviewer", 1) }; 40]) };
     assert_eq!(decided(&full, &ballots).outcome.kind(), OutcomeKind::Approved);
 }
+
+#[test]
+fn of_an_additional_role_the_most_cautious_voter_counts() {
+    let arbiter = Voter { additional: true, ..voter("arbiter", 1) };
+    let rules = policy(vec![voter("reviewer", 1), voter("tester", 1), arbiter]);
+    let tied = [by("reviewer", "reviewer", Approve), by("tester", "tester", Reject)];
+    let with = |others: &[Ballot]| decided(&rules, &[&tied, others].concat());
+    let (yes, no) = (by("a2", "arbiter", Approve), by("a1", "arbiter", Reject));
+    assert_eq!(with(std::slice::from_ref(&yes)).outcome.kind(), OutcomeKind::Approved);
+    let both = with(&[yes, no]);
+    assert_eq!(both.outcome.kind(), OutcomeKind::ChangesRequested);
+    assert_eq!(reasons(&both), [("a2", IgnoredReason::RoleFull)]);
+}

@@ -1,6 +1,7 @@
 use super::support::{SUBJECT, by, policy, voter, with_evidence};
 use crate::{
-    Fraction, OutcomeKind, Policy, Power, PowerError, SeatPower, Verdict, Voter, decide, policy_power, power,
+    Fraction, OutcomeKind, Policy, Power, PowerError, SeatPower, Verdict, Voter, decide, least_weight,
+    policy_power, power,
 };
 use num_bigint::BigUint;
 use proptest::prelude::*;
@@ -146,11 +147,16 @@ proptest! {
     #[test]
     fn policy_power_is_that_of_the_decision(
         seats in proptest::collection::vec((0..6u64, any::<bool>(), any::<bool>()), 1..7), approve_percent in 1..=100u32,
+        quorum_percent in 1..=100u32, one_more in any::<bool>(),
     ) {
         let seat = |(i, (weight, veto, required)): (usize, &(u64, bool, bool))|
             Voter { veto: *veto, required: *required, ..voter(&format!("r{i}"), *weight) };
-        let policy = Policy { approve_percent, ..policy(seats.iter().enumerate().map(seat).collect()) };
-        prop_assume!(policy.total_weight() > 0);
+        let mut voters: Vec<Voter> = seats.iter().enumerate().map(seat).collect();
+        let asked = voters.len();
+        let additional = Voter { additional: true, ..voter("one more", least_weight(voters.iter().map(|v| v.weight))) };
+        voters.extend(Some(additional).filter(|_| one_more));
+        let policy = Policy { quorum_percent, approve_percent, ..policy(voters) };
+        prop_assume!(policy.voters[..asked].iter().any(|v| v.weight > 0));
         let wins = |coalition: usize| {
             let verdict = |i: usize| if coalition & (1 << i) == 0 { Verdict::Reject } else { Verdict::Approve };
             let ballots: Vec<_> = policy.voters.iter().enumerate()
