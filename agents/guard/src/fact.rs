@@ -2,6 +2,7 @@
 
 use crate::excerpt::excerpt;
 use crate::outcome::{GuardVerdict, Inconclusive, classify};
+use crate::parts::Parts;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -63,29 +64,22 @@ pub fn judge(guard: &str, required: bool, run: &RunOutcome<'_>) -> Judged {
         exit_code: run.exit_code,
         reason: run.reason.to_owned(),
         excerpt: excerpt(run.output),
-        output_digest: run.output_digest.map_or_else(|| digest(&[run.output]), str::to_owned),
+        output_digest: run.output_digest.map_or_else(|| digest(run.output), str::to_owned),
         tree_digest: run.tree_digest.to_owned(),
         image_id: run.image_id.map(str::to_owned),
         command_digest: command_digest(run.command),
     }))
 }
 
-/// Arguments are counted and separated by their length, so that `a b` and `a`, `b` differ.
+/// Each argument has its length before it, so that `a b` and `a`, `b` differ.
 fn command_digest(command: &[String]) -> String {
-    let lengths: Vec<[u8; 8]> =
-        command.iter().map(|argument| (argument.len() as u64).to_be_bytes()).collect();
-    let parts: Vec<&[u8]> = lengths
-        .iter()
-        .zip(command)
-        .flat_map(|(length, argument)| [&length[..], argument.as_bytes()])
-        .collect();
-    digest(&parts)
+    let mut parts = Parts::default();
+    for argument in command {
+        parts.add(argument);
+    }
+    parts.digest()
 }
 
-fn digest(parts: &[&[u8]]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part);
-    }
-    format!("sha256:{}", hex::encode(hasher.finalize()))
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }

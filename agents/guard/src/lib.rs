@@ -10,6 +10,7 @@ mod excerpt;
 mod fact;
 mod flake;
 mod outcome;
+mod parts;
 mod progress;
 
 pub use brief::{MAX_BRIEF_BYTES, brief};

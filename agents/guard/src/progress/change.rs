@@ -1,7 +1,7 @@
 //! What makes two changes the same one in all that counts.
 
-use super::parts::Parts;
 use crate::builtin::{Change, Node};
+use crate::parts::Parts;
 use std::borrow::Cow;
 
 /// The fingerprint of a change, given as the paths that differ from the base in their order.
@@ -33,7 +33,7 @@ fn content(path: &str, node: Node<'_>) -> String {
             match std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')) {
                 Some(text) => {
                     let syntax = Syntax::of(path);
-                    parts.add_all(text.lines().filter_map(|line| syntax.essence(line)).map(Cow::into_owned));
+                    parts.add_all(text.lines().filter_map(|line| syntax.essence(line)));
                 }
                 None => parts.add(bytes),
             }

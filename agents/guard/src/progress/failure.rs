@@ -1,8 +1,8 @@
 //! What makes two failures the same one.
 
 use super::fold::fold;
-use super::parts::Parts;
 use crate::fact::GuardFact;
+use crate::parts::Parts;
 use std::collections::BTreeSet;
 
 /// The fingerprint of all guards that failed on one result; none if none did.

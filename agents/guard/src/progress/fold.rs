@@ -7,7 +7,7 @@
 //! |---|---|
 //! | white space; rulers of `=`, `-`, `_`, `~`, `^` | runs are one |
 //! | moments | at a line's beginning, in square brackets, after `start at` |
-//! | durations | in parentheses or brackets; after `in`, with a fraction or in less than seconds; a line that is a duration with its name; at the end of Go's lines |
+//! | durations | in parentheses or brackets; after `in`, with a fraction or in less than seconds; before pytest's `call`, `setup` and `teardown`; a line that is a duration with its name; at the end of Go's lines |
 //! | addresses of six digits and more | after `at`, `addr=`, `pc=`, `sp=`; of Go's heap; offsets at a line's end |
 //! | threads, processes, seeds, workers | `goroutine 7`, `thread 'name' (7)`, `(node:7)`, `[gw0]`, `seed=7` |
 //! | names made for one run | below `/tmp` and `/var/folders` those that begin with `tmp` or hold a digit; pytest's counter; logs of npm; digests of Cargo's binaries |

@@ -11,7 +11,6 @@
 mod change;
 mod failure;
 mod fold;
-mod parts;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ const MAX_VERSION: usize = 120;
 const TOLD_VERSIONS: usize = 8;
 
 /// One dependency as it is listed, under one version or several.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::builtin) struct Package {
     /// Versions, or what is accepted or fetched instead.
     versions: BTreeSet<String>,
