@@ -74,7 +74,7 @@ pub(super) struct Review {
 }
 
 /// How long a round took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Took {
     /// On its own clock, which stands still while a voter's call waits.
     Clock(i64),
@@ -261,7 +261,7 @@ impl Course {
         if let Some(refused) = &last.refused {
             return refused.clone();
         }
-        let stops = |name: &str| self.merged.guard(name).is_none_or(|guard| guard.quarantine.is_none());
+        let stops = |name: &str| self.merged.quarantine(name).is_none();
         if last.guards.iter().any(|(name, verdict)| *verdict == GuardVerdict::Failed && stops(name)) {
             return OutcomeKind::GuardFailed.as_str().to_owned();
         }

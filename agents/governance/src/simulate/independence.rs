@@ -19,7 +19,7 @@ pub(super) fn check(course: &Course, after: &MergedPolicy) -> Result<(), Missing
     };
     let mut unknown = vec![];
     for (role, model_ref) in now.reviewers() {
-        let alike = before.reviewers().any(|b| b == (role, model_ref));
+        let alike = before.asks((role, model_ref));
         if alike && before.independence == now.independence {
             // The task was admitted with it.
             continue;

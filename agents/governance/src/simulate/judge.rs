@@ -7,7 +7,6 @@ use golden_consensus::{
     Ballot, DecisionRecord, Evidence, GuardFact, GuardVerdict, Next, OutcomeKind, Policy, Severity, Subject,
     Verdict, decide, policy_from_value,
 };
-use golden_crds::agent_team::ModelRef;
 use golden_crds::governance_policy::{ReviewRules, Voter, Weights};
 use std::collections::BTreeSet;
 
@@ -144,12 +143,11 @@ fn voted(
 
 /// Whether the votes would have been in by then. No round goes on longer than its rules let it.
 fn in_time(review: &Review, before: &ReviewRules, now: &ReviewRules) -> Result<(), String> {
-    let Some(took) =
-        review.took.filter(|took| took.seconds().min(before.timeout_seconds) > now.timeout_seconds)
-    else {
-        return Ok(());
-    };
+    let Some(took) = review.took else { return Ok(()) };
     let (seconds, limit) = (took.seconds().min(before.timeout_seconds), now.timeout_seconds);
+    if seconds <= limit {
+        return Ok(());
+    }
     Err(match took {
         Took::Clock(_) => format!("its review took {seconds} seconds, and would have ended after {limit}"),
         Took::AtMost(_) => format!(
@@ -159,7 +157,7 @@ fn in_time(review: &Review, before: &ReviewRules, now: &ReviewRules) -> Result<(
 }
 
 fn policy(rules: &MergedPolicy, additional: bool) -> Result<Policy, String> {
-    let value = match with_additional(&rules.review.value).filter(|_| additional) {
+    let value = match additional.then(|| with_additional(&rules.review.value)).flatten() {
         Some(extended) => extended,
         None => serde_json::to_value(&rules.review.value).map_err(|e| e.to_string())?,
     };
@@ -183,7 +181,7 @@ fn usable(
     let (mut ballots, mut absent) = (vec![], vec![]);
     let asked = now.voters.len() + usize::from(additional);
     for (role, model) in now.reviewers().take(asked) {
-        let alike = is_asked_alike((role, model), before);
+        let alike = before.asks((role, model));
         let mut own = review.ballots.iter().filter(|b| alike && b.role == role).cloned().peekable();
         // Who was asked and did not answer in time would not have answered now either, unless there is more time.
         let silent = alike && now.timeout_seconds <= before.timeout_seconds;
@@ -198,11 +196,7 @@ fn usable(
 /// Whether it is recorded what the voter's opinion weighs: another model has another track record.
 fn is_weighed(voter: &Voter, review: &Review, before: &ReviewRules) -> bool {
     let asked = (voter.role.as_str(), voter.model_ref.as_ref());
-    is_asked_alike(asked, before) && review.weights.iter().any(|weight| weight.role == voter.role)
-}
-
-fn is_asked_alike(reviewer: (&str, Option<&ModelRef>), before: &ReviewRules) -> bool {
-    before.reviewers().any(|asked| asked == reviewer)
+    before.asks(asked) && review.weights.iter().any(|weight| weight.role == voter.role)
 }
 
 /// What is decided about, and by what.

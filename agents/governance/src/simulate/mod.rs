@@ -225,11 +225,10 @@ fn both(
     Ok(Some((was, judge(attempt, course, after)?)))
 }
 
-fn voters(policy: &MergedPolicy) -> BTreeSet<(String, String)> {
+/// Everyone who may be asked: role, provider and model.
+fn voters(policy: &MergedPolicy) -> BTreeSet<(&str, Option<(&str, &str)>)> {
     let reviewers = policy.review.value.reviewers();
-    reviewers
-        .map(|(role, model)| (role.to_owned(), serde_json::to_string(&model).unwrap_or_default()))
-        .collect()
+    reviewers.map(|(role, model)| (role, model.map(|m| (m.provider.as_str(), m.model.as_str())))).collect()
 }
 
 /// The attempt at which the task would have turned off its way.
