@@ -5,7 +5,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use golden_ledger::Amount;
-use golden_platform::wire::Bound;
+use golden_platform::wire::HeldCall;
 
 /// Why a call is not answered. The text says what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,18 +104,19 @@ impl CallError {
     }
 
     /// What the account lacks for the call, and what to do about it.
-    pub(crate) fn exhausted(account: &str, missing: Amount, overage: Option<Bound>) -> Self {
-        let overage = overage.and_then(|over| Amount::new(over.cost_micro_usd, over.tokens).words());
-        Self::Exhausted(match (missing.words(), overage) {
-            (None, Some(over)) => {
-                format!(
-                    "{account} pays for nothing: a provider charged {over} beyond what was reserved; edit its limit to confirm"
-                )
-            }
-            (missing, _) => format!(
-                "{account} is exhausted: {} missing; raise its limit",
-                missing.map_or_else(|| "money is".to_owned(), |missing| format!("{missing} are"))
+    pub(crate) fn exhausted(call: &HeldCall) -> Self {
+        let account = call.account.clone();
+        if let Some(denied) = call.denied.clone() {
+            return Self::Denied { account, denied };
+        }
+        let missing = Amount::new(call.missing_micro_usd, call.missing_tokens).words();
+        let overage = call.overage.and_then(|over| Amount::new(over.cost_micro_usd, over.tokens).words());
+        Self::Exhausted(match (missing, overage) {
+            (None, Some(over)) => format!(
+                "{account} pays for nothing: a provider charged {over} beyond what was reserved; edit its limit to confirm"
             ),
+            (Some(missing), _) => format!("{account} is exhausted: {missing} are missing; raise its limit"),
+            (None, None) => format!("{account} is exhausted: money is missing; raise its limit"),
         })
     }
 

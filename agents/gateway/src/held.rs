@@ -7,8 +7,7 @@ use crate::facts::{hold_has_ended, hold_key, tell};
 use crate::identity::{Identity, is_current};
 use crate::metrics::Counted;
 use crate::plan::Plan;
-use golden_ledger::Amount;
-use golden_platform::wire::{Fact, ReserveAnswer};
+use golden_platform::wire::{Fact, HeldCall, ReserveAnswer};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::Receiver;
@@ -59,11 +58,44 @@ struct Told {
 }
 
 impl Told {
-    /// Whether the answer says something else that must be told: an end at once, another budget once in a while.
-    fn differs(&self, account: &str, on_exhausted: &str) -> bool {
-        let changed = (self.account.as_str(), self.on_exhausted.as_str()) != (account, on_exhausted);
-        changed && (on_exhausted == "Fail" || self.at.elapsed() >= RETELL)
+    fn of(call: &HeldCall) -> Self {
+        Self { account: call.account.clone(), on_exhausted: call.on_exhausted.clone(), at: Instant::now() }
     }
+
+    /// Whether the call now says something else that must be told: an end at once, another budget once in a while.
+    fn differs(&self, call: &HeldCall) -> bool {
+        let changed = (&self.account, &self.on_exhausted) != (&call.account, &call.on_exhausted);
+        changed && (call.on_exhausted == "Fail" || self.at.elapsed() >= RETELL)
+    }
+}
+
+/// The account that lacks the money, and the call as it is told of.
+fn held(answer: ReserveAnswer, plan: &Plan) -> Option<(Uuid, HeldCall)> {
+    let ReserveAnswer::Exhausted {
+        account,
+        account_uid,
+        missing_micro_usd,
+        missing_tokens,
+        on_exhausted,
+        denied,
+        overage,
+    } = answer
+    else {
+        return None;
+    };
+    let call = HeldCall {
+        account,
+        missing_micro_usd,
+        missing_tokens,
+        on_exhausted,
+        needs_micro_usd: plan.bound.cost.0,
+        needs_tokens: plan.bound.tokens,
+        least_micro_usd: plan.least.cost.0,
+        least_tokens: plan.least.tokens,
+        denied,
+        overage,
+    };
+    Some((account_uid, call))
 }
 
 /// Returns when money moved on the account, not too soon after the last time; never, if nothing is heard any more.
@@ -103,61 +135,22 @@ impl Hold {
         plan: &Plan,
         answer: ReserveAnswer,
     ) -> Result<(), CallError> {
-        let ReserveAnswer::Exhausted {
-            account,
-            account_uid,
-            missing_micro_usd,
-            missing_tokens,
-            on_exhausted,
-            denied,
-            overage,
-        } = answer
-        else {
-            return Ok(());
-        };
-        self.account = account_uid;
-        let fail = on_exhausted == "Fail";
-        let short = match &denied {
-            Some(denied) => CallError::Denied { account: account.clone(), denied: denied.clone() },
-            None => CallError::exhausted(&account, Amount::new(missing_micro_usd, missing_tokens), overage),
-        };
+        let Some((account, call)) = held(answer, plan) else { return Ok(()) };
+        self.account = account;
+        let fails = (call.on_exhausted == "Fail").then(|| CallError::exhausted(&call));
         // An end is told also where the hold was begun by an earlier call of the operation.
-        if self.told.as_ref().map_or(fail, |told| told.differs(&account, &on_exhausted))
+        if self.told.as_ref().map_or(fails.is_some(), |told| told.differs(&call))
             && !self.end(gateway, identity, true).await
         {
             gateway.memory.holds.put(identity, operation);
         }
         if self.counted.is_none() {
-            gateway.memory.holds.look(gateway).await;
-            let op_key = hold_key(&gateway.pool, identity, operation).await;
-            self.key.clone_from(&op_key);
-            self.told = Some(Told {
-                account: account.clone(),
-                on_exhausted: on_exhausted.clone(),
-                at: Instant::now(),
-            });
-            let (needs, least) = (plan.bound, plan.least);
-            let (needs_micro_usd, needs_tokens) = (needs.cost.0, needs.tokens);
-            let (least_micro_usd, least_tokens) = (least.cost.0, least.tokens);
-            let fact = Fact::BudgetHeld {
-                op_key,
-                missing_micro_usd,
-                missing_tokens,
-                account,
-                on_exhausted,
-                needs_micro_usd,
-                needs_tokens,
-                least_micro_usd,
-                least_tokens,
-                denied,
-                overage,
-            };
-            self.begin(gateway, identity, fact).await;
+            self.begin(gateway, identity, operation, call).await;
         }
-        if fail {
+        if let Some(error) = fails {
             // It stays told: it is what ends the task.
             self.counted = None;
-            return Err(short);
+            return Err(error);
         }
         Ok(())
     }
@@ -167,10 +160,14 @@ impl Hold {
         self.counted.is_some()
     }
 
-    /// Tells the orchestrator.
-    async fn begin(&mut self, gateway: &Gateway, identity: &Identity, fact: Fact) {
+    /// Tells the orchestrator, under the operation's next key.
+    async fn begin(&mut self, gateway: &Gateway, identity: &Identity, operation: &str, call: HeldCall) {
+        gateway.memory.holds.look(gateway).await;
+        self.key = hold_key(&gateway.pool, identity, operation).await;
+        self.told = Some(Told::of(&call));
         tracing::info!(task = %identity.task_uid, role = identity.role, "a budget is exhausted");
         self.counted = Some(Counted::new(&gateway.metrics.held));
+        let fact = Fact::BudgetHeld { op_key: self.key.clone(), call };
         tell(&gateway.pool, identity, format!("held/{}", self.key), fact).await;
     }
 

@@ -55,12 +55,6 @@ pub(crate) enum Tried {
     Unanswered(Unanswered),
 }
 
-/// How one try went.
-enum Sending {
-    Ended(Outcome),
-    Failed(Failed),
-}
-
 /// How a try got to the provider.
 enum Dispatch {
     Done(Pass),
@@ -104,8 +98,8 @@ impl Call {
             let sent = self.sent(Try { target, keys: &keys, plan: &plan, pass: &pass, begun }, client).await;
             drop(pass);
             let failed = match sent {
-                Sending::Ended(outcome) => return Ok(Tried::Ended(outcome)),
-                Sending::Failed(failed) => failed,
+                Ok(outcome) => return Ok(Tried::Ended(outcome)),
+                Err(failed) => failed,
             };
             let Some(wait) = failed.failure.wait(made, jitter()) else {
                 return Ok(Tried::Unanswered(Unanswered::Failed(Box::new(failed))));
@@ -155,7 +149,7 @@ impl Call {
     }
 
     /// One paid try of the provider: sent, relayed, settled.
-    async fn sent(&self, tried: Try<'_>, client: &mut Client) -> Sending {
+    async fn sent(&self, tried: Try<'_>, client: &mut Client) -> Result<Outcome, Failed> {
         let Try { target, keys, plan, .. } = tried;
         let headers = headers::to_provider(&self.headers);
         let (body, id) = (plan.body.clone(), keys.upstream.as_str());
@@ -164,7 +158,7 @@ impl Call {
             sent = upstream::send(&self.gateway.upstream, &target.endpoint, sent) => sent,
             () = client.gone() => {
                 self.settle(tried, Charge::Unknown);
-                return Sending::Ended(Outcome::HungUp);
+                return Ok(Outcome::HungUp);
             }
         };
         let ended = match sent {
@@ -172,13 +166,7 @@ impl Call {
             Ok((response, Form::Whole)) => self.whole(tried, response, client).await,
             Err(failed) => Err(failed),
         };
-        match ended {
-            Ok(outcome) => Sending::Ended(outcome),
-            Err(failed) => {
-                self.failed(tried, &failed);
-                Sending::Failed(failed)
-            }
-        }
+        ended.inspect_err(|failed| self.failed(tried, failed))
     }
 
     fn failed(&self, tried: Try<'_>, failed: &Failed) {

@@ -23,6 +23,12 @@ pub(crate) struct Failed {
     pub(crate) why: String,
 }
 
+impl Failed {
+    fn unsaid(failure: Failure, why: String) -> Self {
+        Self { failure, said: None, why }
+    }
+}
+
 /// Clients for providers, one for each time to connect: it belongs to a client, not to a call. There are at most as many
 /// as a ModelProvider's bound has seconds.
 pub struct Clients {
@@ -121,23 +127,20 @@ pub(crate) async fn send(
     }
     // Connecting has a time of its own.
     let limit = first_byte(endpoint) + seconds(endpoint.timeouts.connect_seconds);
-    let failed = |failure, why| Failed { failure, said: None, why };
     let response = within(limit, request.send())
         .await
         .ok_or_else(|| {
             let seconds = endpoint.timeouts.first_byte_seconds;
-            failed(
+            Failed::unsaid(
                 Failure::Silent,
                 format!("no byte of an answer within {seconds} s (timeouts.firstByteSeconds)"),
             )
         })?
-        .map_err(|e| failed(unsent(&e), chain(&e)))?;
+        .map_err(|e| Failed::unsaid(unsent(&e), chain(&e)))?;
     let status = response.status();
     if status.is_success() {
-        return match form(response.headers(), stream) {
-            Ok(form) => Ok((response, form)),
-            Err(why) => Err(failed(Failure::Malformed, why)),
-        };
+        let form = form(response.headers(), stream).map_err(|why| Failed::unsaid(Failure::Malformed, why))?;
+        return Ok((response, form));
     }
     let headers = response.headers().clone();
     let wait = retry_after(&headers, SystemTime::now());
@@ -163,10 +166,9 @@ pub(crate) async fn answer<T>(
     endpoint: &Endpoint,
     read_as: impl FnOnce(&[u8]) -> Result<T, String>,
 ) -> Result<(Bytes, T), Failed> {
-    let failed = |failure, why| Failed { failure, said: None, why };
     let body = read(response, MAX_ANSWER, first_byte(endpoint)).await;
-    let body = body.map_err(|why| failed(Failure::Broken, why))?;
-    let found = read_as(&body).map_err(|why| failed(Failure::Malformed, why))?;
+    let body = body.map_err(|why| Failed::unsaid(Failure::Broken, why))?;
+    let found = read_as(&body).map_err(|why| Failed::unsaid(Failure::Malformed, why))?;
     Ok((body, found))
 }
 

@@ -1,6 +1,7 @@
 //! What voters said of results, and what people made of those: what reviewers' track records are made of.
 
-use serde::Serialize;
+use golden_consensus::Opinion;
+use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
 /// Newest words of voters that are read: enough to judge every voter by.
@@ -9,7 +10,7 @@ const MOST_WORDS: i64 = 20_000;
 const MOST_TASKS: i64 = 10_000;
 
 /// What one voter said of one result, and what a person made of that result, if one was asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 pub struct Word {
     /// The task, the attempt and the digest that were judged.
@@ -21,6 +22,20 @@ pub struct Word {
     pub verdict: String,
     /// `Approve` or `Reject`.
     pub outcome: Option<String>,
+}
+
+impl Word {
+    /// As track records read it.
+    #[must_use]
+    pub fn opinion(&self) -> Opinion<'_> {
+        Opinion {
+            item: &self.item,
+            role: &self.role,
+            model: &self.model,
+            verdict: &self.verdict,
+            outcome: self.outcome.as_deref(),
+        }
+    }
 }
 
 /// The last word of each voter on each result of a namespace, the newest first. Abstentions say nothing. `past`: also

@@ -98,16 +98,11 @@ fn beside(granted: i64, shown: impl Fn(i64) -> String) -> String {
 /// What its calls do that cannot be paid, and whether somebody is asked or has refused.
 fn exhausted(budget: &Value) -> String {
     let says = text(budget, "onExhausted");
-    let over = |limit: &str, over: &str| budget[limit].is_i64() && budget[over].as_i64().unwrap_or(0) > 0;
-    if over("limitMicroUSD", "overageMicroUSD") || over("limitTokens", "overageTokens") {
-        // Whatever else it says: it grants nothing until somebody has changed its limits.
-        return format!(
-            "blocked by an overage of {}",
-            amount(
-                budget["overageMicroUSD"].as_i64().unwrap_or(0),
-                budget["overageTokens"].as_i64().unwrap_or(0),
-            )
-        );
+    let number = |key: &str| budget[key].as_i64().unwrap_or(0);
+    let (cost, tokens) = (number("overageMicroUSD"), number("overageTokens"));
+    // Whatever else it says: it grants nothing until somebody has changed its limits.
+    if (cost > 0 && budget["limitMicroUSD"].is_i64()) || (tokens > 0 && budget["limitTokens"].is_i64()) {
+        return format!("blocked by an overage of {}", amount(cost, tokens));
     }
     if budget["question"].is_object() {
         format!("{says} (question open)")

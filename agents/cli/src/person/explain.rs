@@ -64,13 +64,7 @@ fn render(task: &Value, events: &[Value], votes: &Value, cost: &[Value]) -> Stri
     text.push_str("\nconditions\n");
     for c in task["view"]["conditions"].as_array().into_iter().flatten() {
         let of = |key: &str| c[key].as_str().unwrap_or_default();
-        text.push_str(&format!(
-            "  {:<18} {:<8} {:<24} {}\n",
-            of("type"),
-            of("status"),
-            of("reason"),
-            one_line(of("message"), 120)
-        ));
+        text.push_str(&condition([of("type"), of("status"), of("reason"), of("message")], 120));
     }
     text.push_str("\nrecord\n");
     for event in events {
@@ -120,6 +114,11 @@ fn summary(body: &Value) -> String {
         })
         .collect();
     parts.join(" ")
+}
+
+/// A condition on a line: type, status, reason, and so many characters of the message.
+pub(super) fn condition([kind, status, reason, message]: [&str; 4], most: usize) -> String {
+    format!("  {kind:<18} {status:<8} {reason:<24} {}\n", one_line(message, most))
 }
 
 #[cfg(test)]

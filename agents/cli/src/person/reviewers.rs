@@ -3,8 +3,9 @@
 
 use super::client::Connection;
 use super::output::{Format, Table, json};
-use golden_consensus::{Opinion, TrackRecords};
-use serde::{Deserialize, Serialize};
+use golden_consensus::TrackRecords;
+use golden_platform::verdicts::Word;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Which of them.
@@ -15,17 +16,6 @@ pub(crate) struct Args {
     /// A table for people, JSON for programs.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
-}
-
-/// What a voter said of a result, as golden-api tells it.
-#[derive(Debug, Deserialize)]
-struct Word {
-    item: String,
-    role: String,
-    model: String,
-    verdict: String,
-    /// What a person made of it.
-    outcome: Option<String>,
 }
 
 /// One reviewer: a role and the model that spoke for it.
@@ -58,7 +48,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
 
 /// The reviewers by role and model, from what they said and what people decided.
 fn judged(words: &[Word]) -> anyhow::Result<Vec<Reviewer>> {
-    let records = TrackRecords::of(words.iter().map(opinion))?;
+    let records = TrackRecords::of(words.iter().map(Word::opinion))?;
     let mut reviewers: BTreeMap<(&str, &str), Reviewer> = BTreeMap::new();
     for word in words {
         let reviewer = reviewers.entry((&word.role, &word.model)).or_insert_with(|| {
@@ -79,16 +69,6 @@ fn judged(words: &[Word]) -> anyhow::Result<Vec<Reviewer>> {
         reviewer.checked += u64::from(word.outcome.is_some());
     }
     Ok(reviewers.into_values().collect())
-}
-
-fn opinion(word: &Word) -> Opinion<'_> {
-    Opinion {
-        item: &word.item,
-        role: &word.role,
-        model: &word.model,
-        verdict: &word.verdict,
-        outcome: word.outcome.as_deref(),
-    }
 }
 
 fn table(reviewers: &[Reviewer]) -> String {
@@ -120,6 +100,7 @@ mod tests {
 
     fn word(item: usize, role: &str, verdict: &str, outcome: Option<&str>) -> Word {
         Word {
+            task: "t".into(),
             item: item.to_string(),
             role: role.into(),
             model: "m".into(),

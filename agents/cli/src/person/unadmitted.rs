@@ -1,6 +1,7 @@
 //! What is known of a task that has not begun: its object says what it waits for, and there is no record yet.
 
 use super::client::Cluster;
+use super::explain::condition;
 use super::output::{Format, json};
 use super::votes::one_line;
 use golden_crds::conditions::{ADMITTED, is_true};
@@ -21,6 +22,9 @@ pub(crate) async fn explain(
     print!("{}", render(&task));
     Ok(0)
 }
+
+/// Characters of a condition's message, which is the answer here.
+const MOST_MESSAGE: usize = 1024;
 
 /// The task of that name, if there is one that was not admitted.
 pub(crate) async fn unadmitted(cluster: &Cluster, name: &str) -> Option<AgentTask> {
@@ -54,7 +58,7 @@ fn render(task: &AgentTask) -> String {
     }
     text.push_str("\nconditions\n");
     for c in &status.conditions {
-        text.push_str(&format!("  {:<18} {:<8} {:<24} {}\n", c.type_, c.status, c.reason, c.message));
+        text.push_str(&condition([&c.type_, &c.status, &c.reason, &c.message], MOST_MESSAGE));
     }
     text
 }

@@ -5,7 +5,7 @@ use super::error::Error;
 use super::faults::Point;
 use super::store::{self, FactRow, Loaded};
 use super::trees;
-use crate::machine::{AttemptEnded, Event, Held, Why};
+use crate::machine::{AttemptEnded, Event, Why};
 use golden_crds::conditions::agent_task as reasons;
 use golden_platform::wire::{AttemptResult, Fact};
 use golden_platform::{Class, Classify as _};
@@ -52,7 +52,7 @@ impl Engine {
             Fact::EscalationDefaulted { escalation_id, option } => {
                 Event::EscalationDefaulted { escalation_id, option }
             }
-            fact @ Fact::BudgetHeld { .. } => return Ok(held(fact)),
+            Fact::BudgetHeld { op_key, call } => Event::BudgetHeld { op_key, call },
             Fact::BudgetResumed { op_key, moved } => Event::BudgetResumed { op_key, moved },
             Fact::BudgetHoldLeft { op_key } => Event::BudgetHoldLeft { op_key },
             Fact::CallStuck { caller, attempt, reason, message } => {
@@ -117,38 +117,4 @@ fn later(error: Error) -> Result<Enriched, Error> {
         }
         _ => Err(error),
     }
-}
-
-/// A call that waits for money.
-fn held(fact: Fact) -> Enriched {
-    let Fact::BudgetHeld {
-        op_key,
-        missing_micro_usd,
-        missing_tokens,
-        account,
-        on_exhausted,
-        needs_micro_usd,
-        needs_tokens,
-        least_micro_usd,
-        least_tokens,
-        denied,
-        overage,
-    } = fact
-    else {
-        return Enriched::Nothing;
-    };
-    let held = Held {
-        account,
-        missing_micro_usd,
-        missing_tokens,
-        on_exhausted,
-        needs_micro_usd,
-        needs_tokens,
-        least_micro_usd,
-        least_tokens,
-        denied,
-        overage,
-        left: false,
-    };
-    Enriched::Event(Box::new(Event::BudgetHeld { op_key, held }))
 }

@@ -56,7 +56,7 @@ impl Engine {
             return Ok(None);
         }
         let path = purses(&self.pool, task.uid, now).await?;
-        Ok(Some(Event::Money { ask_again: ask_again(state.held.values(), &path) }))
+        Ok(Some(Event::Money { ask_again: ask_again(state.held.values().map(|held| &held.call), &path) }))
     }
 }
 

@@ -4,7 +4,7 @@ use super::drive::Engine;
 use super::error::Error;
 use super::store::Loaded;
 use crate::machine::{Event, needs_weights, weigh};
-use golden_consensus::{Opinion, TrackRecords};
+use golden_consensus::TrackRecords;
 use golden_platform::verdicts::{Word, words};
 
 impl Engine {
@@ -16,17 +16,7 @@ impl Engine {
             return Ok(None);
         }
         let said = words(&self.pool, &task.namespace, false).await?;
-        let records = TrackRecords::of(said.iter().map(opinion))?;
+        let records = TrackRecords::of(said.iter().map(Word::opinion))?;
         Ok(Some(weigh(task, &records)))
-    }
-}
-
-fn opinion(word: &Word) -> Opinion<'_> {
-    Opinion {
-        item: &word.item,
-        role: &word.role,
-        model: &word.model,
-        verdict: &word.verdict,
-        outcome: word.outcome.as_deref(),
     }
 }

@@ -4,6 +4,7 @@ use super::reasons::{self, bounded, documented};
 use super::state::{Held, Stage, State, Why};
 use super::step::Work;
 use golden_ledger::Amount;
+use golden_platform::wire::HeldCall;
 use serde_json::json;
 
 /// Most held calls kept in the state; a task has few at a time.
@@ -14,7 +15,7 @@ const MAX_RESUMED: usize = 256;
 const MAX_STUCK_BYTES: usize = 1024;
 
 impl Work<'_> {
-    pub(super) fn held(&mut self, op_key: &str, held: &Held) {
+    pub(super) fn held(&mut self, op_key: &str, call: &HeldCall) {
         if self.s.resumed.contains(op_key)
             || self.s.held.contains_key(op_key)
             || self.s.held.len() >= MAX_HELD
@@ -22,14 +23,17 @@ impl Work<'_> {
             return self.ignore("the hold is known");
         }
         let mut entry = json!({
-            "opKey": op_key, "account": held.account, "missingMicroUSD": held.missing_micro_usd,
-            "missingTokens": held.missing_tokens, "onExhausted": held.on_exhausted, "usage": self.s.usage,
+            "opKey": op_key, "account": call.account, "missingMicroUSD": call.missing_micro_usd,
+            "missingTokens": call.missing_tokens, "onExhausted": call.on_exhausted, "usage": self.s.usage,
         });
-        if let Some(denied) = &held.denied {
+        if let Some(denied) = &call.denied {
             entry["denied"] = bounded(denied, MAX_STUCK_BYTES).into();
         }
+        if let Some(overage) = call.overage {
+            entry["overage"] = json!(overage);
+        }
         self.record("BudgetHeld", entry);
-        self.s.held.insert(op_key.to_owned(), held.clone());
+        self.s.held.insert(op_key.to_owned(), Held { call: call.clone(), left: false });
         self.begin_wait();
         self.pause_review();
     }
@@ -117,49 +121,50 @@ impl Work<'_> {
 
     /// A hold that the budget says to fail on.
     pub(super) fn fatal_budget(&self) -> Option<Why> {
-        self.s.held.values().find(|h| h.on_exhausted == "Fail").map(|h| exhausted(h, usual(h)))
+        let mut calls = self.s.held.values().map(|held| &held.call);
+        calls.find(|call| call.on_exhausted == "Fail").map(|call| exhausted(call, usual(call)))
     }
 }
 
 /// What the task lacks, and what became of its pod.
 pub(super) fn lacking(s: &State) -> Option<Why> {
-    let held = s.held.values().next()?;
+    let call = &s.held.values().next()?.call;
     let freed = super::pause::freed(s);
-    let mut why = exhausted(held, freed.as_deref().unwrap_or_else(|| usual(held)));
+    let mut why = exhausted(call, freed.as_deref().unwrap_or_else(|| usual(call)));
     why.message.extend(super::pause::kept(s));
     Some(why)
 }
 
 /// What follows once there is money.
-fn usual(held: &Held) -> &'static str {
-    if held.on_exhausted == "Fail" { "submit the task again" } else { "the held call then goes on" }
+fn usual(call: &HeldCall) -> &'static str {
+    if call.on_exhausted == "Fail" { "submit the task again" } else { "the held call then goes on" }
 }
 
 /// What is missing and what to do, in the words of a condition.
-fn exhausted(held: &Held, then: &str) -> Why {
-    let missing = match (held.missing_micro_usd, held.missing_tokens) {
+fn exhausted(call: &HeldCall, then: &str) -> Why {
+    let missing = match (call.missing_micro_usd, call.missing_tokens) {
         (cost, tokens) if cost > 0 && tokens > 0 => format!("{} and {tokens} tokens", dollars(cost)),
         (cost, tokens) if cost <= 0 && tokens > 0 => format!("{tokens} tokens"),
         (cost, _) => dollars(cost),
     };
-    if let Some(denied) = &held.denied {
+    if let Some(denied) = &call.denied {
         let message = format!(
             "{} lacks {missing} for the next call, and more was refused: {}; submit the task again once there is money",
-            held.account,
+            call.account,
             bounded(denied, MAX_STUCK_BYTES)
         );
         return Why::new(reasons::BUDGET_DENIED, message);
     }
     // The ledger names accounts by kind: `Budget ns/name`, or `AgentTask ns/name` for the task's own limits.
-    let own = held.account.starts_with("AgentTask ");
+    let own = call.account.starts_with("AgentTask ");
     let (reason, raise) = if own {
         (reasons::TASK_LIMIT_REACHED, "raise spec.limits of the AgentTask".to_owned())
     } else {
-        let asked = question(held).unwrap_or_default();
+        let asked = question(call).unwrap_or_default();
         (reasons::BUDGET_EXHAUSTED, format!("{asked}raise the limit of that Budget"))
     };
-    let account = &held.account;
-    let message = match unconfirmed(held) {
+    let account = &call.account;
+    let message = match unconfirmed(call) {
         Some(over) => format!(
             "{account} pays for nothing, since a provider charged {over} beyond what was reserved: to confirm that, {raise}, \
              {then}"
@@ -170,15 +175,15 @@ fn exhausted(held: &Held, then: &str) -> Why {
 }
 
 /// What was charged beyond what was reserved, where nothing else stands in the way.
-fn unconfirmed(held: &Held) -> Option<String> {
-    let over = held.overage.filter(|_| held.missing_micro_usd == 0 && held.missing_tokens == 0)?;
+fn unconfirmed(call: &HeldCall) -> Option<String> {
+    let over = call.overage.filter(|_| call.missing_micro_usd == 0 && call.missing_tokens == 0)?;
     Amount::new(over.cost_micro_usd, over.tokens).words()
 }
 
 /// Who is asked for more, and how they answer, where the Budget asks.
-fn question(held: &Held) -> Option<String> {
-    let (namespace, name) = held.account.strip_prefix("Budget ")?.split_once('/')?;
-    (held.on_exhausted == "Ask").then(|| {
+fn question(call: &HeldCall) -> Option<String> {
+    let (namespace, name) = call.account.strip_prefix("Budget ")?.split_once('/')?;
+    (call.on_exhausted == "Ask").then(|| {
         format!(
             "whoever may approve budgets in {namespace} is asked for more: `golden approve budget/{name} -n {namespace}`; or "
         )

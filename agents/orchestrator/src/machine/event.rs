@@ -1,10 +1,11 @@
 //! What can happen to a task: facts as the engine completed them, and time.
 
-use super::state::{Held, Usage, Why};
+use super::state::{Usage, Why};
 use golden_consensus::SeatWeight;
 use golden_crds::agent_task::{DesiredState, TaskLimits};
 use golden_platform::wire::{
-    AttemptNotSaved, AttemptResult, AttemptSaved, GuardOutcome, JobResult, PersonDecision, PodOutcome,
+    AttemptNotSaved, AttemptResult, AttemptSaved, GuardOutcome, HeldCall, JobResult, PersonDecision,
+    PodOutcome,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ pub enum Event {
     },
     BudgetHeld {
         op_key: String,
-        held: Held,
+        call: HeldCall,
     },
     BudgetResumed {
         op_key: String,

@@ -15,6 +15,8 @@ const MAX_PLACES: usize = 2;
 
 /// The first objections and failed guards of an escalation's evidence. What is in it in another form is left out.
 pub(super) fn in_short(evidence: &Value) -> Vec<String> {
+    // Of work that goes in circles it is about what happened again.
+    let evidence = evidence.get("failure").unwrap_or(evidence);
     let dissent = evidence.get("dissent").or_else(|| evidence.pointer("/decision/dissent"));
     let objections = list::<Ballot>(dissent).into_iter().map(|ballot| objection(&ballot));
     let guards = list::<GuardOutcome>(evidence.get("failedGuards")).into_iter().map(|outcome| {

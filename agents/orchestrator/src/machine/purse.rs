@@ -2,8 +2,8 @@
 //!
 //! Only a look: nothing is reserved here, and whoever calls next may be faster. The gateway decides again.
 
-use super::state::Held;
 use golden_ledger::{Account, Amount, Refusal, reserve};
+use golden_platform::wire::HeldCall;
 
 /// An account that pays for the task, as it is in the present period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Purse {
 
 /// Whether one of the calls could be paid by all of these accounts (root first), if only for a shorter answer, or would
 /// be refused for good. A task without accounts is refused.
-pub fn ask_again<'a>(held: impl IntoIterator<Item = &'a Held>, path: &[Purse]) -> bool {
+pub fn ask_again<'a>(held: impl IntoIterator<Item = &'a HeldCall>, path: &[Purse]) -> bool {
     if path.is_empty() || path.iter().any(|purse| purse.is_gone) {
         return true;
     }
@@ -32,7 +32,7 @@ pub fn ask_again<'a>(held: impl IntoIterator<Item = &'a Held>, path: &[Purse]) -
 }
 
 /// The least the call can be made with. Older gateways do not tell it, or what it needs in all.
-fn least(call: &Held) -> Amount {
+fn least(call: &HeldCall) -> Amount {
     let told = [
         Amount::new(call.least_micro_usd, call.least_tokens),
         Amount::new(call.needs_micro_usd, call.needs_tokens),
@@ -52,19 +52,14 @@ mod tests {
         Purse { account, fails: false, is_gone: false }
     }
 
-    fn call(needs: i64, least: i64) -> Held {
-        Held {
+    fn call(needs: i64, least: i64) -> HeldCall {
+        HeldCall {
             account: "Budget shop/monthly".into(),
             missing_micro_usd: 30,
-            missing_tokens: 0,
             on_exhausted: "Pause".into(),
             needs_micro_usd: needs,
-            needs_tokens: 0,
             least_micro_usd: least,
-            least_tokens: 0,
-            denied: None,
-            overage: None,
-            left: false,
+            ..HeldCall::default()
         }
     }
 

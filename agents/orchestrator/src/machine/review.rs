@@ -1,6 +1,7 @@
 //! Review: peers are asked, and what they decide is acted on. Their approval is not enough: the guards' facts are
 //! checked again here.
 
+use super::additional::asked_beside;
 use super::advance::OVERDUE_SECONDS;
 use super::command::Command;
 use super::feedback;
@@ -32,9 +33,8 @@ const FIRST: Ask = Ask { round: 1, hears: None, beside: None, decided: 0 };
 
 impl Work<'_> {
     pub(super) fn open_review(&mut self) {
-        let tree = self.s.produced.as_ref().map(|p| p.tree.clone());
-        let rejected = |by: Judge, before: &str| by == Judge::Peers && Some(before) == tree.as_deref();
-        if self.s.setbacks.iter().any(|b| rejected(b.by, &b.tree)) {
+        let tree = self.s.produced.as_ref().map(|p| p.tree.as_str());
+        if self.s.setbacks.iter().any(|b| b.by == Judge::Peers && Some(b.tree.as_str()) == tree) {
             let feedback = self.s.feedback.clone();
             // Asking until one nods proves nothing.
             let why = Why::new(reasons::CHANGES_REQUESTED, "peers did not accept this very result before");
@@ -85,7 +85,7 @@ impl Work<'_> {
             "ReviewRequested",
             json!({
                 "attempt": self.s.attempt, "round": round, "hears": hears, "beside": beside,
-                "additionalReviewer": self.beside(), "digest": digest, "patch": request.patch,
+                "additionalReviewer": asked_beside(self.task, &self.s), "digest": digest, "patch": request.patch,
                 "closesAt": request.closes_at, "author": request.author, "weights": request.weights,
                 "rulesFrom": self.task.policy.review.origin,
             }),
@@ -167,12 +167,11 @@ impl Work<'_> {
     pub(super) fn review(&mut self) {
         let Some(review) = self.s.review.as_mut() else { return self.ask_peers(FIRST) };
         if let Some(decision) = review.decision.take() {
-            let review = review.clone();
-            if let Some(ask) = self.ask_again(&review, &decision) {
+            if let Some(ask) = self.ask_again(&decision) {
                 return self.ask_peers(ask);
             }
-            if let Some(ask) = self.ask_beside(&review, &decision) {
-                self.s.additional_asked = Some(self.s.attempt);
+            if let Some(ask) = self.ask_beside(&decision) {
+                self.s.additional_asked = true;
                 return self.ask_peers(ask);
             }
             let Some(review) = self.s.review.as_mut() else { return };
@@ -180,7 +179,8 @@ impl Work<'_> {
             review.tally = Some(decision.tally);
             review.reason.clone_from(&decision.reason);
             review.dissent = decision.dissent.iter().map(|ballot| ballot.voter.clone()).collect();
-            review.turned_by = decision.minimal_flip.clone().map(|flip| flip.voters).unwrap_or_default();
+            review.turned_by =
+                decision.minimal_flip.as_ref().map(|flip| flip.voters.clone()).unwrap_or_default();
             review.power.clone_from(&decision.power);
             self.forget_holds();
             return self.act_on(&decision);
@@ -208,7 +208,8 @@ impl Work<'_> {
     }
 
     /// Another round of the voters, if they have one left and it is worth its time. None follows on the additional reviewer.
-    fn ask_again(&self, review: &Review, decision: &DecisionRecord) -> Option<Ask> {
+    fn ask_again(&self, decision: &DecisionRecord) -> Option<Ask> {
+        let review = self.s.review.as_ref()?;
         let decided = review.decided + 1;
         let left = review.beside.is_none() && decided < self.task.policy.review.value.max_rounds();
         (left && decision.is_worth_another_round()).then(|| Ask {
@@ -243,9 +244,9 @@ impl Work<'_> {
 
     fn act_on(&mut self, decision: &DecisionRecord) {
         let reason = reason_of(decision.decision);
-        let beside =
-            self.beside().map(|role| format!("; {role} was asked beside the voters")).unwrap_or_default();
-        let why = Why::new(reason, format!("{}{beside}", decision.reason));
+        let asked = asked_beside(self.task, &self.s);
+        let asked = asked.map(|role| format!("; {role} was asked beside the voters")).unwrap_or_default();
+        let why = Why::new(reason, format!("{}{asked}", decision.reason));
         match next(decision.decision, &self.task.policy.review.value) {
             Next::Wait => {}
             Next::Proceed => match self.cleared() {
@@ -269,7 +270,7 @@ impl Work<'_> {
             Next::Escalate => {
                 let evidence = json!({
                     "decision": decision.decision, "reason": decision.reason, "tally": decision.tally,
-                    "dissent": decision.dissent, "additionalReviewer": self.beside(),
+                    "dissent": decision.dissent, "additionalReviewer": asked_beside(self.task, &self.s),
                 });
                 self.escalate(&why, &evidence, &feedback::dissent(decision), true);
             }

@@ -46,7 +46,7 @@ pub fn admit(task: &Task, admission: &Admission, install: Uuid, now: Timestamp) 
         guards: std::collections::BTreeMap::new(),
         weights: None,
         review: None,
-        additional_asked: None,
+        additional_asked: false,
         escalation: None,
         answers: vec![],
         decisions: std::collections::BTreeSet::new(),
@@ -164,7 +164,7 @@ impl<'a> Work<'a> {
                 self.reviewed(*attempt, *round, digest, decision, ballots);
             }
             Event::EscalationDefaulted { escalation_id, option } => self.defaulted(*escalation_id, option),
-            Event::BudgetHeld { op_key, held } => self.held(op_key, held),
+            Event::BudgetHeld { op_key, call } => self.held(op_key, call),
             Event::BudgetResumed { op_key, moved } => self.resumed(op_key, *moved),
             Event::BudgetHoldLeft { op_key } => self.hold_left(op_key),
             Event::DeadLettered { attempt, id, why } => self.dead_lettered(*attempt, id, why),

@@ -4,6 +4,7 @@ mod guards;
 
 use guards::{guard, guard_trouble, guards_passed};
 
+use super::additional::asked_beside;
 use super::budget::lacking;
 use super::reasons;
 use super::review::reason_of;
@@ -151,9 +152,8 @@ fn consensus(task: &Task, s: &State) -> ViewCondition {
             let hears = review.hears.map_or_else(String::new, |round| {
                 format!("; those who did not reject in round {round} hear what was objected")
             });
-            let beside = review.beside.and(task.policy.review.value.additional_reviewer.as_ref());
-            let beside = beside.map_or_else(String::new, |reviewer| {
-                format!("; {} is asked beside the voters, who came to no decision", reviewer.role)
+            let beside = asked_beside(task, s).map_or_else(String::new, |role| {
+                format!("; {role} is asked beside the voters, who came to no decision")
             });
             let message = format!("round {} is open until {}{hears}{beside}", review.round, review.closes_at);
             say(CONSENSUS_REACHED, "Unknown", reasons::REVIEW_RUNNING, message)

@@ -6,7 +6,7 @@ use axum::body::Body;
 use golden_platform::CancellationToken;
 use golden_platform::ledger_accounts::{BudgetAccount, set_path, upsert_budget};
 use golden_platform::tree::Tree;
-use golden_platform::wire::{Fact, PauseWish};
+use golden_platform::wire::{Fact, HeldCall, PauseWish};
 use http::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
@@ -39,16 +39,16 @@ impl World {
     pub(crate) async fn hold(&self, task: Uuid) {
         let held = Fact::BudgetHeld {
             op_key: "op/h1".into(),
-            missing_micro_usd: 4200,
-            missing_tokens: 0,
-            account: format!("Budget {NAMESPACE}/experiments"),
-            on_exhausted: "Pause".into(),
-            needs_micro_usd: 4200,
-            needs_tokens: 10,
-            least_micro_usd: 3000,
-            least_tokens: 10,
-            denied: None,
-            overage: None,
+            call: HeldCall {
+                missing_micro_usd: 4200,
+                account: format!("Budget {NAMESPACE}/experiments"),
+                on_exhausted: "Pause".into(),
+                needs_micro_usd: 4200,
+                needs_tokens: 10,
+                least_micro_usd: 3000,
+                least_tokens: 10,
+                ..HeldCall::default()
+            },
         };
         self.tell(task, task, "held/op/h1", held).await;
     }

@@ -1,6 +1,6 @@
 use super::world::{GOLDEN, NAMESPACE, Script, World};
 use golden_platform::CancellationToken;
-use golden_platform::wire::Fact;
+use golden_platform::wire::{Fact, HeldCall};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -112,16 +112,12 @@ async fn a_call_without_money_shows_what_is_missing_until_it_goes_on() {
     engine.settle(&CancellationToken::new()).await.unwrap();
     let held = Fact::BudgetHeld {
         op_key: "op".into(),
-        missing_micro_usd: 4200,
-        missing_tokens: 0,
-        account: "Budget checkout/experiments".into(),
-        on_exhausted: "Pause".into(),
-        needs_micro_usd: 0,
-        needs_tokens: 0,
-        least_micro_usd: 0,
-        least_tokens: 0,
-        denied: None,
-        overage: None,
+        call: HeldCall {
+            missing_micro_usd: 4200,
+            account: "Budget checkout/experiments".into(),
+            on_exhausted: "Pause".into(),
+            ..HeldCall::default()
+        },
     };
     world.tell(task, task, "held/op", held).await;
     engine.settle(&CancellationToken::new()).await.unwrap();

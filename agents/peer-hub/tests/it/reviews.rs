@@ -3,7 +3,7 @@
 use crate::world::{ADR, DECISION, World, binding, request};
 use golden_consensus::{Ballot, IgnoredReason, OutcomeKind, Verdict};
 use golden_model::Fault;
-use golden_platform::wire::{Envelope, Fact, GuardOutcome, Message, ModelBinding, NewFact};
+use golden_platform::wire::{Envelope, Fact, GuardOutcome, HeldCall, Message, ModelBinding, NewFact};
 use golden_platform::{facts, subjects};
 use serde_json::{Value, json};
 use sqlx::types::Json;
@@ -269,16 +269,12 @@ async fn hold(world: &World, task: Uuid) {
         fact_key: "held/op-1/u1".into(),
         fact: Fact::BudgetHeld {
             op_key: "op-1/u1".into(),
-            missing_micro_usd: 1,
-            missing_tokens: 0,
-            account: "Budget checkout/monthly".into(),
-            on_exhausted: "Pause".into(),
-            needs_micro_usd: 0,
-            needs_tokens: 0,
-            least_micro_usd: 0,
-            least_tokens: 0,
-            denied: None,
-            overage: None,
+            call: HeldCall {
+                missing_micro_usd: 1,
+                account: "Budget checkout/monthly".into(),
+                on_exhausted: "Pause".into(),
+                ..HeldCall::default()
+            },
         },
     };
     facts::insert(&mut world.pool.acquire().await.unwrap(), &fact).await.unwrap();

@@ -50,26 +50,8 @@ pub enum Fact {
     /// Gateway; key `held/<op key>`: a call waits for money.
     BudgetHeld {
         op_key: String,
-        missing_micro_usd: i64,
-        missing_tokens: i64,
-        account: String,
-        on_exhausted: String,
-        /// What the whole call needs; nothing, told by an older gateway.
-        #[serde(default)]
-        needs_micro_usd: i64,
-        #[serde(default)]
-        needs_tokens: i64,
-        /// The least that a shorter answer to it needs; nothing, told by an older gateway.
-        #[serde(default)]
-        least_micro_usd: i64,
-        #[serde(default)]
-        least_tokens: i64,
-        /// Who refused its budget more, in words; then `on_exhausted` is `Fail`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        denied: Option<String>,
-        /// What a provider charged beyond what was reserved: nothing is granted until somebody has edited the limit.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        overage: Option<Bound>,
+        #[serde(flatten)]
+        call: HeldCall,
     },
     /// Gateway; key `resumed/<op key>`: that call goes on.
     BudgetResumed {
@@ -87,6 +69,33 @@ pub enum Fact {
     CallStuck { caller: String, attempt: u32, reason: String, message: String },
     /// Gateway; key `unstuck/<caller>/<n>`: a call of this caller was answered again.
     CallUnstuck { caller: String },
+}
+
+/// A call that waits for money. In the orchestrator's state it is read by whoever asks a person for more
+/// ([`crate::budget_questions`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldCall {
+    pub missing_micro_usd: i64,
+    pub missing_tokens: i64,
+    pub account: String,
+    pub on_exhausted: String,
+    /// What the whole call needs; nothing, told by an older gateway.
+    #[serde(default)]
+    pub needs_micro_usd: i64,
+    #[serde(default)]
+    pub needs_tokens: i64,
+    /// The least that a shorter answer to it needs, no more than the whole; nothing, told by an older gateway.
+    #[serde(default)]
+    pub least_micro_usd: i64,
+    #[serde(default)]
+    pub least_tokens: i64,
+    /// Who refused its budget more, in words; then `on_exhausted` is `Fail`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<String>,
+    /// What a provider charged beyond what was reserved: nothing is granted until somebody has edited the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overage: Option<Bound>,
 }
 
 /// Everything a task needs from the cluster, fixed when it is admitted.

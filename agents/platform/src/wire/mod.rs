@@ -12,8 +12,8 @@ mod view;
 pub use calls::{AGENT_CALLS, VOTER_ANSWER_TOKENS, VOTER_CALLS, VOTER_PARTS, voter_calls};
 pub use facts::{
     APPROVAL_QUESTION, Admission, AttemptNotSaved, AttemptResult, AttemptSaved, Dependency, DesiredKind,
-    DesiredPod, Fact, GuardOutcome, JobResult, ModelBinding, NewFact, PersonDecision, PodOutcome, PodPhase,
-    PolicySource, StartedAnyway,
+    DesiredPod, Fact, GuardOutcome, HeldCall, JobResult, ModelBinding, NewFact, PersonDecision, PodOutcome,
+    PodPhase, PolicySource, StartedAnyway,
 };
 pub use ledger::{
     Bound, LedgerAnswer, LedgerAnswers, LedgerOperation, LedgerOperations, MOST_OPERATIONS, OpAnswer,

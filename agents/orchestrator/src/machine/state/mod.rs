@@ -10,7 +10,7 @@ mod work;
 use golden_consensus::SeatWeight;
 use golden_crds::agent_task::TaskLimits;
 use golden_crds::agent_team::AgentSpec;
-use golden_platform::wire::{Bound, Dependency, JobResult, PersonDecision};
+use golden_platform::wire::{Dependency, HeldCall, JobResult, PersonDecision};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,9 +101,9 @@ pub struct State {
     pub weights: Option<Vec<SeatWeight>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
-    /// The attempt on which the additional reviewer was asked, which happens once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub additional_asked: Option<u32>,
+    /// The additional reviewer was asked, which happens once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub additional_asked: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Escalation>,
     /// People's answers about the present digest that are in order.
@@ -188,30 +188,12 @@ impl Why {
     }
 }
 
-/// A call that waits for money.
+/// A call that waits for money, as the machine knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
-    pub account: String,
-    pub missing_micro_usd: i64,
-    pub missing_tokens: i64,
-    pub on_exhausted: String,
-    /// What the whole call needs; read by whoever asks a person for more (`golden_platform::budget_questions`).
-    #[serde(default)]
-    pub needs_micro_usd: i64,
-    #[serde(default)]
-    pub needs_tokens: i64,
-    /// The least that a shorter answer to it needs; no more than the whole.
-    #[serde(default)]
-    pub least_micro_usd: i64,
-    #[serde(default)]
-    pub least_tokens: i64,
-    /// Who refused its budget more, in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub denied: Option<String>,
-    /// What a provider charged its account beyond what was reserved, until somebody has edited the limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub overage: Option<Bound>,
+    #[serde(flatten)]
+    pub call: HeldCall,
     /// Its client has given up; it stands only for a pod that is asked to save.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub left: bool,

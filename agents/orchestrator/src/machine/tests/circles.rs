@@ -42,6 +42,7 @@ fn the_same_failure_of_the_same_change_is_for_a_person_and_not_for_another_attem
     fails(&mut run, 2, "c1", "slug_test.go:14: want a-b\nFAIL shop 0.31s");
     assert_eq!(run.state.stage, Stage::Escalated);
     let question = run.view().escalation.unwrap();
+    assert!(question.evidence[0].starts_with("guard unit: "), "{:?}", question.evidence);
     assert_eq!(
         (question.reason.as_str(), question.options),
         (reasons::STUCK, vec!["Reject".into(), "Retry".into()])

@@ -1,8 +1,8 @@
 use super::support::{Run, Setup, digest, usage};
-use crate::machine::{Command, EscalationEnd, Event, Held, OutcomeKind, Stage, Why};
+use crate::machine::{Command, EscalationEnd, Event, OutcomeKind, Stage, Why};
 use golden_crds::agent_task::TaskLimits;
 use golden_crds::conditions::agent_task as reasons;
-use golden_platform::wire::Bound;
+use golden_platform::wire::{Bound, HeldCall};
 use serde_json::json;
 
 pub(crate) fn spec(generation: i64, desired: &str) -> Event {
@@ -14,22 +14,19 @@ pub(crate) fn spec(generation: i64, desired: &str) -> Event {
 }
 
 pub(crate) fn held(op: &str, on_exhausted: &str) -> Event {
-    Event::BudgetHeld { op_key: op.into(), held: call(on_exhausted) }
+    Event::BudgetHeld { op_key: op.into(), call: call(on_exhausted) }
 }
 
-fn call(on_exhausted: &str) -> Held {
-    Held {
+fn call(on_exhausted: &str) -> HeldCall {
+    HeldCall {
         account: "Budget checkout/experiments".into(),
         missing_micro_usd: 12_345,
-        missing_tokens: 0,
         on_exhausted: on_exhausted.into(),
         needs_micro_usd: 20_000,
         needs_tokens: 10,
         least_micro_usd: 15_000,
         least_tokens: 8,
-        denied: None,
-        overage: None,
-        left: false,
+        ..HeldCall::default()
     }
 }
 
@@ -160,8 +157,8 @@ fn a_budget_that_asks_says_who_is_asked_and_how_and_a_refusal_fails_the_task() {
     assert!(told.contains("`golden approve budget/experiments -n checkout`"), "{told}");
     // As the gateway tells it: the hold ends, and another that is refused begins.
     run.feed(&Event::BudgetResumed { op_key: "op1".into(), moved: false });
-    let refused = Held { denied: Some("bob@example (decision no)".into()), ..call("Fail") };
-    run.feed(&Event::BudgetHeld { op_key: "op1/h2".into(), held: refused });
+    let refused = HeldCall { denied: Some("bob@example (decision no)".into()), ..call("Fail") };
+    run.feed(&Event::BudgetHeld { op_key: "op1/h2".into(), call: refused });
     assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::BUDGET_DENIED)));
     assert_eq!(run.condition("BudgetAvailable"), "False/BudgetDenied");
     assert!(run.message("Complete").contains("bob@example"), "{}", run.message("Complete"));
@@ -172,9 +169,15 @@ fn a_budget_that_an_overage_blocks_says_what_was_charged_and_how_it_is_confirmed
     let over = Some(Bound { cost_micro_usd: 2_500, tokens: 0 });
     let told = |account: &str, missing: i64| {
         let mut run = Run::producing(&Setup::git());
-        let held =
-            Held { account: account.into(), missing_micro_usd: missing, overage: over, ..call("Pause") };
-        run.feed(&Event::BudgetHeld { op_key: "op1".into(), held });
+        let call = HeldCall {
+            account: account.into(),
+            missing_micro_usd: missing,
+            overage: over,
+            ..self::call("Pause")
+        };
+        run.feed(&Event::BudgetHeld { op_key: "op1".into(), call });
+        let held = run.record.iter().find(|e| e.kind == "BudgetHeld").unwrap();
+        assert_eq!(held.body["overage"], json!({"costMicroUsd": 2_500, "tokens": 0}));
         run.message("BudgetAvailable")
     };
     assert_eq!(

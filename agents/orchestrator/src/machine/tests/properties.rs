@@ -2,7 +2,9 @@
 
 use super::support::{Run, Setup, digest, is_attempt_pod, usage};
 use crate::machine::{Command, Event, Stage, State, step};
-use golden_platform::wire::{AGENT_CALLS, JobResult, PodPhase, VOTER_CALLS, VOTER_PARTS, voter_calls};
+use golden_platform::wire::{
+    AGENT_CALLS, HeldCall, JobResult, PodPhase, VOTER_CALLS, VOTER_PARTS, voter_calls,
+};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,18 +93,13 @@ fn event(run: &Run, choice: u8, n: u8) -> Option<Event> {
 fn held(n: u8) -> Event {
     Event::BudgetHeld {
         op_key: format!("op{}", n % 3),
-        held: super::super::Held {
+        call: HeldCall {
             account: "a".into(),
             missing_micro_usd: 5,
-            missing_tokens: 0,
             on_exhausted: if n.is_multiple_of(2) { "Pause" } else { "Ask" }.into(),
             needs_micro_usd: 5,
-            needs_tokens: 0,
             least_micro_usd: 5,
-            least_tokens: 0,
-            denied: None,
-            overage: None,
-            left: false,
+            ..HeldCall::default()
         },
     }
 }
