@@ -33,6 +33,13 @@ pub enum Error {
     Database(Arc<sqlx::Error>),
 }
 
+impl Error {
+    /// Whether the database refused it: then nothing of it is written. Of what broke off nothing is known.
+    pub(crate) fn is_refused_by_database(&self) -> bool {
+        matches!(self, Self::Database(e) if e.as_database_error().is_some())
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(Arc::new(error))

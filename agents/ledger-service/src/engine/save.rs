@@ -42,8 +42,9 @@ struct Statement {
 }
 
 impl Statement {
+    /// Nobody reads the first entry: with it every part begins with a comma.
     fn new() -> Self {
-        Self { with: QueryBuilder::new("WITH at AS (SELECT now())"), said: Vec::new() }
+        Self { with: QueryBuilder::new("WITH nothing AS (SELECT true)"), said: Vec::new() }
     }
 
     fn query(mut self) -> QueryBuilder<Postgres> {
@@ -58,42 +59,40 @@ impl Statement {
         if new.op_key.is_empty() {
             return;
         }
+        // Hardly any call begins and ends in one batch.
+        let ended =
+            if new.end.is_told() { ", actual_cost, input_tokens, output_tokens, latency_ms" } else { "" };
         let sql = &mut self.with;
         sql.push(
             ", added AS (
     INSERT INTO reservations (op_key, request_hash, team_uid, task_uid, try_uid, attempt, role, provider, model,
-                              prompt_digest, path, state, cost, tokens, lease_until, dispatched_at, ended_at, actual_cost,
-                              input_tokens, output_tokens, latency_ms)
+                              prompt_digest, path, state, cost, tokens, lease_until, dispatched_at, ended_at",
+        );
+        sql.push(ended).push(
+            ")
     SELECT op_key, request_hash, team_uid, task_uid, try_uid, attempt, role, provider, model, prompt_digest,
            (",
         );
-        sql.push_bind(&new.uids).push(")[root:leaf], state, cost, tokens, now() + make_interval(secs => CASE state WHEN 'Reserved' THEN ");
+        sql.push_bind(&new.uids).push(
+            ")[root:leaf], state, cost, tokens,
+           now() + make_interval(secs => CASE state WHEN 'Reserved' THEN ",
+        );
         sql.push_bind(leases.reserved.as_secs_f64())
             .push(" ELSE ")
             .push_bind(leases.dispatched.as_secs_f64());
         sql.push(
             " END),
            CASE WHEN state IN ('Dispatched', 'Settled', 'Unknown') THEN now() END,
-           CASE WHEN state IN ('Settled', 'Unknown', 'Released') THEN now() END, ",
+           CASE WHEN state IN ('Settled', 'Unknown', 'Released') THEN now() END",
         );
-        // Hardly any call begins and ends in one batch.
-        let ended = new.end.is_told();
-        sql.push(if ended {
-            "actual_cost, input_tokens, output_tokens, latency_ms"
-        } else {
-            "NULL, NULL, NULL, NULL"
-        });
-        sql.push(" FROM unnest(");
+        sql.push(ended).push(" FROM unnest(");
         let mut columns = sql.separated(", ");
-        columns
-            .push_bind(&new.op_key)
-            .push_bind(&new.request_hash)
-            .push_bind(&new.team_uid)
-            .push_bind(&new.task_uid);
+        columns.push_bind(&new.op_key).push_bind(&new.request_hash);
+        columns.push_bind(&new.team_uid).push_bind(&new.task_uid);
         columns.push_bind(&new.try_uid).push_bind(&new.attempt).push_bind(&new.role).push_bind(&new.provider);
         columns.push_bind(&new.model).push_bind(&new.prompt_digest).push_bind(&new.root).push_bind(&new.leaf);
         columns.push_bind(&new.end.state).push_bind(&new.cost).push_bind(&new.tokens);
-        if ended {
+        if !ended.is_empty() {
             columns.push_bind(&new.end.actual_cost).push_bind(&new.end.input_tokens);
             columns.push_bind(&new.end.output_tokens).push_bind(&new.end.latency_ms);
         }
@@ -101,7 +100,7 @@ impl Statement {
             ") AS n(op_key, request_hash, team_uid, task_uid, try_uid, attempt, role, provider, model, prompt_digest, root,
                     leaf, state, cost, tokens",
         );
-        sql.push(if ended { ", actual_cost, input_tokens, output_tokens, latency_ms))" } else { "))" });
+        sql.push(ended).push("))");
     }
 
     fn move_on(&mut self, moved: &Moved<'_>, leases: Leases) {

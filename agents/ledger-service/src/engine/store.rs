@@ -162,8 +162,8 @@ impl Store {
                 Ok((answers, Some(batch)))
             }
             // The database says why when it is asked with the rows locked.
-            Err(Error::Database(e)) if e.as_database_error().is_some() => {
-                tracing::debug!(error = %e, "decided from memory in vain");
+            Err(error) if error.is_refused_by_database() => {
+                tracing::debug!(%error, "decided from memory in vain");
                 line.give_back();
                 self.book.doubt(&batch.accounts, begun);
                 self.come_back(batch.left);
@@ -190,8 +190,7 @@ impl Store {
             let revision = new_revision();
             let saved = commit(tx, &batch, revision, self.leases).await;
             if let Err(error) = saved {
-                // Of what broke off nothing is known; what the database refused is not written.
-                if matches!(&error, Error::Database(e) if e.as_database_error().is_some()) {
+                if error.is_refused_by_database() {
                     self.come_back(batch.left);
                 }
                 return Err(error);
