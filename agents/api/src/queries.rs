@@ -231,10 +231,11 @@ pub(crate) async fn escalations(
     task: Option<Uuid>,
 ) -> sqlx::Result<Vec<Escalation>> {
     sqlx::query_as(
-        "SELECT e.escalation_id, e.task_uid, coalesce(t.name, e.task_name) AS task, e.attempt, e.reason, e.evidence, e.options, e.owner,
-                e.digest, to_json(e.deadline)#>>'{}' AS deadline, e.default_option, e.state, e.chosen, e.resolved_by
-         FROM escalations e LEFT JOIN tasks t USING (task_uid)
-         WHERE coalesce(t.namespace, (SELECT namespace FROM teams WHERE team_uid = e.team_uid)) = $1
+        "SELECT e.escalation_id, e.task_uid, coalesce(t.name, e.task_name) AS task, e.attempt, e.reason, e.evidence,
+                e.options, e.owner, e.digest, to_json(e.deadline)#>>'{}' AS deadline, e.default_option, e.state,
+                e.chosen, e.resolved_by
+         FROM escalations e JOIN teams m ON m.team_uid = e.team_uid LEFT JOIN tasks t ON t.task_uid = e.task_uid
+         WHERE m.namespace = $1
            AND ($2::uuid IS NULL OR e.task_uid = $2)
            AND ($3 OR e.team_uid IN (SELECT team_uid FROM present_teams WHERE namespace = $1))
          ORDER BY e.state <> 'Open', e.created_at DESC LIMIT 500",
