@@ -1,6 +1,6 @@
 //! Metrics of the operator: names in one place.
 
-use golden_crds::{Budget, BudgetStatus};
+use golden_crds::Budget;
 use golden_ledger::forecast::{Forecast, Miss};
 use golden_platform::ledger_accounts::Balance;
 use golden_platform::telemetry;
@@ -87,22 +87,20 @@ impl Metrics {
         self.forecast_error.with_label_values(&[basis]).observe(f64::from(percent) / 100.0);
     }
 
-    /// What a budget stands at.
-    pub(crate) fn budget(&self, budget: &Budget, balance: &Balance, status: &BudgetStatus) {
+    /// What a budget stands at in its present period, and which of its `alertPercents` that has reached.
+    pub(crate) fn budget(&self, budget: &Budget, balance: &Balance, alerts_reached: &[i64]) {
         let (namespace, name) = (budget.namespace().unwrap_or_default(), budget.name_any());
-        let spent = (status.spent_micro_usd, status.spent_tokens);
-        let granted = (status.granted_micro_usd.unwrap_or(0), status.granted_tokens.unwrap_or(0));
         let cost = [
             balance.limit_cost,
-            Some(granted.0),
-            Some(spent.0),
+            Some(balance.granted_cost),
+            Some(balance.spent_cost),
             Some(balance.reserved_cost),
             Some(balance.overage_cost),
         ];
         let tokens = [
             balance.limit_tokens,
-            Some(granted.1),
-            Some(spent.1),
+            Some(balance.granted_tokens),
+            Some(balance.spent_tokens),
             Some(balance.reserved_tokens),
             Some(balance.overage_tokens),
         ];
@@ -115,7 +113,7 @@ impl Metrics {
                 }
             }
         }
-        let reached = status.alerts_reached.iter().max().copied().unwrap_or(0);
+        let reached = alerts_reached.iter().max().copied().unwrap_or(0);
         self.budget_alert.with_label_values(&[namespace.as_str(), name.as_str()]).set(reached);
     }
 

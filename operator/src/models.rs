@@ -112,6 +112,20 @@ pub(crate) fn find_provider<'a>(name: &str, from: From<'a>) -> Option<&'a ModelP
     named(from.namespace).or_else(|| named(from.golden).filter(offered))
 }
 
+/// The models that may answer a call of this binding, each with its provider where there is one: its own first, then those
+/// that its provider falls back to. As the gateway finds them.
+pub(crate) fn answering<'a>(
+    binding: &'a ModelBinding,
+    golden: &'a str,
+    providers: &'a [Arc<ModelProvider>],
+) -> impl Iterator<Item = (&'a str, Option<&'a ModelProvider>)> {
+    let from = From { namespace: &binding.namespace, golden, providers };
+    let own = provider(&binding.namespace, &binding.provider, providers);
+    let fallbacks = own.into_iter().flat_map(|own| &own.spec.fallbacks);
+    let others = fallbacks.map(move |other| (other.model.as_str(), find_provider(&other.provider, from)));
+    std::iter::once((binding.model.as_str(), own)).chain(others)
+}
+
 /// Whether a provider that is not ready for this reason is only down for now. Nothing is refused for that: it is a call
 /// that shows that it answers again.
 pub(crate) fn is_outage(why: &str) -> bool {

@@ -4,6 +4,7 @@
 //! kinds themselves stay in Terminating for ever; and the teams' services, which are no part of the release, would go
 //! on without stores. The operator is stopped first: it would put back what is taken off. Every step may run twice.
 
+use crate::controllers::agent_task::is_terminal;
 use crate::controllers::agent_team::FINALIZER;
 use crate::effects::{bounded, delete};
 use crate::error::Error;
@@ -100,15 +101,15 @@ async fn stop_the_operator(namespace: &str, client: &Client) -> Result<(), Error
     or_none(scaled)?;
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let ours = ListParams::default().labels(OPERATORS_PODS);
-    while bounded("list the operator's pods", pods.list(&ours)).await?.items.iter().any(runs) {
+    while bounded("list the operator's pods", pods.list(&ours))
+        .await?
+        .items
+        .iter()
+        .any(|pod| !is_terminal(pod))
+    {
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())
-}
-
-fn runs(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
-    !matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 /// Removes the teams' services in Golden's namespace; how many objects there were.
@@ -225,7 +226,9 @@ mod tests {
     fn an_operator_counts_until_its_pod_has_ended() {
         let pod =
             |status: Value| serde_json::from_value::<Pod>(json!({"metadata": {}, "status": status})).unwrap();
-        assert!(runs(&pod(json!({"phase": "Running"}))) && runs(&pod(json!({}))));
-        assert!(!runs(&pod(json!({"phase": "Succeeded"}))) && !runs(&pod(json!({"phase": "Failed"}))));
+        assert!(!is_terminal(&pod(json!({"phase": "Running"}))) && !is_terminal(&pod(json!({}))));
+        assert!(
+            is_terminal(&pod(json!({"phase": "Succeeded"}))) && is_terminal(&pod(json!({"phase": "Failed"})))
+        );
     }
 }

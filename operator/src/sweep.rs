@@ -196,6 +196,8 @@ async fn budgets(ctx: &Context) -> Result<(), Error> {
             let mut conn = ctx.pool.acquire().await.map_err(failed)?;
             ledger_accounts::mark_deleted(&mut conn, known.uid).await.map_err(failed)?;
             ctx.metrics.no_budget(&known.namespace, &known.name);
+            ctx.budgets_written.forget(&known.uid.to_string());
+            ctx.spenders_read.forget(&known.uid.to_string());
         }
     }
     Ok(())

@@ -4,8 +4,7 @@
 use super::forecast::working;
 use super::inputs::Inputs;
 use super::validate::{Admit, PRODUCER};
-use crate::models::{From, find_provider, provider};
-use golden_crds::ModelProvider;
+use crate::models::answering;
 use golden_crds::governance_policy::ReviewRules;
 use golden_crds::model_provider::{ModelSpec, Protocol};
 use golden_ledger::forecast::calls_bound;
@@ -45,19 +44,13 @@ fn reviewer_calls(role: &str, rules: &ReviewRules, attempts: i64) -> Option<i64>
 /// What a call of at most `answer` tokens costs at most, in micro-USD: of the binding's own model, or of one that its
 /// provider falls back to.
 fn dearest_call(binding: &ModelBinding, answer: i64, inputs: &Inputs) -> Option<i64> {
-    let named = |provider: &ModelProvider, model: &str| {
-        let model = provider.spec.models.iter().find(|m| m.name == model)?;
-        call(model, provider.spec.protocol, answer)
-    };
-    let own = provider(&binding.namespace, &binding.provider, &inputs.providers)?;
-    let from = From { namespace: &binding.namespace, golden: &inputs.golden, providers: &inputs.providers };
-    // One that is not there, or has no price, is never asked.
-    let others = own
-        .spec
-        .fallbacks
-        .iter()
-        .filter_map(|other| named(find_provider(&other.provider, from)?, &other.model));
-    Some(others.fold(named(own, &binding.model)?, i64::max))
+    let mut costs = answering(binding, &inputs.golden, &inputs.providers).map(|(model, provider)| {
+        let spec = &provider?.spec;
+        call(spec.models.iter().find(|m| m.name == model)?, spec.protocol, answer)
+    });
+    let own = costs.next()??;
+    // Another one that is not there, or has no price, is never asked.
+    Some(costs.flatten().fold(own, i64::max))
 }
 
 /// What one call costs at most; none without a price, and more than anybody has where it cannot be counted.

@@ -6,7 +6,7 @@
 //! a matter of taste. Two models that hide behind one name (`standard`) pass for one: name them apart.
 
 use super::validate::PRODUCER;
-use crate::models::{Fault, provider};
+use crate::models::{Fault, answering};
 use golden_consensus::same_model;
 use golden_crds::ModelProvider;
 use golden_crds::conditions::agent_task as reason;
@@ -21,16 +21,17 @@ use std::sync::Arc;
 pub(super) fn check(
     policy: &MergedPolicy,
     models: &BTreeMap<String, ModelBinding>,
+    golden: &str,
     providers: &[Arc<ModelProvider>],
 ) -> Result<(), Fault> {
     if policy.review.value.independence != Some(Independence::DifferentModel) {
         return Ok(());
     }
     let Some(author) = models.get(&format!("role:{PRODUCER}")) else { return Ok(()) };
-    let authors = answering(author, providers);
+    let authors: Vec<Model<'_>> = answering(author, golden, providers).map(Model::find).collect();
     for (seat, binding) in models.iter().filter_map(|(k, v)| Some((k.strip_prefix("voter:")?, v))) {
-        let voters = answering(binding, providers);
-        if let Some(model) = voters.iter().find(|m| authors.iter().any(|a| a.is(m))) {
+        let mut voters = answering(binding, golden, providers).map(Model::find);
+        if let Some(model) = voters.find(|m| authors.iter().any(|a| a.is(m))) {
             return Err(Fault {
                 reason: reason::REVIEWER_NOT_INDEPENDENT,
                 message: format!(
@@ -54,7 +55,7 @@ struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    fn find(name: &'a str, provider: Option<&'a ModelProvider>) -> Self {
+    fn find((name, provider): (&'a str, Option<&'a ModelProvider>)) -> Self {
         let offered = provider.and_then(|p| p.spec.models.iter().find(|m| m.name == name));
         Self { name, upstream: offered.and_then(|m| m.upstream_name.as_deref()).unwrap_or(name) }
     }
@@ -70,16 +71,6 @@ impl fmt::Display for Model<'_> {
         f.write_str(self.name)?;
         if self.upstream == self.name { Ok(()) } else { write!(f, " ({} upstream)", self.upstream) }
     }
-}
-
-/// The models that may answer a call of this binding.
-fn answering<'a>(binding: &'a ModelBinding, providers: &'a [Arc<ModelProvider>]) -> Vec<Model<'a>> {
-    let named = |name: &str| provider(&binding.namespace, name, providers);
-    let its = named(&binding.provider);
-    let fallbacks = its.into_iter().flat_map(|p| &p.spec.fallbacks);
-    std::iter::once(Model::find(&binding.model, its))
-        .chain(fallbacks.map(|f| Model::find(&f.model, named(&f.provider))))
-        .collect()
 }
 
 #[cfg(test)]
@@ -103,7 +94,16 @@ mod tests {
         }
     }
 
-    fn provider(name: &str, fallback: &str, models: &[(&str, &str)]) -> Arc<ModelProvider> {
+    fn provider(name: &str, fallback: [&str; 2], models: &[(&str, &str)]) -> Arc<ModelProvider> {
+        provider_in("n", name, fallback, models)
+    }
+
+    fn provider_in(
+        namespace: &str,
+        name: &str,
+        [other, fallback]: [&str; 2],
+        models: &[(&str, &str)],
+    ) -> Arc<ModelProvider> {
         let models: Vec<_> = models
             .iter()
             .map(|(name, upstream)| {
@@ -114,9 +114,9 @@ mod tests {
         Arc::new(
             serde_json::from_value(json!({
                 "apiVersion": "goldenarch.dev/v1alpha1", "kind": "ModelProvider",
-                "metadata": {"name": name, "namespace": "n"},
-                "spec": {"protocol": "OpenAI", "baseURL": "http://m", "models": models,
-                         "fallbacks": [{"provider": "x", "model": fallback}]},
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {"protocol": "OpenAI", "baseURL": "http://m", "models": models, "allowedNamespaces": ["n"],
+                         "fallbacks": [{"provider": other, "model": fallback}]},
             }))
             .unwrap(),
         )
@@ -142,9 +142,9 @@ mod tests {
             ("alias", "alias", false),
         ];
         let providers = [
-            provider("a", "spare-a", &[("author-alias", "GPT-9"), ("alias", "one")]),
-            provider("v", "spare-v", &[("voter-alias", "gpt-9"), ("alias", "another")]),
-            provider("x", "none", &[("spare-v", "claude-7")]),
+            provider("a", ["x", "spare-a"], &[("author-alias", "GPT-9"), ("alias", "one")]),
+            provider("v", ["x", "spare-v"], &[("voter-alias", "gpt-9"), ("alias", "another")]),
+            provider("x", ["x", "none"], &[("spare-v", "claude-7")]),
         ];
         for (author, voter, good) in cases {
             let models: BTreeMap<String, ModelBinding> = [
@@ -154,8 +154,8 @@ mod tests {
                 ("voter:security".to_owned(), binding("v", voter)),
             ]
             .into();
-            assert_eq!(check(&policy("None"), &models, &providers), Ok(()));
-            let checked = check(&policy("DifferentModel"), &models, &providers);
+            assert_eq!(check(&policy("None"), &models, "golden", &providers), Ok(()));
+            let checked = check(&policy("DifferentModel"), &models, "golden", &providers);
             assert_eq!(checked.is_ok(), good, "{author} {voter}");
             if let Err(fault) = checked {
                 assert_eq!(fault.reason, "ReviewerNotIndependent");
@@ -164,5 +164,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_fallback_that_golden_offers_counts_too() {
+        let models: BTreeMap<String, ModelBinding> = [
+            ("role:developer".to_owned(), binding("a", "large")),
+            ("voter:security".to_owned(), binding("v", "voter-alias")),
+        ]
+        .into();
+        let author = provider("a", ["shared", "fast"], &[]);
+        let voter = provider("v", ["x", "none"], &[("voter-alias", "gpt-9")]);
+        let offered = provider_in("golden", "shared", ["x", "none"], &[("fast", "gpt-9")]);
+        let alone = [Arc::clone(&author), Arc::clone(&voter)];
+        assert_eq!(check(&policy("DifferentModel"), &models, "golden", &alone), Ok(()));
+        assert!(check(&policy("DifferentModel"), &models, "golden", &[author, voter, offered]).is_err());
     }
 }

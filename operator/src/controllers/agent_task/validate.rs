@@ -68,7 +68,7 @@ pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
     let policy = policy(inputs)?;
     isolation(inputs, &policy)?;
     let models = models(inputs, team, &policy)?;
-    independence::check(&policy, &models, &inputs.providers)?;
+    independence::check(&policy, &models, &inputs.golden, &inputs.providers)?;
     if let Some(secret) = &inputs.secret {
         return Err(secret.clone());
     }

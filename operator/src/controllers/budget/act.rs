@@ -1,6 +1,7 @@
 //! The account's row, what it stands at, and the question about it. One transaction: a crash leaves all or nothing.
 
 use super::ask::{Asking, Step, step};
+use super::report::{AMOUNTS, current};
 use crate::context::Context;
 use crate::error::Error;
 use golden_crds::Budget;
@@ -63,11 +64,14 @@ async fn spenders(
     ctx: &Context,
 ) -> Option<Vec<Spender>> {
     let shown = budget.status.as_ref().and_then(|status| status.spent_by.as_ref());
-    let moved = shown.map_or(0, |shown| shown.micro_usd) != balance.spent_cost;
+    let spent = current(balance, Timestamp::now()).spent_cost;
     let uid = account.uid.to_string();
-    if !moved || !ctx.spenders_read.due(&uid, 0, SPENDERS) {
+    // What cannot be written now is not read.
+    let due = ctx.budgets_written.due(&uid, 0, AMOUNTS) && ctx.spenders_read.due(&uid, 0, SPENDERS);
+    if shown.map_or(0, |shown| shown.micro_usd) == spent || !due {
         return None;
     }
+    ctx.spenders_read.done(&uid, 0);
     let read = showback::spenders(&ctx.pool, &account.namespace, &account.name).await;
     read.inspect_err(|error| tracing::warn!(%error, budget = account.name, "who spends a budget")).ok()
 }

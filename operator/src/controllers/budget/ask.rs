@@ -162,7 +162,8 @@ fn missing(account: &Account, call: &Waiting) -> Option<Amount> {
     account.missing(needs).ok()?.map(|short| short.missing)
 }
 
-fn account(balance: &Balance) -> Account {
+/// As the ledger's rules know it.
+pub(super) fn account(balance: &Balance) -> Account {
     Account {
         limit: Limit { cost: balance.limit_cost.map(MicroUsd), tokens: balance.limit_tokens },
         granted: Amount::new(balance.granted_cost, balance.granted_tokens),

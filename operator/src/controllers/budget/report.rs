@@ -2,6 +2,7 @@
 //! calls.
 
 use super::act::Standing;
+use super::ask::account;
 use super::{MANAGER, Seen, question, zone_fault};
 use crate::budgets::shown;
 use crate::context::Context;
@@ -22,7 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-const AMOUNTS: Duration = Duration::from_secs(10);
+pub(super) const AMOUNTS: Duration = Duration::from_secs(10);
 /// Of roles, models and tasks each, as many as the status shows.
 const DEAREST: usize = 10;
 
@@ -33,9 +34,10 @@ pub(crate) async fn report(
     ctx: &Context,
 ) -> Result<Option<Duration>, Error> {
     let before = seen.budget.status.clone().unwrap_or_default();
-    let status = status(seen, acted, Timestamp::now());
+    let now = Timestamp::now();
+    let status = status(seen, acted, now);
     if let Ok(Some(stood)) = acted {
-        ctx.metrics.budget(&seen.budget, &stood.balance, &status);
+        ctx.metrics.budget(&seen.budget, &current(&stood.balance, now), &status.alerts_reached);
     }
     if status == before {
         return Ok(None);
@@ -52,9 +54,6 @@ pub(crate) async fn report(
     let api: Api<Budget> = Api::namespaced(ctx.client.clone(), &seen.budget.namespace().unwrap_or_default());
     write_status(&api, &ctx.caches.budgets, MANAGER, &*seen.budget, &status).await?;
     ctx.budgets_written.done(&uid, 0);
-    if matches!(acted, Ok(Some(stood)) if stood.spenders.is_some()) {
-        ctx.spenders_read.done(&uid, 0);
-    }
     ctx.events.transitions(&*seen.budget, &before.conditions, &status.conditions).await;
     for percent in status.alerts_reached.iter().filter(|p| !before.alerts_reached.contains(p)) {
         let spent = status.spent.as_deref().unwrap_or_default();
@@ -111,7 +110,7 @@ pub(super) fn status(seen: &Seen, acted: &Result<Option<Standing>, Error>, now: 
 }
 
 /// The balance as the next call will find it: the ledger begins a new period with the first call in it.
-fn current(balance: &Balance, now: Timestamp) -> Balance {
+pub(super) fn current(balance: &Balance, now: Timestamp) -> Balance {
     let over = balance.period_end_us.is_some_and(|end| now.as_microsecond() >= end);
     if over {
         return Balance {
@@ -220,32 +219,17 @@ fn dearest(spenders: &[Spender], of: impl Fn(&Spender) -> String) -> Vec<Share> 
 
 /// What limits and grants leave, in micro-USD and tokens; below zero where more is committed.
 fn left(balance: &Balance) -> (Option<i64>, Option<i64>) {
-    let left = |limit: Option<i64>, granted: i64, used: [i64; 3]| {
-        let most = limit?.saturating_add(granted);
-        Some(used.into_iter().fold(most, i64::saturating_sub))
-    };
+    let most = account(balance).ceiling();
+    let left = |most: Option<i64>, used: [i64; 3]| Some(used.into_iter().fold(most?, i64::saturating_sub));
     let cost = [balance.spent_cost, balance.reserved_cost, balance.overage_cost];
     let tokens = [balance.spent_tokens, balance.reserved_tokens, balance.overage_tokens];
-    (
-        left(balance.limit_cost, balance.granted_cost, cost),
-        left(balance.limit_tokens, balance.granted_tokens, tokens),
-    )
-}
-
-/// The overage of what is limited: nothing is granted over it.
-fn unconfirmed(balance: &Balance) -> Option<String> {
-    let of = |limit: Option<i64>, over: i64| limit.map_or(0, |_| over);
-    Amount::new(
-        of(balance.limit_cost, balance.overage_cost),
-        of(balance.limit_tokens, balance.overage_tokens),
-    )
-    .words()
+    (left(most.cost.map(|cost| cost.0), cost), left(most.tokens, tokens))
 }
 
 /// What a Ready budget can still do.
 fn standing(balance: &Balance) -> (&'static str, String) {
     let (cost, tokens) = left(balance);
-    if let Some(over) = unconfirmed(balance) {
+    if let Some(over) = account(balance).unconfirmed().words() {
         let message = format!(
             "a provider charged {over} beyond what was reserved; nothing new is granted until spec.limits is changed, which \
              confirms it"
