@@ -13,7 +13,7 @@ pub const COUNTED: &str = "fix-slugify";
 /// Measured after the stories.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
-    /// Absent where the kubelets cannot be asked: many clusters grant nobody `nodes/proxy`.
+    /// Absent where the kubelets could not be asked: many clusters grant nobody `nodes/proxy`.
     pub memory: Option<Memory>,
     /// Absent where the apiserver's audit log cannot be read.
     pub writes: Option<Writes>,
@@ -44,7 +44,10 @@ impl Figures {
             |writes| writes.text(COUNTED),
         );
         let memory = self.memory.as_ref().map_or_else(
-            || "memory: not measured, this cluster grants no `get` on nodes/proxy".to_owned(),
+            || {
+                "memory: not measured, the kubelets could not be asked (that takes `get` on nodes/proxy)"
+                    .to_owned()
+            },
             Memory::text,
         );
         format!("{memory}\n{writes}")

@@ -5,7 +5,7 @@
 
 use crate::install::NAMESPACE;
 use crate::tools::Tools;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -35,9 +35,7 @@ pub fn measure(tools: &Tools) -> Result<Memory> {
     let mut memory = Memory::default();
     for node in names.filter_map(|n| n["metadata"]["name"].as_str()) {
         let path = format!("/api/v1/nodes/{node}/proxy/stats/summary");
-        let text = tools.kubectl(&["get", "--raw", &path])?;
-        let summary: Value = serde_json::from_str(&text).context("the kubelet's summary is no JSON")?;
-        memory.add(&summary);
+        memory.add(&tools.json(&["get", "--raw", &path])?);
     }
     Ok(memory)
 }

@@ -1,7 +1,7 @@
 //! What a cluster of somebody else's must have for the demo: looked at first, and told in one message.
 
 use crate::tools::Tools;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -26,12 +26,9 @@ pub struct Found {
 /// # Errors
 /// When it does not answer, or refuses: the demo needs an administrator's rights.
 pub fn look(tools: &Tools) -> Result<Found> {
-    let version: Value = serde_json::from_str(&tools.kubectl(&["version", "-o", "json"])?)
-        .context("kubectl printed no JSON")?;
-    let api = tools.kubectl(&["get", "--raw", "/apis/admissionregistration.k8s.io/v1"])?;
-    let api: Value = serde_json::from_str(&api).context("the apiserver answered no JSON")?;
-    let who: Value = serde_json::from_str(&tools.kubectl(&["auth", "whoami", "-o", "json"])?)
-        .context("kubectl printed no JSON")?;
+    let version = tools.json(&["version", "-o", "json"])?;
+    let api = tools.json(&["get", "--raw", "/apis/admissionregistration.k8s.io/v1"])?;
+    let who = tools.json(&["auth", "whoami", "-o", "json"])?;
     let text = |value: &Value, pointer: &str| {
         value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };

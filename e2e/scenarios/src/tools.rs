@@ -57,8 +57,12 @@ impl Tools {
 
     /// Reads objects as JSON.
     pub fn get(&self, args: &[&str]) -> Result<Value> {
-        let text = self.kubectl(&[&["get", "-o", "json"], args].concat())?;
-        serde_json::from_str(&text).context("kubectl printed no JSON")
+        self.json(&[&["get", "-o", "json"], args].concat())
+    }
+
+    /// Runs kubectl where it prints JSON.
+    pub fn json(&self, args: &[&str]) -> Result<Value> {
+        serde_json::from_str(&self.kubectl(args)?).context("kubectl printed no JSON")
     }
 
     /// Runs helm.

@@ -38,7 +38,7 @@ pub(crate) async fn kill(server: &Arc<Postgres>, name: String, seconds: f64) -> 
     tokio::time::sleep(half).await;
     let own = Arc::clone(server);
     let killed = Instant::now();
-    tokio::task::spawn_blocking(move || own.kill().and_then(|()| start_again(&own))).await??;
+    tokio::task::spawn_blocking(move || own.kill().and_then(|()| own.restart())).await??;
     let restart = killed.elapsed();
     let mut told = Told::default();
     for caller in callers {
@@ -61,17 +61,6 @@ pub(crate) async fn kill(server: &Arc<Postgres>, name: String, seconds: f64) -> 
     arm.set("longest_wait_ms", told.longest.as_secs_f64() * 1000.0);
     audit::tell(&ground.pool, &mut arm).await?;
     Ok(arm)
-}
-
-/// Backends notice only a moment later that their postmaster was killed, and until then a new one refuses to start.
-fn start_again(server: &Postgres) -> Result<()> {
-    let begin = Instant::now();
-    loop {
-        match server.restart() {
-            Err(_) if begin.elapsed() < PATIENCE => std::thread::sleep(AGAIN),
-            done => return done,
-        }
-    }
 }
 
 async fn call(spender: Spender, caller: usize, until: Instant) -> Result<Told> {

@@ -12,9 +12,6 @@ use rustix::process::Signal;
 use super::server::{Plan, Server, folder};
 use crate::{ports, tools};
 
-/// How often a start on the port it had is tried again.
-const RESTARTS: u32 = 20;
-
 /// A running NATS server with JetStream on disk.
 pub struct Nats {
     server: Server,
@@ -83,17 +80,9 @@ impl Nats {
         self.server.kill()
     }
 
-    /// Starts again on the same port with the same streams. Another program's connection may have that port for a moment
-    /// as its own end: then it is tried again.
+    /// Starts again on the same port with the same streams.
     pub fn restart(&self) -> Result<()> {
-        let mut tries = 0;
-        loop {
-            match self.server.restart() {
-                Err(_) if tries < RESTARTS => tries += 1,
-                done => return done,
-            }
-            std::thread::sleep(Duration::from_millis(250));
-        }
+        self.server.restart_patiently()
     }
 
     /// The server's log file.

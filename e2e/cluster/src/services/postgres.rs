@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
@@ -92,13 +91,7 @@ impl Postgres {
     /// Starts again on the same port with the same data. Backends notice only a moment later that their
     /// postmaster was killed, and until then a new one refuses to start.
     pub fn restart(&self) -> Result<()> {
-        let begin = Instant::now();
-        loop {
-            match self.server.restart() {
-                Err(_) if begin.elapsed() < BACKENDS => std::thread::sleep(AGAIN),
-                done => return done,
-            }
-        }
+        self.server.restart_patiently()
     }
 
     /// The server's log file.
@@ -110,10 +103,6 @@ impl Postgres {
         format!("postgres://{ROLE}@127.0.0.1:{}/{name}", self.port)
     }
 }
-
-/// How long backends of a killed server may take to go, and how often that is looked at.
-const BACKENDS: Duration = Duration::from_mins(1);
-const AGAIN: Duration = Duration::from_millis(200);
 
 fn binaries() -> Result<PathBuf> {
     let bin = PathBuf::from("/usr/lib/postgresql/15/bin");

@@ -62,7 +62,7 @@ impl Redis {
 
     /// Starts again on the same port, empty.
     pub fn restart(&self) -> Result<()> {
-        self.server.restart()
+        self.server.restart_patiently()
     }
 
     /// Connections stay and nothing is answered, until [`Redis::thaw`].

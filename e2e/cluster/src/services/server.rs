@@ -18,6 +18,9 @@ use crate::run;
 const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(20);
+/// How long what a killed server leaves behind may be in the way of the next one.
+const LEFT_BEHIND: Duration = Duration::from_mins(1);
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// How to start a server and to see that it serves.
 pub(crate) struct Plan {
@@ -56,6 +59,18 @@ impl Server {
         self.stop()?;
         *self.child() = Some(self.spawn()?);
         self.await_ready()
+    }
+
+    /// Starts again, and once more for a while where that fails: what a killed server leaves behind (its processes, its
+    /// port that another test looked at) goes a moment later.
+    pub(crate) fn restart_patiently(&self) -> Result<()> {
+        let begin = Instant::now();
+        loop {
+            match self.restart() {
+                Err(_) if begin.elapsed() < LEFT_BEHIND => thread::sleep(AGAIN),
+                done => return done,
+            }
+        }
     }
 
     /// Ends the server in an orderly way and waits for it.
