@@ -12,5 +12,6 @@ mod s5_figures;
 mod s6_weaker_isolation;
 mod s7_agents;
 mod s7_pauses;
+mod s9_recording;
 mod support;
 mod under_test;

@@ -1,6 +1,6 @@
 //! What fails around a task: stores, the model, a pod. It is said, and the task goes on by itself once that is over.
 
-use crate::support::tools;
+use crate::support::{asked_only_what_is_recorded, tools};
 use golden_scenarios::faults::{
     EVENT, delete, drill, inline, running_pod, wait_condition, wait_event, wait_stalled,
 };
@@ -58,6 +58,7 @@ fn a_model_that_is_away_and_an_evicted_pod_are_said_and_cost_no_attempt() {
     see(wait_condition(&tools, "evicted", ("Reconciling", "True", "Retrying"), &["pod", "lost"]));
     see(stories::wait_complete(&tools, "evicted"));
 
+    asked_only_what_is_recorded(&tools);
     scale(&tools, "golden-demo", "deployment/golden-model", 0);
     submit(&tools, "no-model", "");
     let seen = wait_stalled(&tools, "no-model", "ModelUnreachable", &["golden-system/shared", "check"]);

@@ -85,7 +85,6 @@ fn every_call_was_paid(tools: &Tools, agent: &Agent, before: &Value) {
     let after = tally(tools);
     let served = |tally: &Value, field: &str| tally[field].as_i64().expect("a count");
     assert_eq!(served(&after, "calls") - served(before, "calls"), all, "{text}");
-    assert_eq!(served(&after, "unmatched"), served(before, "unmatched"), "{after}");
 }
 
 fn the_branch_holds_its_change(tools: &Tools, agent: &Agent, outcome: &Outcome) {
