@@ -8,6 +8,8 @@
 mod budget;
 #[path = "it/decision.rs"]
 mod decision;
+#[path = "it/dependencies.rs"]
+mod dependencies;
 #[path = "it/faults.rs"]
 mod faults;
 #[path = "it/forecast.rs"]

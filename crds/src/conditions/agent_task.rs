@@ -50,11 +50,11 @@ reasons! {
     FORECAST_EXCEEDS_BUDGET = "ForecastExceedsBudget";
     /// `spec.submittedBy` is missing or is not who submitted the task.
     SUBMITTER_MISSING = "SubmitterMissing";
-    /// A task of `spec.dependsOn` does not exist yet. It may be created later.
+    /// A task of `spec.dependsOn` does not exist, or was deleted before this one was admitted. It may be created later.
     DEPENDENCY_NOT_FOUND = "DependencyNotFound";
-    /// A task of `spec.dependsOn` is not Complete yet.
+    /// A task of `spec.dependsOn` is not Complete yet, or not even admitted; the message then says what it lacks.
     DEPENDENCY_PENDING = "DependencyPending";
-    /// A task of `spec.dependsOn` failed, so this one never begins.
+    /// A task of `spec.dependsOn` failed, was cancelled, or was refused by a person, so this one never begins.
     DEPENDENCY_FAILED = "DependencyFailed";
     /// Tasks of `spec.dependsOn` wait for each other. The message shows the circle.
     DEPENDENCY_CYCLE = "DependencyCycle";

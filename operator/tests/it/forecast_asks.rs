@@ -1,6 +1,7 @@
 //! A policy that asks before a task begins that will probably cost more than there is. A bound of 132,000 micro-USD
 //! (`priced_home`) meets a Budget with 100,000 left.
 
+use crate::dependencies::{after, comes_to};
 use crate::forecast::{priced_home, spend};
 use crate::objects::{budget, of_task, shown, task, uid};
 use crate::world::{SOON, World, shared};
@@ -172,6 +173,8 @@ async fn a_refused_task_ends_for_good_and_a_raised_budget_withdraws_the_question
     let home = asking_home(world, "forecast-asks-refuse", &json!({})).await;
     let (refused, digest) = asked(world, &home, "refused").await;
     let (withdrawn, _) = asked(world, &home, "withdrawn").await;
+    after(world, &home, "dependent", "refused").await;
+    comes_to(world, &home, "dependent", ADMITTED, "False/DependencyPending").await;
     // Who submitted it may give it up.
     answer(world, &home, ("refused", refused, &digest), &json!({"verdict": "Deny"}), "alice").await;
     let ended = world
@@ -179,6 +182,9 @@ async fn a_refused_task_ends_for_good_and_a_raised_budget_withdraws_the_question
         .await;
     let message = &find(&ended.status.as_ref().unwrap().conditions, FAILED).unwrap().message;
     assert!(message.contains("alice refused to let it start"), "{message}");
+    // Nobody is asked about a task that can never begin.
+    let dependent = comes_to(world, &home, "dependent", FAILED, "True/DependencyFailed").await;
+    world.count(ALL, uid(&dependent), 0).await;
 
     limit(world, &home, 500_000).await;
     world.until::<AgentTask>(&home, "withdrawn", SOON, |t| of_task(t, ADMITTED) == "True/Admitted").await;

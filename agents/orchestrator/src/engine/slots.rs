@@ -74,16 +74,13 @@ impl Engine {
         .await?)
     }
 
-    /// Tells tasks that wait for others what became of these. One that a person refused to let start has no run that could
-    /// end. Returns how many were told.
+    /// Tells tasks that wait for others what became of these: all were admitted before whoever waits for them, and so have
+    /// an end. Returns how many were told.
     pub async fn tell_dependents(&self) -> Result<usize, Error> {
         let ended: Vec<(Uuid, Uuid, String)> = sqlx::query_as(
             "SELECT w.task_uid, d.task_uid, d.outcome
-             FROM tasks w, jsonb_to_recordset(w.state -> 'waitingFor') AS x(uid uuid), LATERAL (
-                 SELECT task_uid, outcome FROM tasks WHERE task_uid = x.uid
-                 UNION ALL
-                 SELECT task_uid, 'Failed' FROM escalations
-                 WHERE task_uid = x.uid AND attempt = 0 AND chosen = 'Refuse') d
+             FROM tasks w, jsonb_to_recordset(w.state -> 'waitingFor') AS x(uid uuid)
+             JOIN tasks d ON d.task_uid = x.uid
              WHERE w.team_uid = $1 AND w.ended_at IS NULL AND w.stage = 'Waiting' AND w.state ? 'waitingFor'
                AND d.outcome IS NOT NULL
              ORDER BY w.task_uid LIMIT 256",

@@ -5,7 +5,6 @@ use super::world::{Script, World};
 use golden_platform::CancellationToken;
 use serde_json::json;
 use std::time::Duration;
-use uuid::Uuid;
 
 #[tokio::test]
 async fn two_replicas_move_every_task_once_and_never_work_on_too_many() {
@@ -94,24 +93,11 @@ async fn a_task_begins_once_its_dependency_is_complete_and_fails_if_it_fails() {
     assert_eq!(world.play(&engine, never).await, "Failed");
     assert_eq!(world.condition(never, "Failed").await, "True/DependencyFailed");
     assert_eq!(world.play(&engine, second).await, "Complete");
-
-    // A task that a person did not let start is never admitted.
-    let refused = Uuid::new_v4();
-    let last = world.admit("last", |spec, _| spec["dependencies"] = after(refused, "refused")).await;
-    engine.settle(&CancellationToken::new()).await.unwrap();
-    assert_eq!(world.condition(last, "Admitted").await, "False/DependencyPending");
-    sqlx::query(
-        "INSERT INTO escalations (escalation_id, team_uid, task_uid, task_name, attempt, reason, evidence, options, owner,
-                                  digest, deadline, default_option, state, chosen, resolved_at)
-         SELECT gen_random_uuid(), team_uid, $1, 'refused', 0, 'ForecastExceedsBudget', '{}', '[]', 'core', 'sha256:0',
-                now(), 'Refuse', 'Defaulted', 'Refuse', now() FROM tasks WHERE task_uid = $2",
-    )
-    .bind(refused)
-    .bind(last)
-    .execute(&world.pool)
-    .await
-    .unwrap();
-    assert_eq!(world.play(&engine, last).await, "Failed");
-    assert_eq!(world.condition(last, "Failed").await, "True/DependencyFailed");
     assert_eq!(world.outcome(first).await.as_deref(), Some("Complete"));
+
+    // One that was Complete when its object was deleted stays so for whoever waits for it.
+    world.tell(first, first, "deleted", golden_platform::wire::Fact::Deleted).await;
+    engine.settle(&CancellationToken::new()).await.unwrap();
+    let late = world.admit("late", |spec, _| spec["dependencies"] = after(first, "first")).await;
+    assert_eq!(world.play(&engine, late).await, "Complete");
 }

@@ -1,5 +1,7 @@
 //! What an admission rests on, gathered while the task is not admitted.
 
+use super::dependencies::{Other, names};
+use super::rows;
 use crate::context::Context;
 use crate::effects::bounded;
 use crate::error::Error;
@@ -30,8 +32,10 @@ pub(crate) struct Inputs {
     pub(crate) unreadable: Unreadable,
     /// A fault of a git Secret.
     pub(crate) secret: Option<Fault>,
-    /// The namespace's tasks: name to uid and dependencies.
-    pub(crate) tasks: BTreeMap<String, (Option<Uuid>, Vec<String>)>,
+    /// The namespace's tasks by name, while the task depends on any.
+    pub(crate) tasks: BTreeMap<String, Other>,
+    /// Those of its dependencies that Postgres knows as admitted.
+    pub(crate) admitted: BTreeSet<Uuid>,
 }
 
 /// What might concern the task and cannot be read, in words.
@@ -49,7 +53,11 @@ pub(crate) async fn gather(task: &AgentTask, uid: Uuid, ctx: &Context) -> Result
     let Some(mut whole) = whole.filter(|t| t.uid() == task.uid()) else { return Ok(None) };
     whole.metadata.managed_fields = None;
     let caches = &ctx.caches;
+    // Before the rows: one that is Complete here is admitted there.
+    let tasks = tasks(&whole, &namespace, ctx);
+    let dependencies: Vec<Uuid> = names(&whole).iter().filter_map(|d| tasks.get(d)?.uid()).collect();
     Ok(Some(Inputs {
+        admitted: rows::admitted(&dependencies, ctx).await?,
         secret: git_secrets(&whole, &namespace, ctx).await?,
         unreadable: Unreadable {
             policy: caches.unreadable.first::<GovernancePolicy>(None),
@@ -64,18 +72,18 @@ pub(crate) async fn gather(task: &AgentTask, uid: Uuid, ctx: &Context) -> Result
         golden: ctx.settings.namespace.clone(),
         default_model: ctx.settings.default_model.clone(),
         runtime_classes: caches.runtime_classes.state().iter().map(|c| c.name_any()).collect(),
-        tasks: tasks(&namespace, ctx),
+        tasks,
         task: whole,
     }))
 }
 
-fn tasks(namespace: &str, ctx: &Context) -> BTreeMap<String, (Option<Uuid>, Vec<String>)> {
+/// A map of nothing where nobody is waited for: a namespace may hold thousands of tasks.
+fn tasks(task: &AgentTask, namespace: &str, ctx: &Context) -> BTreeMap<String, Other> {
+    if task.spec.depends_on.is_empty() {
+        return BTreeMap::new();
+    }
     let all = ctx.caches.tasks.state_filter(|t| t.namespace().as_deref() == Some(namespace));
-    let entry = |t: &Arc<AgentTask>| {
-        let uid = t.uid().and_then(|u| u.parse().ok());
-        (t.name_any(), (uid, t.spec.depends_on.iter().map(|d| d.name.clone()).collect()))
-    };
-    all.iter().map(entry).collect()
+    all.iter().map(|t| (t.name_any(), Other::of(t))).collect()
 }
 
 /// The Secrets for reading and writing git, both against the source's host.

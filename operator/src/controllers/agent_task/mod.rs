@@ -7,6 +7,9 @@ mod act;
 mod bound;
 #[cfg(test)]
 mod bound_tests;
+mod dependencies;
+#[cfg(test)]
+mod dependencies_tests;
 mod forecast;
 #[cfg(test)]
 mod forecast_tests;

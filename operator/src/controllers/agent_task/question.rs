@@ -54,11 +54,11 @@ pub(crate) fn refused(latest: Option<&Question>) -> Option<Fault> {
 }
 
 /// What becomes of the question of a task that cannot be admitted for other reasons: it stands, so that what passes does
-/// not ask twice, unless the task is given up or nobody is there to ask for.
+/// not ask twice, unless the task ends or nobody is there to ask for.
 pub(crate) fn meanwhile(fault: &Fault, latest: Option<&Question>, now: Timestamp) -> Step {
     let Some(open) = open(latest) else { return Step::Keep };
     match fault.reason {
-        reason::CANCELLED | reason::TEAM_NOT_FOUND => Step::Withdraw,
+        reason::CANCELLED | reason::DEPENDENCY_FAILED | reason::TEAM_NOT_FOUND => Step::Withdraw,
         _ if overdue(open, now) => Step::Expire(Box::new(open.clone())),
         _ => Step::Keep,
     }

@@ -8,7 +8,7 @@ use golden_ledger::forecast::Forecast;
 use golden_platform::wire::{DesiredPod, TaskView};
 use serde_json::Value;
 use sqlx::Row;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
 /// The rows of one task.
@@ -100,6 +100,21 @@ pub(crate) async fn read(uid: Uuid, ctx: &Context) -> Result<Rows, Error> {
     rows.ending = ending(uid, &mut conn).await?;
     rows.usage = usage(uid, &mut conn).await?;
     Ok(rows)
+}
+
+/// Those of these tasks that were admitted.
+pub(crate) async fn admitted(uids: &[Uuid], ctx: &Context) -> Result<BTreeSet<Uuid>, Error> {
+    if uids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let found: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT object_uid FROM facts WHERE object_uid = ANY($1) AND fact_key = 'admitted'",
+    )
+    .bind(uids)
+    .fetch_all(&ctx.pool)
+    .await
+    .map_err(|e| Error::database("look for the task's dependencies", &e))?;
+    Ok(found.into_iter().collect())
 }
 
 fn forecast(head: &sqlx::postgres::PgRow) -> Result<Option<Forecast>, sqlx::Error> {

@@ -76,7 +76,11 @@ fn refused(status: &mut AgentTaskStatus, fault: &Fault, generation: Option<i64>,
     // Cancelled before it began: that is its end, and there was never a run.
     let (run, stage) = match fault.reason {
         reason::CANCELLED => (RunState::Failed, "Cancelled"),
-        reason::ESCALATION_DENIED | reason::ESCALATION_EXPIRED => (RunState::Failed, "Failed"),
+        reason::ESCALATION_DENIED | reason::ESCALATION_EXPIRED | reason::DEPENDENCY_FAILED => {
+            (RunState::Failed, "Failed")
+        }
+        // Nobody has to mend anything here: what that one lacks, it says itself.
+        reason::DEPENDENCY_PENDING => (RunState::InProgress, "Pending"),
         _ => (RunState::Stalled, "Pending"),
     };
     status.stage = Some(stage.into());

@@ -2,7 +2,7 @@
 //! Pure, in the order in which people mend things.
 
 use super::inputs::Inputs;
-use super::{forecast, independence};
+use super::{dependencies, forecast, independence};
 use crate::budgets::{chain, selecting, shown};
 use crate::models::{Fault, From, resolve, resolve_voter};
 use golden_crds::agent_task::DesiredState;
@@ -12,7 +12,7 @@ use golden_crds::{AgentTeam, Budget, GovernancePolicy};
 use golden_governance::{BUILT_IN, MergeFault, MergedPolicy, NamedPolicy, merge};
 use golden_ledger::forecast::{Forecast, Work};
 use golden_platform::ledger_accounts::TaskAccount;
-use golden_platform::wire::{Admission, Dependency, ModelBinding, PolicySource};
+use golden_platform::wire::{Admission, ModelBinding, PolicySource};
 use kube::ResourceExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,8 +43,8 @@ pub(crate) struct Admit {
 /// Admits, or says what is missing.
 pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
     let task = &inputs.task;
-    if task.spec.desired_state == DesiredState::Cancelled {
-        return Err(fault(reason::CANCELLED, "spec.desiredState is Cancelled"));
+    if let Some(ended) = ended(inputs) {
+        return Err(ended);
     }
     let submitted_by = task.spec.submitted_by.clone().ok_or_else(|| {
         fault(
@@ -52,19 +52,7 @@ pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
             "spec.submittedBy is missing; submit the task with your user name in it",
         )
     })?;
-    let team = inputs.team.as_ref().ok_or_else(|| {
-        let name = &task.spec.team_ref.name;
-        fault(
-            reason::TEAM_NOT_FOUND,
-            format!("AgentTeam {name} does not exist in namespace {}; create it", namespace(inputs)),
-        )
-    })?;
-    if team.metadata.deletion_timestamp.is_some() {
-        let name = &task.spec.team_ref.name;
-        let message =
-            format!("AgentTeam {name} is being deleted; create it again once it is gone, or name another");
-        return Err(fault(reason::TEAM_NOT_FOUND, message));
-    }
+    let team = team(inputs)?;
     let policy = policy(inputs)?;
     isolation(inputs, &policy)?;
     let models = models(inputs, team, &policy)?;
@@ -73,7 +61,7 @@ pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
         return Err(secret.clone());
     }
     let path = path(inputs, &policy)?;
-    let depends_on = dependencies(inputs)?;
+    let depends_on = dependencies::resolve(inputs)?;
     let team_uid = uid(team.uid()).ok_or_else(|| fault(reason::INTERNAL_ERROR, "the team has no uid"))?;
     Ok(Admit {
         team_uid,
@@ -101,6 +89,30 @@ pub(crate) fn admit(inputs: &Inputs) -> Result<Admit, Fault> {
         },
         policy,
     })
+}
+
+/// The end of a task that never begins.
+fn ended(inputs: &Inputs) -> Option<Fault> {
+    let cancelled = inputs.task.spec.desired_state == DesiredState::Cancelled;
+    dependencies::ended(&inputs.task)
+        .or_else(|| cancelled.then(|| fault(reason::CANCELLED, "spec.desiredState is Cancelled")))
+        .or_else(|| dependencies::broken(inputs))
+}
+
+fn team(inputs: &Inputs) -> Result<&AgentTeam, Fault> {
+    let name = &inputs.task.spec.team_ref.name;
+    let team = inputs.team.as_ref().ok_or_else(|| {
+        fault(
+            reason::TEAM_NOT_FOUND,
+            format!("AgentTeam {name} does not exist in namespace {}; create it", namespace(inputs)),
+        )
+    })?;
+    if team.metadata.deletion_timestamp.is_some() {
+        let message =
+            format!("AgentTeam {name} is being deleted; create it again once it is gone, or name another");
+        return Err(fault(reason::TEAM_NOT_FOUND, message));
+    }
+    Ok(team)
 }
 
 /// The task's own account.
@@ -274,60 +286,6 @@ fn budget_ready(budget: &Budget) -> Result<(), Fault> {
 
 fn not_ready(budget: &Budget, why: &str, message: &str) -> Fault {
     fault(reason::BUDGET_NOT_READY, format!("Budget {} is not ready: {why}: {message}", shown(budget)))
-}
-
-fn dependencies(inputs: &Inputs) -> Result<Vec<Dependency>, Fault> {
-    circle(inputs)?;
-    let resolve = |name: &String| match inputs.tasks.get(name) {
-        Some((Some(uid), _)) => Ok(Dependency { name: name.clone(), uid: *uid }),
-        _ => Err(fault(
-            reason::DEPENDENCY_NOT_FOUND,
-            format!(
-                "AgentTask {name} of spec.dependsOn does not exist in namespace {}; create it",
-                namespace(inputs)
-            ),
-        )),
-    };
-    inputs.task.spec.depends_on.iter().map(|d| resolve(&d.name)).collect()
-}
-
-/// A way from the task back to itself.
-fn circle(inputs: &Inputs) -> Result<(), Fault> {
-    let start = inputs.task.name_any();
-    let first: Vec<String> = inputs.task.spec.depends_on.iter().map(|d| d.name.clone()).collect();
-    let mut came_from: BTreeMap<String, String> = first.iter().map(|n| (n.clone(), start.clone())).collect();
-    let mut open = first;
-    while let Some(here) = open.pop() {
-        let further = inputs.tasks.get(&here).map(|(_, deps)| deps.as_slice()).unwrap_or_default();
-        for next in further {
-            if *next == start {
-                return Err(fault(
-                    reason::DEPENDENCY_CYCLE,
-                    format!(
-                        "tasks wait for each other: {}; take one dependency out",
-                        way(&start, &here, &came_from)
-                    ),
-                ));
-            }
-            if !came_from.contains_key(next) {
-                came_from.insert(next.clone(), here.clone());
-                open.push(next.clone());
-            }
-        }
-    }
-    Ok(())
-}
-
-fn way(start: &str, end: &str, came_from: &BTreeMap<String, String>) -> String {
-    let mut names = vec![start, end];
-    let mut here = end;
-    while let Some(before) = came_from.get(here).filter(|b| *b != start) {
-        names.push(before);
-        here = before;
-    }
-    names.push(start);
-    names.reverse();
-    names.join(" → ")
 }
 
 fn namespace(inputs: &Inputs) -> String {
