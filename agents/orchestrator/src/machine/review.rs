@@ -46,7 +46,7 @@ impl Work<'_> {
 
     /// Peers do not accept the result. It goes back with what they say; or to a person, if they said so of an earlier one.
     fn rejected(&mut self, why: Why, failure: Option<String>, evidence: &Value, feedback: &str) {
-        let what = format!("peers asked for changes on attempt {}", self.s.attempt);
+        let what = format!("peers did not accept the result of attempt {}", self.s.attempt);
         let circle = self.sent_back(Judge::Peers, failure);
         if circle.is_some_and(|circle| self.stop_circling(&circle, &what, evidence, feedback, true)) {
             return;

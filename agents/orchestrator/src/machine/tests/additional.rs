@@ -1,7 +1,6 @@
 use super::support::{Run, Setup, digest};
 use crate::machine::{Event, Stage, weigh};
 use golden_consensus::TrackRecords;
-use golden_platform::wire::{Message, ReviewRequest};
 use serde_json::{Value, json};
 
 fn setup() -> Setup {
@@ -9,14 +8,6 @@ fn setup() -> Setup {
     setup.policy["review"]["additionalReviewer"] =
         json!({"role": "arbiter", "modelRef": {"provider": "p", "model": "l"}});
     setup
-}
-
-fn requests(run: &Run) -> Vec<ReviewRequest> {
-    let asked = run.messages().into_iter().filter_map(|m| match m {
-        Message::ReviewRequested(request) => Some((**request).clone()),
-        _ => None,
-    });
-    asked.collect()
 }
 
 fn entry(run: &Run, kind: &str) -> Value {
@@ -28,7 +19,7 @@ fn after_a_tie_one_more_reviewer_is_asked_before_a_person_is() {
     let mut run = Run::reviewing(&setup());
     run.feed(&run.review("Tie"));
     assert_eq!(run.state.stage, Stage::Reviewing);
-    let asked = requests(&run);
+    let asked = run.review_requests();
     let (first, second) = (&asked[0], &asked[1]);
     assert_eq!((first.beside, second.beside, second.hears, second.round), (None, Some(1), None, 2));
     assert_eq!(first.digest, second.digest);
@@ -53,7 +44,7 @@ fn it_is_asked_with_the_weights_that_were_found_for_the_voters() {
     let found = weigh(&run.task, &TrackRecords::default());
     run.feed(&found);
     run.feed(&run.review("Tie"));
-    let asked = requests(&run);
+    let asked = run.review_requests();
     assert_eq!((asked.len(), asked[1].beside), (2, Some(1)));
     assert_eq!(asked[0].weights, asked[1].weights);
     let roles = |list: &Value| -> Vec<Value> {
@@ -89,7 +80,7 @@ fn it_is_asked_once_in_a_task() {
     run.pass_guards();
     run.feed(&run.review("Tie"));
     assert_eq!(run.state.stage, Stage::Escalated);
-    assert_eq!(requests(&run).iter().filter(|r| r.beside.is_some()).count(), 1);
+    assert_eq!(run.review_requests().iter().filter(|r| r.beside.is_some()).count(), 1);
     assert!(!run.message("Approved").contains("arbiter"), "it was not asked about this result");
 }
 
@@ -98,13 +89,13 @@ fn it_is_not_asked_where_a_decision_stands_or_no_person_would_be() {
     for decided in ["Vetoed", "GuardMissing", "ChangesRequested", "GuardFailed", "Approved"] {
         let mut run = Run::reviewing(&setup());
         run.feed(&run.review(decided));
-        assert_eq!(requests(&run).len(), 1, "{decided}");
+        assert_eq!(run.review_requests().len(), 1, "{decided}");
     }
     let mut sends_back = setup();
     sends_back.policy["review"]["onTie"] = json!("Reject");
     let mut run = Run::reviewing(&sends_back);
     run.feed(&run.review("Tie"));
-    assert_eq!((run.state.attempt, requests(&run).len()), (2, 1));
+    assert_eq!((run.state.attempt, run.review_requests().len()), (2, 1));
     let mut run = Run::reviewing(&Setup::git());
     run.feed(&run.review("Tie"));
     assert_eq!(run.state.stage, Stage::Escalated, "a policy without one");
@@ -116,7 +107,7 @@ fn a_request_that_nobody_answers_is_made_again_beside_the_same_ballots() {
     run.feed(&run.review("Tie"));
     for round in [3, 4] {
         run.later(120 + 60);
-        let last = requests(&run).pop().unwrap();
+        let last = run.review_requests().pop().unwrap();
         assert_eq!((last.round, last.beside), (round, Some(1)));
     }
     run.later(120 + 60);
@@ -129,17 +120,10 @@ fn rounds_of_the_voters_come_first_and_none_follows_it() {
     let mut setup = setup();
     setup.policy["review"]["rounds"] = json!({"max": 3});
     let mut run = Run::reviewing(&setup);
-    let objected = |run: &Run, decision: &str| {
-        let Event::Reviewed { attempt, round, digest, mut decision, ballots } = run.review(decision) else {
-            unreachable!()
-        };
-        decision["dissent"][0]["evidence"] = json!([{"file": "a", "quote": "b", "verified": true}]);
-        Event::Reviewed { attempt, round, digest, decision, ballots }
-    };
-    run.feed(&objected(&run, "Tie"));
-    run.feed(&objected(&run, "VetoUnverified"));
-    run.feed(&objected(&run, "Approved"));
-    let asked: Vec<_> = requests(&run).iter().map(|r| (r.round, r.hears, r.beside)).collect();
+    run.feed(&run.objected("Tie", true));
+    run.feed(&run.objected("VetoUnverified", true));
+    run.feed(&run.objected("Approved", true));
+    let asked: Vec<_> = run.review_requests().iter().map(|r| (r.round, r.hears, r.beside)).collect();
     assert_eq!(asked, [(1, None, None), (2, Some(1), None), (3, None, Some(2))]);
     assert_eq!(run.state.stage, Stage::Delivering);
 }

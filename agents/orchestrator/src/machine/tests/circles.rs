@@ -20,15 +20,12 @@ fn fails(run: &mut Run, tree: u32, change: &str, words: &str) {
 fn rejected(run: &mut Run, tree: u32, change: &str, quotes: &[&str]) {
     run.feed(&run.result_of(&digest(tree), 0, change));
     run.pass_guards();
-    let Event::Reviewed { attempt, round, digest, mut decision, ballots } = run.review("ChangesRequested")
-    else {
-        unreachable!()
-    };
     let evidence =
         |quote: &&str| json!({"file": "slug.py", "startLine": tree, "quote": quote, "verified": true});
-    decision["dissent"][0]["evidence"] = quotes.iter().map(evidence).collect();
-    decision["dissent"][0]["rationale"] = json!(format!("in other words, {tree}"));
-    run.feed(&Event::Reviewed { attempt, round, digest, decision, ballots });
+    run.feed(&run.review_with("ChangesRequested", |decision| {
+        decision["dissent"][0]["evidence"] = quotes.iter().map(evidence).collect();
+        decision["dissent"][0]["rationale"] = json!(format!("in other words, {tree}"));
+    }));
 }
 
 fn raised(run: &Run) -> Value {
@@ -128,8 +125,12 @@ fn peers_who_point_at_the_same_places_again_send_it_to_a_person() {
     assert_eq!(run.state.stage, Stage::Escalated);
     let question = run.view().escalation.unwrap();
     assert_eq!((question.reason.as_str(), question.options.len()), (reasons::STUCK, 3), "it may be accepted");
+    let told = run.message("Approved");
     assert!(
-        run.message("Approved").starts_with("peers asked for changes on attempt 2, as on attempt 1 with")
+        told.starts_with(
+            "peers did not accept the result of attempt 2, as on attempt 1 with the same change"
+        ),
+        "{told}"
     );
     assert_eq!(raised(&run)["evidence"]["evidence"]["failure"]["dissent"][0]["role"], "architect");
 }

@@ -236,11 +236,8 @@ fn a_guard_in_quarantine_runs_and_is_shown_and_stops_nothing() {
         (unit.verdict.as_str(), unit.quarantine.as_deref()),
         ("Failed", Some("its database is broken"))
     );
-    let asked = run.messages().into_iter().find_map(|m| match m {
-        Message::ReviewRequested(request) => Some((**request).clone()),
-        _ => None,
-    });
-    let told = asked.unwrap().guards.into_iter().find(|g| g.guard == "unit").unwrap();
+    let asked = run.review_requests()[0];
+    let told = asked.guards.iter().find(|g| g.guard == "unit").unwrap();
     assert_eq!(
         (told.verdict.as_str(), told.quarantine.as_deref()),
         ("Failed", Some("its database is broken"))

@@ -1,6 +1,6 @@
 //! Random facts in random order, with repetitions: what must never happen does not.
 
-use super::support::{Run, Setup, digest, is_attempt_pod, usage};
+use super::support::{Run, Setup, digest, is_attempt_pod, object, usage};
 use crate::machine::{Command, Event, Stage, State, step};
 use golden_platform::wire::{
     AGENT_CALLS, HeldCall, JobResult, PodPhase, VOTER_CALLS, VOTER_PARTS, voter_calls,
@@ -239,8 +239,7 @@ proptest! {
             let next = match event(&run, choice, n) {
                 // An objection that holds: worth another round while there is one.
                 Some(Event::Reviewed { attempt, round, digest, mut decision, ballots }) => {
-                    decision["dissent"][0]["evidence"] =
-                        json!([{"file": "a", "startLine": 1, "endLine": 1, "quote": "x", "verified": true}]);
+                    object(&mut decision, true);
                     Event::Reviewed { attempt, round, digest, decision, ballots }
                 }
                 Some(event) => event,

@@ -2,7 +2,6 @@ use super::outside::{held, spec};
 use super::support::{Run, Setup, digest};
 use crate::machine::{Command, Event, OutcomeKind, Stage};
 use golden_crds::conditions::agent_task as reasons;
-use golden_platform::wire::Message;
 use serde_json::json;
 
 #[test]
@@ -18,10 +17,7 @@ fn peers_are_asked_with_the_policys_rules_and_models_and_the_guards_facts() {
     assert_eq!(request.author.as_ref(), run.task.models.get("role:developer"));
     assert_eq!(request.guards.len(), 2);
     assert_eq!(request.rules["voters"].as_array().unwrap().len(), 4);
-    let Some(Message::ReviewRequested(sent)) = run.messages().last().copied() else {
-        panic!("no request was sent")
-    };
-    assert_eq!(*sent, request);
+    assert_eq!(*run.review_requests()[0], *request);
 }
 
 #[test]
@@ -101,28 +97,16 @@ fn rounds(max: u32) -> Setup {
     Setup::git().with("/policy/review", json!({"voters": voters, "rounds": {"max": max}}))
 }
 
-/// A decision with a dissent whose evidence was found, or not.
-fn decided(run: &Run, decision: &str, verified: bool) -> Event {
-    let Event::Reviewed { attempt, round, digest, mut decision, ballots } = run.review(decision) else {
-        unreachable!()
-    };
-    decision["dissent"][0]["evidence"] =
-        json!([{"file": "a", "startLine": 1, "endLine": 1, "quote": "x", "verified": verified}]);
-    Event::Reviewed { attempt, round, digest, decision, ballots }
-}
-
 #[test]
 fn a_verified_dissent_is_heard_before_an_approval_or_a_tie_counts() {
     for (decision, stage) in [("Approved", Stage::Delivering), ("Tie", Stage::Escalated)] {
         let mut run = Run::reviewing(&rounds(2));
-        run.feed(&decided(&run, decision, true));
+        run.feed(&run.objected(decision, true));
         assert_eq!(run.state.stage, Stage::Reviewing, "{decision}");
-        let Some(Message::ReviewRequested(sent)) = run.messages().last().copied() else {
-            panic!("no request was sent")
-        };
+        let sent = run.review_requests().pop().unwrap();
         assert_eq!((sent.round, sent.hears, sent.digest.clone()), (2, Some(1), digest(1)));
         assert!(run.condition("ConsensusReached").contains("ReviewRunning"));
-        run.feed(&decided(&run, decision, true));
+        run.feed(&run.objected(decision, true));
         assert_eq!(run.state.stage, stage, "{decision}: no more rounds than the policy has");
     }
 }
@@ -133,8 +117,8 @@ fn no_round_is_opened_where_hearing_could_change_nothing() {
         [(1, "Approved", true), (3, "Approved", false), (3, "ChangesRequested", true), (3, "Vetoed", true)]
     {
         let mut run = Run::reviewing(&rounds(max));
-        run.feed(&decided(&run, decision, verified));
-        let asked = run.messages().into_iter().filter(|m| matches!(m, Message::ReviewRequested(_))).count();
+        run.feed(&run.objected(decision, verified));
+        let asked = run.review_requests().len();
         assert_eq!(asked, 1, "{max} {decision} {verified}");
         assert_ne!(run.state.stage, Stage::Reviewing);
     }
@@ -144,7 +128,7 @@ fn no_round_is_opened_where_hearing_could_change_nothing() {
 fn a_round_that_hears_and_is_not_answered_is_asked_again_as_often_as_the_first() {
     let mut run = Run::reviewing(&rounds(2));
     run.later(180 + 60);
-    run.feed(&decided(&run, "Approved", true));
+    run.feed(&run.objected("Approved", true));
     for round in 3..=5 {
         let review = run.state.review.as_ref().unwrap();
         assert_eq!((review.round, review.hears), (round, Some(2)));
@@ -218,7 +202,7 @@ fn a_held_voters_very_call_decides_the_round_it_was_asked_in() {
     assert_eq!(run.state.stage, Stage::Delivering);
     let reviewed = run.record.iter().find(|e| e.kind == "Reviewed").unwrap();
     assert_eq!(reviewed.body["tookSeconds"], 10, "the clock stood still for the rest");
-    let asked = run.messages().into_iter().filter(|m| matches!(m, Message::ReviewRequested(_))).count();
+    let asked = run.review_requests().len();
     assert_eq!(asked, 1);
 }
 
@@ -266,13 +250,17 @@ fn rejection_on_the_last_attempt_fails_with_the_peers_reason() {
 fn a_result_that_peers_sent_back_is_not_put_to_them_again_but_to_a_person() {
     let mut run = Run::reviewing(&Setup::git());
     run.feed(&run.review("ChangesRequested"));
-    let asked = run.messages().iter().filter(|m| matches!(m, Message::ReviewRequested(_))).count();
+    let asked = run.review_requests().len();
     run.feed(&run.result(&digest(1), 0));
     run.pass_guards();
     assert_eq!(run.state.stage, Stage::Escalated);
-    assert_eq!(run.messages().iter().filter(|m| matches!(m, Message::ReviewRequested(_))).count(), asked);
+    assert_eq!(run.review_requests().len(), asked);
     let question = run.view().escalation.unwrap();
     assert_eq!((question.reason.as_str(), question.options.len()), ("Stuck", 3));
+    // They were not asked about this attempt, and so asked for no changes.
+    let told = run.message("Approved");
+    let what = "peers did not accept the result of attempt 2, as on attempt 1 with the same result";
+    assert!(told.starts_with(what), "{told}");
     run.feed(&run.decision(1, "bob", "Option", Some("Retry")));
     assert!(run.state.feedback.contains("the mapping is hard to read"), "the objections are told again");
     run.feed(&Event::SlotGranted);
@@ -284,14 +272,12 @@ fn a_result_that_peers_sent_back_is_not_put_to_them_again_but_to_a_person() {
 #[test]
 fn status_and_record_say_whose_ballots_turn_a_decision_and_what_power_each_seat_had() {
     let mut run = Run::reviewing(&Setup::git());
-    let Event::Reviewed { attempt, round, digest, mut decision, ballots } = run.review("Vetoed") else {
-        unreachable!()
-    };
-    decision["minimalFlip"] = json!({"voters": ["security"], "outcome": "Approved"});
-    decision["power"] =
-        json!([{"role": "security", "shapleyShubik": "1/3", "banzhaf": "2/5", "penroseBanzhaf": "1/2"}]);
     assert!(run.view().review.unwrap().power.is_empty(), "an open review has decided nothing");
-    run.feed(&Event::Reviewed { attempt, round, digest, decision, ballots });
+    run.feed(&run.review_with("Vetoed", |decision| {
+        decision["minimalFlip"] = json!({"voters": ["security"], "outcome": "Approved"});
+        decision["power"] =
+            json!([{"role": "security", "shapleyShubik": "1/3", "banzhaf": "2/5", "penroseBanzhaf": "1/2"}]);
+    }));
     let shown = run.view().review.unwrap();
     assert_eq!(shown.turned_by, ["security"]);
     assert_eq!(shown.dissent, ["architect"]);

@@ -8,7 +8,7 @@ use golden_crds::governance_policy::{ApprovalRule, ApprovalWhen, GovernancePolic
 use golden_governance::{NamedPolicy, merge};
 use golden_platform::wire::{
     Admission, AttemptNotSaved, AttemptResult, AttemptSaved, DesiredKind, GuardOutcome, JobResult, Message,
-    PersonDecision, PodOutcome, PodPhase, TaskView,
+    PersonDecision, PodOutcome, PodPhase, ReviewRequest, TaskView,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -20,6 +20,12 @@ pub(crate) const BASE: &str = "sha256:000000000000000000000000000000000000000000
 /// A digest that is told apart by a number.
 pub(crate) fn digest(n: u32) -> String {
     format!("sha256:{n:064x}")
+}
+
+/// Gives a decision's dissent evidence that was found, or not.
+pub(crate) fn object(decision: &mut Value, verified: bool) {
+    decision["dissent"][0]["evidence"] =
+        json!([{"file": "a", "startLine": 1, "endLine": 1, "quote": "x", "verified": verified}]);
 }
 
 /// What a played task is made of.
@@ -199,6 +205,15 @@ impl Run {
         published.collect()
     }
 
+    /// What peers were asked so far.
+    pub(crate) fn review_requests(&self) -> Vec<&ReviewRequest> {
+        let asked = self.messages().into_iter().filter_map(|message| match message {
+            Message::ReviewRequested(request) => Some(&**request),
+            _ => None,
+        });
+        asked.collect()
+    }
+
     // What the other parts would write.
 
     pub(crate) fn pod(&self, phase: PodPhase, reason: &str, exit_code: Option<i32>) -> Event {
@@ -294,17 +309,29 @@ impl Run {
     }
 
     pub(crate) fn review(&self, decision: &str) -> Event {
+        self.review_with(decision, |_| {})
+    }
+
+    /// With a dissent whose evidence was found, or not.
+    pub(crate) fn objected(&self, decision: &str, verified: bool) -> Event {
+        self.review_with(decision, |said| object(said, verified))
+    }
+
+    /// A review whose decision says something else too.
+    pub(crate) fn review_with(&self, decision: &str, change: impl FnOnce(&mut Value)) -> Event {
         let review = self.state.review.clone().unwrap();
+        let mut decision = json!({
+            "decision": decision, "next": "Wait", "reason": format!("they say {decision}"),
+            "castWeight": 4, "approveWeight": 2, "rejectWeight": 2, "totalWeight": 4, "quorum": 2,
+            "dissent": [{"voter": "architect", "role": "architect", "verdict": "Reject", "severity": "Minor",
+                "rationale": "the mapping is hard to read", "digest": review.digest}],
+        });
+        change(&mut decision);
         Event::Reviewed {
             attempt: self.state.attempt,
             round: review.round,
-            digest: review.digest.clone(),
-            decision: json!({
-                "decision": decision, "next": "Wait", "reason": format!("they say {decision}"),
-                "castWeight": 4, "approveWeight": 2, "rejectWeight": 2, "totalWeight": 4, "quorum": 2,
-                "dissent": [{"voter": "architect", "role": "architect", "verdict": "Reject", "severity": "Minor",
-                    "rationale": "the mapping is hard to read", "digest": review.digest}],
-            }),
+            digest: review.digest,
+            decision,
             ballots: vec![json!({"voter": "architect"})],
         }
     }
@@ -315,7 +342,7 @@ impl Run {
             decision_uid: Uuid::from_u128(n),
             name: format!("d{n}"),
             decided_by: by.into(),
-            verdict: verdict.into(),
+            verdict: serde_json::from_value(json!(verdict)).unwrap(),
             option: option.map(str::to_owned),
             note: Some("since I say so".into()),
             digest,

@@ -3,7 +3,6 @@
 use super::support::{Run, Setup};
 use crate::machine::{Event, Stage, needs_weights};
 use golden_consensus::{SeatWeight, TrackRecord};
-use golden_platform::wire::{Message, ReviewRequest};
 use serde_json::{Value, json};
 
 fn setup() -> Setup {
@@ -17,25 +16,17 @@ fn weighed(right_ppm: u32) -> Event {
     Event::Weighed(vec![SeatWeight::of("security", "p/m", record, 800_000)])
 }
 
-fn requests(run: &Run) -> Vec<&ReviewRequest> {
-    let asked = run.messages().into_iter().filter_map(|message| match message {
-        Message::ReviewRequested(request) => Some(&**request),
-        _ => None,
-    });
-    asked.collect()
-}
-
 #[test]
 fn nobody_is_asked_before_it_is_known_what_opinions_weigh() {
     let mut run = Run::reviewing(&setup());
-    assert!(needs_weights(&run.task, &run.state) && requests(&run).is_empty());
+    assert!(needs_weights(&run.task, &run.state) && run.review_requests().is_empty());
     assert_eq!(run.condition("ConsensusReached"), "Unknown/ReviewRunning");
     assert!(run.message("ConsensusReached").contains("track records"));
     let wake = run.last.as_ref().unwrap().wake.unwrap();
     assert_eq!(wake.duration_since(run.now).as_secs(), 2, "the engine looks again");
     run.feed(&weighed(0));
     assert!(!needs_weights(&run.task, &run.state));
-    let request = requests(&run)[0];
+    let request = run.review_requests()[0];
     assert_eq!(
         (&request.weights[0]["role"], &request.weights[0]["perMille"]),
         (&json!("security"), &json!(500))
@@ -50,14 +41,9 @@ fn later_records_move_no_round_of_the_same_result() {
     run.feed(&weighed(0));
     run.feed(&weighed(1_000_000));
     assert!(run.ignored());
-    let Event::Reviewed { attempt, round, digest, mut decision, ballots } = run.review("Tie") else {
-        unreachable!()
-    };
-    decision["dissent"][0]["evidence"] =
-        json!([{"file": "a", "startLine": 1, "endLine": 1, "quote": "x", "verified": true}]);
-    run.feed(&Event::Reviewed { attempt, round, digest, decision, ballots });
+    run.feed(&run.objected("Tie", true));
     run.feed(&weighed(1_000_000));
-    let asked = requests(&run);
+    let asked = run.review_requests();
     assert_eq!(asked.len(), 2, "another round");
     assert_eq!(asked[0].weights, asked[1].weights);
     run.feed(&run.review("ChangesRequested"));
@@ -68,7 +54,7 @@ fn later_records_move_no_round_of_the_same_result() {
 #[test]
 fn a_policy_of_its_own_weights_waits_for_nothing() {
     let mut run = Run::reviewing(&Setup::git());
-    assert_eq!(requests(&run)[0].weights, Value::Null);
+    assert_eq!(run.review_requests()[0].weights, Value::Null);
     run.feed(&weighed(0));
     assert!(run.ignored() && run.state.weights.is_none());
 }
