@@ -138,6 +138,13 @@ impl Verdict {
             Self::Option => named.unwrap_or_default(),
         }
     }
+
+    /// The other way round for an option about a result: whether it is a yes or a no. Nothing for one that is neither, as
+    /// another attempt is.
+    #[must_use]
+    pub fn of_result(option: &str) -> Option<Self> {
+        [Self::Approve, Self::Deny].into_iter().find(|verdict| verdict.chooses(None, &[]) == option)
+    }
 }
 
 /// Whether the decision counted.

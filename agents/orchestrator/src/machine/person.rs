@@ -7,7 +7,7 @@ use super::names::{escalation_id, message_id};
 use super::reasons::{self, bounded};
 use super::state::{Approval, Choice, Escalation, Judge, Stage, Why};
 use super::step::{Work, after};
-use golden_crds::decision::{ACCEPT, REJECT, RETRY};
+use golden_crds::decision::{ACCEPT, REJECT, RETRY, Verdict};
 use golden_governance::{Answer, AnswerVerdict, ApprovalState, NeededApproval, approvals_met};
 use golden_platform::wire::{EscalationRaised, Message, PersonDecision};
 use serde_json::{Value, json};
@@ -103,12 +103,9 @@ impl Work<'_> {
         if asked.is_some_and(|e| !decision.question.is_empty() && decision.question != e.id.to_string()) {
             return Err("it answers an earlier question about the same digest");
         }
-        let option = match decision.verdict.as_str() {
-            "Approve" => ACCEPT,
-            "Deny" => REJECT,
-            _ => decision.option.as_deref().unwrap_or_default(),
-        };
-        if asked.is_none_or(|e| !e.options.iter().any(|o| o == option)) {
+        let offered = asked.map_or(&[][..], |e| e.options.as_slice());
+        let option = decision.verdict.chooses(decision.option.as_deref(), offered);
+        if !offered.iter().any(|o| o == option) {
             return Err("it is none of the options that are open");
         }
         if option == ACCEPT {
@@ -119,9 +116,8 @@ impl Work<'_> {
             by: Some(decision.decided_by.clone()),
             note: decision.note.as_deref().map(|n| bounded(n, MAX_NOTE_BYTES)),
         };
-        if option != RETRY {
-            let verdict = if option == ACCEPT { "Approve" } else { "Deny" };
-            self.s.answers.push(PersonDecision { verdict: verdict.into(), ..decision.clone() });
+        if let Some(verdict) = Verdict::of_result(option) {
+            self.s.answers.push(PersonDecision { verdict, ..decision.clone() });
         }
         if let Some(escalation) = self.s.escalation.as_mut() {
             escalation.choice = Some(choice);
@@ -134,10 +130,10 @@ impl Work<'_> {
         if !matches!(self.s.stage, Stage::Guarding | Stage::Reviewing | Stage::Approving) {
             return Err("nothing is asked now");
         }
-        match decision.verdict.as_str() {
-            "Approve" => self.may_accept(decision)?,
-            "Deny" => {}
-            _ => return Err("no escalation with options is open"),
+        match decision.verdict {
+            Verdict::Approve => self.may_accept(decision)?,
+            Verdict::Deny => {}
+            Verdict::Option => return Err("no escalation with options is open"),
         }
         if self.s.answers.len() >= MAX_ANSWERS {
             return Err("there are too many answers already");
@@ -234,7 +230,10 @@ impl Work<'_> {
             .map(|a| Answer {
                 name: &a.name,
                 decided_by: &a.decided_by,
-                verdict: if a.verdict == "Approve" { AnswerVerdict::Approve } else { AnswerVerdict::Deny },
+                verdict: match a.verdict {
+                    Verdict::Approve => AnswerVerdict::Approve,
+                    Verdict::Deny | Verdict::Option => AnswerVerdict::Deny,
+                },
                 digest: &a.digest,
             })
             .collect();

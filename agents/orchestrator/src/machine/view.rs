@@ -17,6 +17,7 @@ use golden_crds::agent_task::{
 use golden_crds::conditions::{
     ADMITTED, APPROVED, BUDGET_AVAILABLE, COMPLETE, CONSENSUS_REACHED, FAILED, RECONCILING, STALLED,
 };
+use golden_crds::decision::Verdict;
 use golden_governance::{NeedReason, NeededApproval};
 use golden_platform::wire::{PodPhase, TaskView, ViewCondition};
 
@@ -218,7 +219,8 @@ fn approval_message(task: &Task, s: &State) -> String {
     let approvers: std::collections::BTreeSet<&str> = s
         .answers
         .iter()
-        .filter(|a| a.verdict == "Approve" && a.digest == produced.tree && a.decided_by != task.submitted_by)
+        .filter(|a| a.verdict == Verdict::Approve)
+        .filter(|a| a.digest == produced.tree && a.decided_by != task.submitted_by)
         .map(|a| a.decided_by.as_str())
         .collect();
     let wanted = produced.needed.iter().map(|n| n.count).max().unwrap_or(0) as usize;

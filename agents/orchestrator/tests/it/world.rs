@@ -356,7 +356,7 @@ impl World {
             decision_uid: uid,
             name: format!("d-{by}"),
             decided_by: by.into(),
-            verdict: verdict.into(),
+            verdict: serde_json::from_value(json!(verdict)).unwrap(),
             option: None,
             note: None,
             digest,

@@ -3,6 +3,7 @@
 use super::Bound;
 use golden_crds::agent_task::{DesiredState, TaskLimits};
 use golden_crds::agent_team::AgentSpec;
+use golden_crds::decision::Verdict;
 use golden_crds::{AgentTaskSpec, AgentTeamSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -179,8 +180,8 @@ pub struct PersonDecision {
     pub decision_uid: Uuid,
     pub name: String,
     pub decided_by: String,
-    /// `Approve`, `Deny` or `Option`.
-    pub verdict: String,
+    pub verdict: Verdict,
+    /// The option that was named, with [`Verdict::Option`] only.
     pub option: Option<String>,
     pub note: Option<String>,
     pub digest: String,

@@ -14,6 +14,7 @@ use crate::models::Fault;
 use golden_crds::AgentTaskStatus;
 use golden_crds::conditions::agent_task::{CANCELLED, PROVIDER_NOT_READY, TEAM_NOT_FOUND};
 use golden_crds::conditions::{ADMITTED, APPROVED, FAILED, RECONCILING, STALLED, find, is_true};
+use golden_crds::decision::Verdict;
 use golden_crds::governance_policy::{ForecastDeadline, OnExceeds};
 use golden_ledger::MicroUsd;
 use golden_ledger::forecast::Forecast;
@@ -57,7 +58,7 @@ fn answered(asked: &Question, option: &str) -> Question {
         decision_uid: Uuid::nil(),
         name: "d".into(),
         decided_by: "bob".into(),
-        verdict: "Approve".into(),
+        verdict: Verdict::Approve,
         option: None,
         note: None,
         digest: asked.digest.clone(),

@@ -109,7 +109,7 @@ fn said(seen: &observe::Seen, question: &str) -> PersonDecision {
         decision_uid: seen.uid,
         name: seen.decision.name_any(),
         decided_by: spec.decided_by.clone(),
-        verdict: format!("{:?}", spec.verdict),
+        verdict: spec.verdict,
         option: spec.option.clone(),
         note: spec.note.clone(),
         digest: spec.target.digest.clone(),
