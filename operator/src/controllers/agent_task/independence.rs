@@ -32,12 +32,18 @@ pub(super) fn check(
     for (seat, binding) in models.iter().filter_map(|(k, v)| Some((k.strip_prefix("voter:")?, v))) {
         let mut voters = answering(binding, golden, providers).map(Model::find);
         if let Some(model) = voters.find(|m| authors.iter().any(|a| a.is(m))) {
+            let additional = policy.review.value.additional_reviewer.as_ref().is_some_and(|a| a.role == seat);
+            let (who, field) = if additional {
+                ("the additional reviewer", "additionalReviewer.modelRef")
+            } else {
+                ("voter", "voters[].modelRef")
+            };
             return Err(Fault {
                 reason: reason::REVIEWER_NOT_INDEPENDENT,
                 message: format!(
-                    "voter {seat} (ModelProvider {}) would judge with model {model}, which may be the author's (role \
+                    "{who} {seat} (ModelProvider {}) would judge with model {model}, which may be the author's (role \
                      {PRODUCER}, ModelProvider {}), and policy {} asks for review.independence DifferentModel; name \
-                     another model in its review.voters[].modelRef, or for the role",
+                     another model in its review.{field}, or for the role",
                     binding.provider, author.provider, policy.review.origin
                 ),
             });
@@ -163,6 +169,26 @@ mod tests {
                     assert!(fault.message.contains(part), "{}", fault.message);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn each_seat_is_told_where_its_model_is_named() {
+        let mut policy = policy("DifferentModel");
+        policy.review.value.additional_reviewer =
+            serde_json::from_value(json!({"role": "arbiter", "modelRef": {"provider": "p", "model": "m"}}))
+                .unwrap();
+        for (seat, want) in [
+            ("arbiter", ["the additional reviewer arbiter", "its review.additionalReviewer.modelRef,"]),
+            ("security", ["voter security", "its review.voters[].modelRef,"]),
+        ] {
+            let models: BTreeMap<String, ModelBinding> = [
+                ("role:developer".to_owned(), binding("p", "m")),
+                (format!("voter:{seat}"), binding("p", "m")),
+            ]
+            .into();
+            let fault = check(&policy, &models, "golden", &[]).unwrap_err();
+            assert!(want.iter().all(|part| fault.message.contains(part)), "{}", fault.message);
         }
     }
 
