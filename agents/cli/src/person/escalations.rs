@@ -41,11 +41,6 @@ fn table(escalations: &[Value]) -> String {
     ]);
     for one in escalations {
         let options = one["options"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let answer = match (one["chosen"].as_str(), one["resolvedBy"].as_str()) {
-            (Some(chosen), Some(by)) => format!("{chosen} by {by}"),
-            (Some(chosen), None) => chosen.to_owned(),
-            (None, _) => String::new(),
-        };
         table.row([
             text(one, "task"),
             // Of a task that has not begun.
@@ -56,7 +51,7 @@ fn table(escalations: &[Value]) -> String {
             options.collect::<Vec<_>>().join(","),
             text(one, "deadline"),
             text(one, "defaultOption"),
-            answer,
+            answer(one).unwrap_or_default(),
         ]);
     }
     let mut shown = table.render();
@@ -85,6 +80,12 @@ pub(super) fn why(escalation: &Value, most: usize) -> String {
     one_line(escalation["evidence"]["message"].as_str().unwrap_or_default(), most)
 }
 
+/// Which option counts and who chose it, once that is so: nobody did where it is the default at the deadline.
+pub(super) fn answer(escalation: &Value) -> Option<String> {
+    let by = escalation["resolvedBy"].as_str().unwrap_or("nobody");
+    Some(format!("{} by {by}", escalation["chosen"].as_str()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +110,8 @@ mod tests {
         assert!(line(2).starts_with("adr 1 ReviewTied Open core Accept,Reject"), "{text}");
         assert!(text.contains("\nadr: 2 to 2\n"), "{text}");
         assert!(text.contains("Accept by bob"), "{text}");
+        let defaulted = json!({"state": "Defaulted", "chosen": "Reject", "resolvedBy": null});
+        assert!(table(&[defaulted]).contains("Reject by nobody"));
     }
 
     #[test]

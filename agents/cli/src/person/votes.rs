@@ -1,7 +1,7 @@
 //! `golden votes`: who voted how, with evidence, dissent and each vote's impact.
 
 use super::client::Connection;
-use super::escalations::why;
+use super::escalations::{answer, why};
 use super::output::{Format, Table, json};
 use golden_consensus::SeatWeight;
 use serde_json::Value;
@@ -78,8 +78,8 @@ pub(crate) fn render(votes: &Value) -> String {
 /// A question to people: why it was asked, and what was answered, or who has until when.
 fn escalated(escalation: &Value) -> String {
     let of = |key: &str| one_line(escalation[key].as_str().unwrap_or_default(), 80);
-    let end = match escalation["chosen"].as_str() {
-        Some(chosen) => format!(": {chosen} by {}", escalation["resolvedBy"].as_str().unwrap_or("nobody")),
+    let end = match answer(escalation) {
+        Some(answer) => format!(": {answer}"),
         None if escalation["state"] == "Open" => {
             let (owner, deadline, default) = (of("owner"), of("deadline"), of("defaultOption"));
             format!(": team {owner} is asked until {deadline}, then {default} counts")
