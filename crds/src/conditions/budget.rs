@@ -15,7 +15,8 @@ reasons! {
     EXHAUSTED = "Exhausted";
     /// More was committed than the limit is now, since the limit was lowered. Nothing new is granted.
     OVER_LIMIT = "OverLimit";
-    /// A provider charged more than was reserved; nothing new is granted until the limits are changed.
+    /// A provider charged more than was reserved; nothing new is granted until the limits are changed, or what a Budget with
+    /// `onExhausted: Ask` asks for is approved.
     OVERAGE_UNCONFIRMED = "OverageUnconfirmed";
     /// Event: a provider charged more than was reserved. The message says how much there is of that.
     OVERAGE_CHARGED = "OverageCharged";

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::effects::write_status;
 use crate::error::Error;
 use crate::money::dollars;
-use golden_crds::budget::{Share, SpentBy};
+use golden_crds::budget::{OnExhausted, Share, SpentBy};
 use golden_crds::conditions::budget as reason;
 use golden_crds::conditions::{Lifecycle, READY, find, set_lifecycle};
 use golden_crds::{Budget, BudgetStatus};
@@ -100,7 +100,7 @@ pub(super) fn status(seen: &Seen, acted: &Result<Option<Standing>, Error>, now: 
             question::show(&mut status, &seen.budget, stood, &balance, now);
             let chain = seen.chain.as_deref().unwrap_or_default();
             unready_parent(chain).unwrap_or_else(|| {
-                let (why, message) = standing(&balance);
+                let (why, message) = standing(&balance, &seen.budget);
                 (Lifecycle::Ready, why, message)
             })
         }
@@ -227,12 +227,17 @@ fn left(balance: &Balance) -> (Option<i64>, Option<i64>) {
 }
 
 /// What a Ready budget can still do.
-fn standing(balance: &Balance) -> (&'static str, String) {
+fn standing(balance: &Balance, budget: &Budget) -> (&'static str, String) {
     let (cost, tokens) = left(balance);
     if let Some(over) = account(balance).unconfirmed().words() {
+        let approved = if budget.spec.on_exhausted == OnExhausted::Ask {
+            format!(", or what it asks for is approved (golden approve budget/{})", budget.name_any())
+        } else {
+            String::new()
+        };
         let message = format!(
-            "a provider charged {over} beyond what was reserved; nothing new is granted until spec.limits is changed, which \
-             confirms it"
+            "a provider charged {over} beyond what was reserved; nothing new is granted until spec.limits is changed{approved}, \
+             which confirms it"
         );
         return (reason::OVERAGE_UNCONFIRMED, message);
     }

@@ -145,6 +145,15 @@ fn an_overage_is_said_and_blocks_only_where_there_is_a_limit() {
         "a provider charged $0.0025 beyond what was reserved; nothing new is granted until spec.limits is changed, which \
          confirms it"
     );
+    let asking = budget("a", "x", &json!({"onExhausted": "Ask"}));
+    let asks = status(
+        &seen(&asking, std::slice::from_ref(&asking)),
+        &Ok(Some(stood(over.clone()))),
+        Timestamp::UNIX_EPOCH,
+    );
+    let message = &find(&asks.conditions, READY).unwrap().message;
+    let either = "until spec.limits is changed, or what it asks for is approved (golden approve budget/x), which confirms it";
+    assert!(message.ends_with(either), "{message}");
     let tokens = shown(Balance { overage_cost: 0, overage_tokens: 9, ..over.clone() });
     assert_eq!((tokens.overage_micro_usd, tokens.overage_tokens), (None, Some(9)));
     assert_eq!(find(&tokens.conditions, READY).unwrap().reason, "Active", "tokens are not limited");
