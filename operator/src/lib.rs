@@ -29,6 +29,7 @@ mod settings;
 mod sweep;
 mod synced;
 mod throttle;
+mod times;
 mod unreadable;
 mod watch;
 mod whole;

@@ -10,6 +10,7 @@ use super::validate::Admit;
 use crate::forecast_questions::{Evidence, Question, REFUSE, START, Short, Standing, WAIT};
 use crate::models::Fault;
 use crate::money::dollars;
+use crate::times::shown;
 use golden_crds::agent_task::EscalationStatus;
 use golden_crds::conditions::agent_task as reason;
 use golden_crds::governance_policy::{ForecastDeadline, OnExceeds};
@@ -216,8 +217,4 @@ fn open(latest: Option<&Question>) -> Option<&Question> {
 
 fn overdue(asked: &Question, now: Timestamp) -> bool {
     now.as_microsecond() >= asked.deadline_us
-}
-
-fn shown(us: i64) -> String {
-    Timestamp::from_microsecond(us).map_or_else(|_| String::new(), |at| at.to_string())
 }

@@ -4,6 +4,7 @@
 //! question yet. What an approval adds is fixed while the question is open, unless it would not be enough any more or
 //! the Budget was edited: then it is another question, with another digest, and answers to the one before are stale.
 
+use crate::times::shown;
 use golden_crds::budget::{AskDeadline, AskRules, Budget, OnExhausted};
 use golden_ledger::{Account, Amount, Limit, MicroUsd};
 use golden_platform::budget_questions::{Outcome, Question, Waiting};
@@ -62,12 +63,6 @@ pub(super) fn step(at: &Asking<'_>, now: Timestamp) -> Step {
         return Step::Expire(format!("nobody answered by {}", shown(deadline)));
     }
     if at.open == Some(&wanted) { Step::Keep } else { Step::Put(wanted) }
-}
-
-/// A time for people.
-pub(super) fn shown(us: i64) -> String {
-    let at = Timestamp::from_microsecond(us).ok();
-    at.and_then(|at| at.round(jiff::Unit::Second).ok()).map_or_else(String::new, |at| at.to_string())
 }
 
 impl Asking<'_> {

@@ -1,7 +1,7 @@
 //! The question and its answer, as the status shows them. Pure.
 
 use super::act::Standing;
-use super::ask::shown;
+use crate::times::shown;
 use golden_crds::budget::{AskDeadline, OnExhausted, QuestionStatus};
 use golden_crds::conditions::budget as reason;
 use golden_crds::conditions::{ANSWERED, remove_condition, set_condition};
