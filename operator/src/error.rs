@@ -34,6 +34,23 @@ impl Error {
         Self::Database { action: action.into(), class: source.class(), message: source.to_string() }
     }
 
+    /// What became of a write to Postgres that does nothing (false) if something else was written before it: `otherwise` says
+    /// what that may be. Looked at again, it is told what it was.
+    pub(crate) fn unless_late(
+        done: Result<bool, sqlx::Error>,
+        action: impl Into<String>,
+        otherwise: &str,
+    ) -> Result<(), Self> {
+        let action = action.into();
+        match done {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(Self::Database { action, class: Class::Conflict, message: otherwise.to_owned() })
+            }
+            Err(e) => Err(Self::database(action, &e)),
+        }
+    }
+
     /// Wraps a failure of NATS.
     pub(crate) fn messaging(action: impl Into<String>, source: &(impl Classify + std::fmt::Display)) -> Self {
         Self::Messaging { action: action.into(), class: source.class(), message: source.to_string() }

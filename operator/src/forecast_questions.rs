@@ -29,6 +29,18 @@ pub(crate) enum Standing {
     Withdrawn,
 }
 
+impl From<String> for Standing {
+    fn from(state: String) -> Self {
+        match state.as_str() {
+            "Open" => Self::Open,
+            "Resolved" => Self::Resolved,
+            "Defaulted" => Self::Defaulted,
+            // The table knows no other.
+            _ => Self::Withdrawn,
+        }
+    }
+}
+
 /// What a person is told, in amounts of micro-USD, as it was when they were asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -63,7 +75,7 @@ pub(crate) struct Short {
 }
 
 /// A question. Times in microseconds since 1970.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub(crate) struct Question {
     pub(crate) task_uid: Uuid,
     pub(crate) task_name: String,
@@ -72,61 +84,24 @@ pub(crate) struct Question {
     pub(crate) owner: String,
     /// An answer names it.
     pub(crate) digest: String,
+    #[sqlx(json)]
     pub(crate) evidence: Evidence,
+    #[sqlx(json)]
     pub(crate) options: Vec<String>,
     pub(crate) deadline_us: i64,
     pub(crate) default_option: String,
+    #[sqlx(rename = "state", try_from = "String")]
     pub(crate) standing: Standing,
     /// The option that counts, once it is closed and not withdrawn.
     pub(crate) chosen: Option<String>,
     /// The Decision that resolved it.
+    #[sqlx(json(nullable))]
     pub(crate) answer: Option<PersonDecision>,
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    task_uid: Uuid,
-    task_name: String,
-    team_uid: Uuid,
-    owner: String,
-    digest: String,
-    evidence: Json<Evidence>,
-    options: Json<Vec<String>>,
-    deadline_us: i64,
-    default_option: String,
-    state: String,
-    chosen: Option<String>,
-    answer: Option<Json<PersonDecision>>,
-}
-
-impl From<Row> for Question {
-    fn from(row: Row) -> Self {
-        Self {
-            task_uid: row.task_uid,
-            task_name: row.task_name,
-            team_uid: row.team_uid,
-            owner: row.owner,
-            digest: row.digest,
-            evidence: row.evidence.0,
-            options: row.options.0,
-            deadline_us: row.deadline_us,
-            default_option: row.default_option,
-            standing: match row.state.as_str() {
-                "Open" => Standing::Open,
-                "Resolved" => Standing::Resolved,
-                "Defaulted" => Standing::Defaulted,
-                // The table knows no other.
-                _ => Standing::Withdrawn,
-            },
-            chosen: row.chosen,
-            answer: row.answer.map(|answer| answer.0),
-        }
-    }
 }
 
 /// The question about a task that was asked last.
 pub(crate) async fn latest(pool: &PgPool, task: Uuid) -> Result<Option<Question>, sqlx::Error> {
-    let row: Option<Row> = sqlx::query_as(
+    sqlx::query_as(
         "SELECT task_uid, task_name, team_uid, owner, digest, evidence, options,
                 (extract(epoch FROM deadline) * 1000000)::bigint AS deadline_us,
                 default_option, state, chosen, answer
@@ -135,8 +110,7 @@ pub(crate) async fn latest(pool: &PgPool, task: Uuid) -> Result<Option<Question>
     )
     .bind(task)
     .fetch_optional(pool)
-    .await?;
-    Ok(row.map(Question::from))
+    .await
 }
 
 /// Asks, in the place of a question that is open. False: another one was asked at this moment, the task was admitted,

@@ -2,7 +2,8 @@
 
 use super::history;
 use super::observe::Seen;
-use super::plan::{Plan, key};
+use super::plan::{self, Plan};
+use super::pods;
 use super::question::Step;
 use super::rows::Desired;
 use super::validate::Admit;
@@ -15,7 +16,7 @@ use crate::models::Fault;
 use golden_crds::conditions::agent_task as reason;
 use golden_platform::ledger_accounts::{TaskAccount, set_path, upsert_task};
 use golden_platform::wire::{Fact, NewFact, PodOutcome, PodPhase};
-use golden_platform::{Class, closing, facts};
+use golden_platform::{closing, facts};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 use uuid::Uuid;
@@ -85,15 +86,7 @@ async fn admit_task(seen: &Seen, admit: &Admit, question: &Step, ctx: &Context) 
         Ok(true)
     };
     let action = format!("admit task {}", seen.task.name_any());
-    match work.await {
-        Ok(true) => Ok(()),
-        // The cache did not know yet. Looked at again, the task says that its team is not there.
-        Ok(false) => {
-            let message = "its team was deleted at this moment".to_owned();
-            Err(Error::Database { action, class: Class::Conflict, message })
-        }
-        Err(e) => Err(Error::database(action, &e)),
-    }
+    Error::unless_late(work.await, action, "its team was deleted at this moment")
 }
 
 /// Writes the question whether a task that is not admitted shall start.
@@ -110,14 +103,7 @@ async fn ask(seen: &Seen, step: &Step, ctx: &Context) -> Result<(), Error> {
         }
     };
     let action = format!("ask about task {}", seen.task.name_any());
-    match work.await {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            let message = "it was answered, or its team deleted, at this moment".to_owned();
-            Err(Error::Database { action, class: Class::Conflict, message })
-        }
-        Err(e) => Err(Error::database(action, &e)),
-    }
+    Error::unless_late(work.await, action, "it was answered, or its team deleted, at this moment")
 }
 
 async fn spec_changed(seen: &Seen, generation: i64, ctx: &Context) -> Result<(), Error> {
@@ -237,23 +223,7 @@ async fn start(seen: &Seen, row: &Desired, ctx: &Context) -> Result<Option<Fault
 async fn created(seen: &Seen, team_uid: Uuid, row: &Desired, made: &Pod, ctx: &Context) -> Result<(), Error> {
     let uid = made.uid().unwrap_or_default();
     let pod_uid: Uuid = uid.parse().map_err(|_| Error::Bug(format!("pod {} has no uid", row.name)))?;
-    let fact = NewFact {
-        team_uid,
-        task_uid: seen.uid,
-        object_uid: pod_uid,
-        fact_key: key(PodPhase::Created),
-        fact: Fact::Pod(PodOutcome {
-            kind: row.spec.kind,
-            name: row.name.clone(),
-            pod_uid,
-            attempt: row.attempt,
-            r#try: row.r#try,
-            phase: PodPhase::Created,
-            reason: "Created".into(),
-            message: String::new(),
-            exit_code: None,
-        }),
-    };
+    let fact = plan::fact(seen, team_uid, row, pod_uid, pods::created());
     let work = async {
         let mut tx = ctx.pool.begin().await?;
         know(&mut tx, row, pod_uid).await?;

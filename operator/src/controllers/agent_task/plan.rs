@@ -150,24 +150,28 @@ pub(crate) fn has_ended(rows: &Rows, row: &Desired) -> bool {
 }
 
 /// The fact's key: one per phase, so that each is told once.
-pub(crate) fn key(phase: PodPhase) -> String {
+fn key(phase: PodPhase) -> String {
     format!("pod/{phase:?}")
 }
 
 fn tell(seen: &Seen, row: &Desired, pod_uid: Uuid, pod: PodSeen, plan: &mut Plan) {
-    let key = key(pod.phase);
     // An end is the last word: what follows it (a deleted Succeeded pod) says nothing.
-    if seen.rows.told.contains(&(pod_uid, key.clone()))
+    if seen.rows.told.contains(&(pod_uid, key(pod.phase)))
         || (has_ended(&seen.rows, row) && row.pod_uid == Some(pod_uid))
     {
         return;
     }
     let Some(admitted) = &seen.rows.admitted else { return };
-    plan.facts.push(NewFact {
-        team_uid: admitted.team_uid,
+    plan.facts.push(fact(seen, admitted.team_uid, row, pod_uid, pod));
+}
+
+/// What is told of a pod.
+pub(crate) fn fact(seen: &Seen, team_uid: Uuid, row: &Desired, pod_uid: Uuid, pod: PodSeen) -> NewFact {
+    NewFact {
+        team_uid,
         task_uid: seen.uid,
         object_uid: pod_uid,
-        fact_key: key,
+        fact_key: key(pod.phase),
         fact: Fact::Pod(PodOutcome {
             kind: row.spec.kind,
             name: row.name.clone(),
@@ -179,5 +183,5 @@ fn tell(seen: &Seen, row: &Desired, pod_uid: Uuid, pod: PodSeen, plan: &mut Plan
             message: pod.message,
             exit_code: pod.exit_code,
         }),
-    });
+    }
 }

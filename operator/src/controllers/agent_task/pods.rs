@@ -77,6 +77,11 @@ fn deleted(status: &PodStatus) -> PodSeen {
     seen(PodPhase::Lost, why, &format!("the pod is being deleted ({words})"), None)
 }
 
+/// The pod was made just now.
+pub(crate) fn created() -> PodSeen {
+    seen(PodPhase::Created, "Created", "", None)
+}
+
 /// The pod is not there any more and had not ended.
 pub(crate) fn vanished() -> PodSeen {
     seen(PodPhase::Lost, reason::POD_EVICTED, "the pod was deleted before it had ended", None)

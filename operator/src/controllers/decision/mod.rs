@@ -17,7 +17,6 @@ use crate::forecast_questions::{self, Question};
 use golden_crds::Decision;
 use golden_crds::conditions::{ACCEPTED, find};
 use golden_crds::decision::TargetKind;
-use golden_platform::Class;
 use golden_platform::wire::{Fact, NewFact, PersonDecision};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -90,16 +89,8 @@ async fn act(seen: &observe::Seen, question: &str, ctx: &Context) -> Result<(), 
 async fn resolve(seen: &observe::Seen, asked: &Question, question: &str, ctx: &Context) -> Result<(), Error> {
     let spec = &seen.decision.spec;
     let option = spec.verdict.chooses(spec.option.as_deref(), &asked.options);
-    let action = "take the answer whether a task shall start";
-    match forecast_questions::resolve(&ctx.pool, asked, option, &said(seen, question)).await {
-        Ok(true) => Ok(()),
-        // Looked at again, it is told what became of the question.
-        Ok(false) => {
-            let message = "it was closed at this moment".to_owned();
-            Err(Error::Database { action: action.into(), class: Class::Conflict, message })
-        }
-        Err(e) => Err(Error::database(action, &e)),
-    }
+    let taken = forecast_questions::resolve(&ctx.pool, asked, option, &said(seen, question)).await;
+    Error::unless_late(taken, "take the answer whether a task shall start", "it was closed at this moment")
 }
 
 /// The decision, as those who act on it read it.
