@@ -1,22 +1,10 @@
 //! `golden cost`: what a task cost, by attempt, role and model.
 
-use super::client::Connection;
+use super::one_task::OneTask;
 use super::output::{Format, Table, dollars, json};
 use serde_json::Value;
 
-/// Which task.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    connection: Connection,
-    /// Name of the AgentTask.
-    name: String,
-    /// A table for people, or JSON for programs.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
-}
-
-pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
+pub(crate) async fn run(args: OneTask) -> anyhow::Result<u8> {
     let cluster = args.connection.connect().await?;
     let lines: Vec<Value> = cluster.get(&format!("tasks/{}/cost", args.name)).await?;
     if args.output == Format::Json {

@@ -1,6 +1,6 @@
 //! `golden explain`: what happened to a task and why, told from its record.
 
-use super::client::Connection;
+use super::one_task::OneTask;
 use super::output::{Format, dollars, json};
 use super::unadmitted;
 use super::votes::{self, one_line, short};
@@ -8,19 +8,7 @@ use golden_ledger::MicroUsd;
 use golden_ledger::forecast::Forecast;
 use serde_json::Value;
 
-/// Which task.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    connection: Connection,
-    /// Name of the AgentTask.
-    name: String,
-    /// A table for people, or JSON for programs.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
-}
-
-pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
+pub(crate) async fn run(args: OneTask) -> anyhow::Result<u8> {
     let cluster = args.connection.connect().await?;
     let path = format!("tasks/{}", args.name);
     let task: Value = match cluster.get(&path).await {

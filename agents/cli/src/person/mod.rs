@@ -13,6 +13,7 @@ mod escalations;
 mod explain;
 mod guard;
 mod logs;
+mod one_task;
 mod output;
 mod policy;
 mod pure;
@@ -34,15 +35,15 @@ pub(crate) enum PersonCommand {
     /// Follow a task until it ends; exit code 1 if it fails.
     Watch(watch::Args),
     /// Tell what happened to a task and why.
-    Explain(explain::Args),
+    Explain(one_task::OneTask),
     /// Show who voted how on a task, with evidence, dissent and the impact of each vote.
-    Votes(votes::Args),
+    Votes(one_task::OneTask),
     /// Print the patch a task produced.
     Diff(diff::Args),
     /// Show what the agents of a task said and what its guards printed.
     Logs(logs::Args),
     /// Show what a task cost, by attempt, role and model.
-    Cost(cost::Args),
+    Cost(one_task::OneTask),
     /// Show what the budgets of a namespace stand at; of one, its question, its grants, and who spends it.
     Budgets(budgets::Args),
     /// Approve a task's result, answer its escalation, or grant a budget (budget/NAME) what it asks for.

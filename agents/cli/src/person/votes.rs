@@ -1,24 +1,12 @@
 //! `golden votes`: who voted how, with evidence, dissent and each vote's impact.
 
-use super::client::Connection;
 use super::escalations::{answer, why};
+use super::one_task::OneTask;
 use super::output::{Format, Table, json};
 use golden_consensus::SeatWeight;
 use serde_json::Value;
 
-/// Which task.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    connection: Connection,
-    /// Name of the AgentTask.
-    name: String,
-    /// A table for people, or JSON for programs.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
-}
-
-pub(crate) async fn run(args: Args) -> anyhow::Result<u8> {
+pub(crate) async fn run(args: OneTask) -> anyhow::Result<u8> {
     let cluster = args.connection.connect().await?;
     let votes: Value = cluster.get(&format!("tasks/{}/votes", args.name)).await?;
     if args.output == Format::Json {
