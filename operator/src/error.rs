@@ -141,6 +141,16 @@ mod tests {
     }
 
     #[test]
+    fn a_write_that_came_too_late_is_looked_at_again_at_once() {
+        let late = Error::unless_late(Ok(false), "answer", "it was closed at this moment").unwrap_err();
+        assert_eq!(late.class(), Class::Conflict);
+        assert!(late.to_string().contains("it was closed at this moment"), "{late}");
+        assert!(Error::unless_late(Ok(true), "answer", "it was closed").is_ok());
+        let away = Error::unless_late(Err(sqlx::Error::PoolTimedOut), "answer", "it was closed").unwrap_err();
+        assert_eq!(away.class(), Class::Dependency);
+    }
+
+    #[test]
     fn pauses_grow_and_are_bounded() {
         for class in [Class::Transient, Class::Dependency] {
             let pauses: Vec<_> = (1..100).map(|n| requeue(class, n)).collect();

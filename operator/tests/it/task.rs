@@ -3,9 +3,8 @@ use crate::world::{GOLDEN, SOON, shared};
 use golden_crds::AgentTask;
 use golden_crds::conditions::{ADMITTED, STALLED};
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,12 +13,7 @@ async fn a_task_that_lacks_something_says_what_and_begins_when_it_is_there() {
     let home = world.namespace("task-lacks").await;
     world.apply(&task(&home, "fix", "core")).await;
     world.until::<AgentTask>(&home, "fix", SOON, |t| of_task(t, ADMITTED) == "False/TeamNotFound").await;
-    let events = world.of::<Event>(&home).list(&ListParams::default()).await.unwrap();
-    assert!(
-        events
-            .iter()
-            .any(|e| e.reason.as_deref() == Some("TeamNotFound") && e.type_.as_deref() == Some("Warning"))
-    );
+    world.told(&home, "Warning/TeamNotFound").await;
     world.apply(&team(&home, "core")).await;
     world.until::<AgentTask>(&home, "fix", SOON, |t| of_task(t, ADMITTED) == "False/NoBudget").await;
     world.apply(&budget(&home, "all")).await;

@@ -4,8 +4,9 @@ use golden_cluster::ApiServer;
 use golden_cluster::services::{Nats, Postgres};
 use golden_operator::{Args, run_until};
 use golden_platform::CancellationToken;
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::wait::{await_condition, conditions::is_crd_established};
@@ -211,6 +212,26 @@ impl World {
         let (api, start) = (self.of::<K>(namespace), Instant::now());
         while api.get_opt(name).await.unwrap().is_some() {
             assert!(start.elapsed() < within, "{} {namespace}/{name} is still there", K::kind(&()));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until something was told of an object of the namespace, as `type/reason`: events are sent behind the status.
+    pub(crate) async fn told(&self, namespace: &str, event: &str) {
+        let (api, start) = (self.of::<Event>(namespace), Instant::now());
+        loop {
+            let events = api.list(&ListParams::default()).await.unwrap();
+            let shown = |e: &Event| {
+                format!(
+                    "{}/{}",
+                    e.type_.as_deref().unwrap_or_default(),
+                    e.reason.as_deref().unwrap_or_default()
+                )
+            };
+            if events.iter().any(|e| shown(e) == event) {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_mins(1), "{event} was not told: {events:?}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
