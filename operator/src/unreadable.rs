@@ -93,7 +93,13 @@ impl Unreadable {
         let (key, note) = notes
             .iter()
             .find(|(k, _)| k.0 == K::kind(&()) && (k.1.is_none() || k.1.as_deref() == namespace))?;
-        Some(format!("{} {} cannot be used: {}", key.0, key.2, explain(&note.error)))
+        Some(words(key, note))
+    }
+
+    /// The one of this kind and name, in words, if it is one of them.
+    pub(crate) fn named<K: Resource<DynamicType = ()>>(&self, namespace: &str, name: &str) -> Option<String> {
+        let key = (K::kind(&()).into_owned(), Some(namespace.to_owned()), name.to_owned());
+        self.notes().get(&key).map(|note| words(&key, note))
     }
 
     fn untold(&self) -> Vec<(Key, Note)> {
@@ -112,6 +118,10 @@ impl Unreadable {
 
 fn key<K: Resource<DynamicType = ()>>(metadata: &ObjectMeta) -> Option<Key> {
     Some((K::kind(&()).into_owned(), metadata.namespace.clone(), metadata.name.clone()?))
+}
+
+fn words(key: &Key, note: &Note) -> String {
+    format!("{} {} cannot be used: {}", key.0, key.2, explain(&note.error))
 }
 
 /// What is wrong and what to do.
@@ -208,7 +218,7 @@ fn stall(kind: &str, conditions: &mut Vec<Condition>, why: &str, message: &str, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use golden_crds::{Budget, GovernancePolicy};
+    use golden_crds::{AgentTask, Budget, GovernancePolicy};
 
     fn bad(name: &str, generation: i64, error: &str) -> InvalidObject {
         let metadata =
@@ -231,6 +241,21 @@ mod tests {
         assert_eq!(all.first::<Budget>(Some("n")), None);
         all.forget::<GovernancePolicy>(&bad("p", 3, "").metadata);
         assert_eq!(all.first::<GovernancePolicy>(None), None);
+    }
+
+    #[test]
+    fn one_is_found_by_its_kind_namespace_and_name() {
+        let all = Unreadable::default();
+        let mut odd = bad("first", 1, "this version of Golden does not serve spec.x");
+        odd.metadata.namespace = Some("home".into());
+        all.note::<AgentTask>(&odd);
+        assert!(
+            all.named::<AgentTask>("home", "first").unwrap().starts_with("AgentTask first cannot be used")
+        );
+        for (namespace, name) in [("other", "first"), ("home", "second")] {
+            assert_eq!(all.named::<AgentTask>(namespace, name), None);
+        }
+        assert_eq!(all.named::<Budget>("home", "first"), None);
     }
 
     #[test]

@@ -75,6 +75,10 @@ pub(crate) fn resolve(inputs: &Inputs) -> Result<Vec<Dependency>, Fault> {
 }
 
 fn one(name: String, inputs: &Inputs) -> Result<Dependency, Fault> {
+    if let Some(unreadable) = inputs.unreadable.dependencies.get(&name) {
+        let message = format!("{unreadable}; this task waits for it");
+        return Err(Fault { reason: reason::DEPENDENCY_PENDING, message });
+    }
     let Some((uid, other)) = inputs.tasks.get(&name).and_then(|other| Some((other.uid?, other))) else {
         let namespace = inputs.task.namespace().unwrap_or_default();
         let message = format!(

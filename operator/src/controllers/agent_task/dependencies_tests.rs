@@ -86,6 +86,18 @@ fn a_dependency_that_does_not_exist_is_named_with_what_to_do() {
 }
 
 #[test]
+fn a_dependency_that_cannot_be_read_is_not_taken_for_missing() {
+    let mut waits = dependent(None);
+    waits.unreadable.dependencies =
+        [("first".into(), "AgentTask first cannot be used: spec.x".into())].into();
+    let fault = admit(&waits).unwrap_err();
+    assert_eq!(
+        (fault.reason, fault.message.as_str()),
+        ("DependencyPending", "AgentTask first cannot be used: spec.x; this task waits for it")
+    );
+}
+
+#[test]
 fn a_dependency_that_ended_unadmitted_ends_whoever_waits_for_it_whatever_else_is_missing() {
     for why in ["Cancelled", "EscalationDenied", "EscalationExpired", "DependencyFailed"] {
         let mut inputs = dependent(Some(&[(ADMITTED, "False", why), (FAILED, "True", why)]));

@@ -28,7 +28,7 @@ pub(crate) struct Inputs {
     pub(crate) golden: String,
     pub(crate) default_model: ModelRef,
     pub(crate) runtime_classes: BTreeSet<String>,
-    /// A policy or a budget of the namespace that this version cannot take, in words.
+    /// What this version cannot take and the task may rest on.
     pub(crate) unreadable: Unreadable,
     /// A fault of a git Secret.
     pub(crate) secret: Option<Fault>,
@@ -43,6 +43,8 @@ pub(crate) struct Inputs {
 pub(crate) struct Unreadable {
     pub(crate) policy: Option<String>,
     pub(crate) budget: Option<String>,
+    /// Tasks that this one depends on, by name.
+    pub(crate) dependencies: BTreeMap<String, String>,
 }
 
 /// Gathers; None if the task went meanwhile.
@@ -62,6 +64,10 @@ pub(crate) async fn gather(task: &AgentTask, uid: Uuid, ctx: &Context) -> Result
         unreadable: Unreadable {
             policy: caches.unreadable.first::<GovernancePolicy>(None),
             budget: caches.unreadable.first::<Budget>(Some(&namespace)),
+            dependencies: names(&whole)
+                .into_iter()
+                .filter_map(|d| Some((d.clone(), caches.unreadable.named::<AgentTask>(&namespace, &d)?)))
+                .collect(),
         },
         uid,
         namespace_labels: caches.namespace_labels(&namespace),
