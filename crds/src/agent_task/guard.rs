@@ -191,7 +191,7 @@ pub struct ForbiddenFiles {
 /// A kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum FileKind {
-    /// A file with a zero byte among its first 8000, which is how git tells.
+    /// A file that holds a zero byte, or is not UTF-8.
     Binary,
     /// A file that may be executed and could not before.
     Executable,

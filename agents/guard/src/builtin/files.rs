@@ -5,9 +5,6 @@ use super::report::Report;
 use super::trees::{Change, Node, Trees};
 use golden_crds::agent_task::{FileKind, ForbiddenFiles};
 
-/// How far git looks for the zero byte that makes a file binary.
-const LOOKED_AT: usize = 8000;
-
 pub(super) fn examine(rules: &ForbiddenFiles, trees: &Trees<'_>) -> Report {
     let changes = trees.changes();
     let mut report = Report::new("forbiddenFiles", changes.len());
@@ -35,7 +32,9 @@ pub(super) fn examine(rules: &ForbiddenFiles, trees: &Trees<'_>) -> Report {
 
 fn is(change: &Change<'_>, kind: FileKind) -> bool {
     match (kind, change.new) {
-        (FileKind::Binary, Some(Node::File { bytes, .. })) => bytes.iter().take(LOOKED_AT).any(|b| *b == 0),
+        (FileKind::Binary, Some(Node::File { bytes, .. })) => {
+            bytes.contains(&0) || std::str::from_utf8(bytes).is_err()
+        }
         (FileKind::Executable, Some(Node::File { executable, .. })) => {
             executable && !matches!(change.old, Some(Node::File { executable: true, .. }))
         }

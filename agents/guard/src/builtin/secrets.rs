@@ -71,7 +71,7 @@ const RULES: [(&str, &str, &str, f64); 21] = [
     (
         GENERIC,
         "a secret",
-        r#"(?i)(?:secret|passwd|password|token|api_?-?key|access_?-?key|auth_?-?key|credential)[A-Za-z0-9_.-]{0,24}["'`]?\s{0,4}(?::=|=>|[:=])\s{0,4}["'`]?([A-Za-z0-9_+/=.~-]{16,128})(?:["'`,;\s]|$)"#,
+        r#"(?i)(?:secret|passwd|password|token|api_?-?key|access_?-?key|auth_?-?key|credential)[A-Za-z0-9_.-]{0,24}["'`]?\s{0,4}(?::=|=>|[:=])\s{0,4}["'`]?([A-Za-z0-9_+/=.~-]{16,})(?:["'`,;\s]|$)"#,
         3.5,
     ),
 ];

@@ -60,9 +60,17 @@ fn wanted(value: &Value) -> String {
 fn npm(all: &mut Listing, file: &Value) {
     for table in ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"] {
         for (name, value) in object(file, table).into_iter().flatten() {
-            add(all, name, value.as_str().unwrap_or_default(), None, false);
+            let (name, version) = npm_alias(value.as_str().unwrap_or_default())
+                .unwrap_or_else(|| (name, value.as_str().unwrap_or_default()));
+            add(all, name, version, None, false);
         }
     }
+}
+
+/// `npm:NAME@VERSION` installs that package under another name; a scope begins with the sign, too.
+fn npm_alias(value: &str) -> Option<(&str, &str)> {
+    let package = value.strip_prefix("npm:")?;
+    Some(package.rsplit_once('@').filter(|(name, _)| !name.is_empty()).unwrap_or((package, "")))
 }
 
 /// Version 2 and 3 of the format list all by their place; version 1 nests them.

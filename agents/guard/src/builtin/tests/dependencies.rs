@@ -107,6 +107,18 @@ fn what_is_denied_is_denied_by_every_way_in() {
 }
 
 #[test]
+fn another_name_for_what_is_denied_does_not_let_it_in() {
+    let settings = json!({"denied": ["npm:evil", "npm:@evil/*"], "requireLockFile": false});
+    for value in ["npm:evil@1", "npm:evil", "npm:@evil/x@^2", "npm:@evil/x"] {
+        let new = format!(r#"{{"dependencies": {{"good": "{value}"}}}}"#);
+        let report = with(&settings, &[], &[("package.json", &new)]);
+        assert_eq!(found(&report), ["package.json:1 dependency-denied"], "{value}");
+    }
+    let listed = with(&settings, &[], &[("requirements.txt", "-r requirements-dev.txt\n--hash=x\n")]);
+    assert!(listed.findings.is_empty(), "that list is looked at by itself: {listed}");
+}
+
+#[test]
 fn a_list_of_the_allowed_holds_for_what_a_manifest_gains() {
     let settings = json!({"allowed": ["npm:@acme/*"], "requireLockFile": false});
     let old = r#"{"dependencies": {"was": "1"}}"#;
@@ -165,7 +177,9 @@ fn requirements_are_their_own_lock_and_so_are_pinned() {
 
 #[test]
 fn a_dependency_without_a_name_is_found_like_any_other() {
-    for line in [".", "-e .", "./"] {
+    for line in
+        [".", "-e .", "./", "-e.", "--editable=.", "-egit+https://x.example/r", "-r more.txt", "-rmore.txt"]
+    {
         let report = with(&json!({}), &[], &[("requirements.txt", line)]);
         assert_eq!(found(&report), ["requirements.txt:1 not-pinned"], "{line}");
     }

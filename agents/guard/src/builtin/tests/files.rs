@@ -40,10 +40,19 @@ fn kinds_of_files_are_told_by_what_they_are() {
     trees.new.insert("was", program("b"));
     trees.new.insert("run", program("#!/bin/sh"));
     trees.new.insert("image", file("PNG\0\0"));
+    let late = format!("{}\0", "x".repeat(9000));
+    trees.new.insert("late", file(&late));
+    trees.new.insert("latin", Node::File { bytes: b"caf\xe9", executable: false });
     trees.new.insert("link", Node::Link { target: "image" });
     trees.new.insert("text", file("plain"));
     assert_eq!(
         found(&examine(&all, &trees).unwrap()),
-        ["image forbidden-binary", "link forbidden-link", "run forbidden-executable"]
+        [
+            "image forbidden-binary",
+            "late forbidden-binary",
+            "latin forbidden-binary",
+            "link forbidden-link",
+            "run forbidden-executable"
+        ]
     );
 }

@@ -52,6 +52,7 @@ fn each_issuers_form_is_found_and_named() {
         ("assigned-secret", format!("db_password = \"{}\"", "k3J9sLq0ZpX7vB2nM8wT")),
         ("assigned-secret", format!("\"apiKey\": \"{}\",", "k3J9sLq0ZpX7vB2nM8wT")),
         ("assigned-secret", format!("CLIENT_SECRET={}\n", "k3J9sLq0ZpX7vB2nM8wT")),
+        ("assigned-secret", format!("aws_session_token = \"{}\"", "k3J9sLq0ZpX7vB2nM8wT".repeat(20))),
     ];
     for (rule, text) in cases {
         assert_eq!(leaks(&text), [format!("a:1 {rule}")], "{text}");
