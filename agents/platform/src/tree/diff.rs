@@ -1,9 +1,11 @@
 //! What changed between two trees.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices, group_diff_ops};
 
+use super::legible::legible;
 use super::{Entry, Error, Tree};
 
 /// Lines of context around a change.
@@ -74,12 +76,17 @@ fn one(out: &mut String, path: &str, old: Option<&Entry>, now: Option<&Entry>) -
         return Ok(());
     }
     let (a, b) = (old.map_or("/dev/null".to_owned(), |_| a), now.map_or("/dev/null".to_owned(), |_| b));
-    match (text(path, before)?, text(path, after)?) {
-        (Some(before), Some(after)) => {
+    // Of what goes, that it goes is enough. What comes is shown, also in place of what could not be.
+    let before = legible(path, before).filter(|text| now.is_some() || matches!(text, Cow::Borrowed(_)));
+    match (before, legible(path, after)) {
+        (None, _) if now.is_none() => drop(writeln!(out, "Binary files {a} and {b} differ")),
+        (_, None) => drop(writeln!(out, "Binary files {a} and {b} differ")),
+        (before, Some(after)) => {
+            let before = before.unwrap_or_default();
+            let (before, after) = (split(path, &before)?, split(path, &after)?);
             let _ = writeln!(out, "--- {a}\n+++ {b}");
             hunks(out, &before, &after);
         }
-        _ => drop(writeln!(out, "Binary files {a} and {b} differ")),
     }
     Ok(())
 }
@@ -89,16 +96,13 @@ fn quoted(side: &str, path: &str) -> String {
     if path.contains(['"', ' ']) { format!("\"{}\"", path.replace('"', "\\\"")) } else { path }
 }
 
-/// The lines of a text, each with its line end, or none if it is not text (as git decides, and UTF-8).
-fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<Option<Vec<&'a str>>, Error> {
-    let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')) else {
-        return Ok(None);
-    };
+/// The lines of a text, each with its line end.
+fn split<'a>(path: &str, text: &'a str) -> Result<Vec<&'a str>, Error> {
     // Shown as binary it would be hidden from whoever judges the patch.
     if text.split('\n').count() > MAX_LINES {
         return Err(Error::TooManyLines { path: path.to_owned(), most: MAX_LINES });
     }
-    Ok(Some(text.split_inclusive('\n').collect()))
+    Ok(text.split_inclusive('\n').collect())
 }
 
 fn hunks(out: &mut String, old: &[&str], new: &[&str]) {

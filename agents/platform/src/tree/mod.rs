@@ -8,6 +8,7 @@
 
 mod diff;
 mod disk;
+mod legible;
 mod pack;
 mod path;
 mod restore;

@@ -178,10 +178,28 @@ fn a_patch_reads_like_gits() {
     assert_eq!(
         diff(&base, &new).unwrap(),
         "diff --git a/a.txt b/a.txt\n--- a/a.txt\n+++ b/a.txt\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n\
-         diff --git a/bin b/bin\nnew file mode 100755\nBinary files /dev/null and b/bin differ\n\
+         diff --git a/bin b/bin\nnew file mode 100755\n--- /dev/null\n+++ b/bin\n@@ -0,0 +1 @@\n+⟨00⟩\u{1}\u{2}\n\\ No newline at end of file\n\
          diff --git a/gone b/gone\ndeleted file mode 100644\n--- a/gone\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n\
          diff --git a/new b/new\nnew file mode 100644\n--- /dev/null\n+++ b/new\n@@ -0,0 +1 @@\n+n\n\\ No newline at end of file\n"
     );
+}
+
+#[test]
+fn what_comes_is_shown_also_where_it_is_no_text_or_was_none() {
+    let tree = |bytes: &'static [u8]| {
+        let mut tree = files(&[]);
+        tree.insert("a.png".into(), Entry::File { executable: false, bytes: bytes.into() }).unwrap();
+        tree.to_tar().unwrap()
+    };
+    let (none, png) = (tar(&[]), tree(b"\x89PNG\r\n\x1a\n\0"));
+    let (script, other) = (tree(b"run \xe9\n"), tree(b"\x89PNG\r\n\x1a\n\x01\0"));
+    let shown = |old, new| diff(old, new).unwrap().lines().skip(1).collect::<Vec<_>>().join("\n");
+    let all = "--- a/a.png\n+++ b/a.png\n@@ -0,0 +1 @@\n+run ⟨e9⟩";
+    assert_eq!(shown(&png, &script), all, "it was a picture");
+    assert_eq!(shown(&png, &other), "Binary files a/a.png and b/a.png differ");
+    assert_eq!(shown(&script, &png), "Binary files a/a.png and b/a.png differ");
+    let gone = "deleted file mode 100644\nBinary files a/a.png and /dev/null differ";
+    assert_eq!((shown(&script, &none), shown(&png, &none)), (gone.to_owned(), gone.to_owned()));
 }
 
 #[test]
