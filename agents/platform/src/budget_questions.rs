@@ -21,7 +21,8 @@ pub struct Waiting {
     /// What it lacked when it was last told of.
     pub missing_cost: i64,
     pub missing_tokens: i64,
-    /// What it needs in all; nothing, if who told of it did not say.
+    /// The least that it can be made with, of a call that may be answered shortly; else what it needs in all. Nothing, if who
+    /// told of it did not say.
     pub needs_cost: i64,
     pub needs_tokens: i64,
 }
@@ -113,11 +114,14 @@ pub async fn waiting(
         "SELECT t.task_uid, t.submitted_by,
                 coalesce((h.value->>'missingMicroUsd')::bigint, 0) AS missing_cost,
                 coalesce((h.value->>'missingTokens')::bigint, 0) AS missing_tokens,
-                coalesce((h.value->>'needsMicroUsd')::bigint, 0) AS needs_cost,
-                coalesce((h.value->>'needsTokens')::bigint, 0) AS needs_tokens
+                coalesce(l.cost, (h.value->>'needsMicroUsd')::bigint, 0) AS needs_cost,
+                coalesce(l.tokens, (h.value->>'needsTokens')::bigint, 0) AS needs_tokens
          FROM task_accounts p
               JOIN tasks t ON t.task_uid = p.task_uid AND t.ended_at IS NULL
               CROSS JOIN LATERAL jsonb_each(t.state->'held') AS h
+              LEFT JOIN LATERAL (
+                  SELECT (h.value->>'leastMicroUsd')::bigint AS cost, (h.value->>'leastTokens')::bigint AS tokens
+              ) AS l ON coalesce(l.cost, 0) > 0 OR coalesce(l.tokens, 0) > 0
          WHERE p.path @> ARRAY[$1] AND h.value->>'account' = $2
            AND NOT EXISTS (SELECT FROM facts f WHERE f.object_uid = t.task_uid AND f.fact_key = 'resumed/' || h.key)
          ORDER BY t.task_uid, h.key LIMIT $3",

@@ -123,7 +123,9 @@ async fn calls_that_wait_are_those_of_open_tasks_on_this_budget_that_were_not_to
     let mut conn = pool.acquire().await.unwrap();
     let (account, team) = (budget(Some(100)), Uuid::new_v4());
     let held = |account: &str| json!({"account": account, "missingMicroUsd": 3, "needsMicroUsd": 5, "onExhausted": "Ask"});
-    let state = json!({"held": {"a/h1": held("Budget shop/monthly"), "b/h1": held("Budget shop/monthly"),
+    let mut shorter = held("Budget shop/monthly");
+    (shorter["leastMicroUsd"], shorter["leastTokens"]) = (json!(2), json!(0));
+    let state = json!({"held": {"a/h1": held("Budget shop/monthly"), "b/h1": shorter,
         "c/h1": held("Budget shop/other")}});
     let mut tasks = vec![];
     for (paid_from, ended) in [(account.uid, false), (account.uid, true), (Uuid::new_v4(), false)] {
@@ -153,7 +155,8 @@ async fn calls_that_wait_are_those_of_open_tasks_on_this_budget_that_were_not_to
         needs_cost: 5,
         needs_tokens: 0,
     };
-    assert_eq!(waits, [one.clone(), one.clone()]);
+    let least = Waiting { needs_cost: 2, ..one.clone() };
+    assert_eq!(waits, [one, least.clone()], "of a call that may be made with less, the least");
     let resumed = NewFact {
         team_uid: team,
         task_uid: tasks[0],
@@ -162,5 +165,5 @@ async fn calls_that_wait_are_those_of_open_tasks_on_this_budget_that_were_not_to
         fact: Fact::BudgetResumed { op_key: "a/h1".into(), moved: false },
     };
     golden_platform::facts::insert(&mut conn, &resumed).await.unwrap();
-    assert_eq!(waiting(&mut conn, account.uid, "Budget shop/monthly").await.unwrap(), [one]);
+    assert_eq!(waiting(&mut conn, account.uid, "Budget shop/monthly").await.unwrap(), [least]);
 }
