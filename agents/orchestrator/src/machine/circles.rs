@@ -16,11 +16,29 @@ impl Work<'_> {
     pub(super) fn sent_back(&mut self, by: Judge, failure: Option<String>) -> Option<Circle> {
         let produced = self.s.produced.as_ref()?;
         let (tree, change) = (produced.tree.clone(), produced.change.clone());
-        let now = Setback { attempt: self.s.attempt, by, tree, change, failure };
+        let now = Setback { attempt: self.s.attempt, by, tree, change, failure, answered: false };
         let before = self.s.setbacks.iter().filter(|b| b.attempt != now.attempt && b.is_repeated_by(&now));
         let before: Vec<Setback> = before.cloned().collect();
         self.s.setbacks.push(now);
         (!before.is_empty()).then_some(Circle(before))
+    }
+
+    /// Sends a result back that failed its guards before: tried until it passes, a failure would mean nothing. Says whether
+    /// it did. Retries of a guard are for whoever defines it to give, and another look for a person who asks for one.
+    pub(super) fn failed_before(&mut self) -> bool {
+        let Some(tree) = self.s.produced.as_ref().map(|p| p.tree.clone()) else { return false };
+        let stands = |b: &&Setback| b.by == Judge::Guards && !b.answered && b.tree == tree;
+        let Some(before) = self.s.setbacks.iter().rfind(stands).cloned() else { return false };
+        let what = format!("the result of attempt {} did not pass its guards", self.s.attempt);
+        let feedback = self.s.feedback.clone();
+        let circle = self.sent_back(Judge::Guards, before.failure);
+        let evidence = json!({"seenOnAttempt": before.attempt});
+        if !circle.is_some_and(|circle| self.stop_circling(&circle, &what, &evidence, &feedback, false)) {
+            let why =
+                format!("{what}: it is the one of attempt {}, and they do not run again", before.attempt);
+            self.next_attempt(Why::new(reasons::GUARD_FAILED, why), &feedback, Some(tree));
+        }
+        true
     }
 
     /// Asks a person about work that goes in circles; `what` is what happened again, as in `guard unit failed`. Once

@@ -24,6 +24,9 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 
 impl Work<'_> {
     pub(super) fn start_guards(&mut self) {
+        if self.failed_before() {
+            return;
+        }
         let Some(produced) = &self.s.produced else { return };
         let slots = self.task.policy.guards.iter().map(|guard| {
             let tree = produced.guard_trees.get(&guard.spec.name).unwrap_or(&produced.tree).clone();

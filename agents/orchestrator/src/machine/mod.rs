@@ -16,6 +16,7 @@ mod deliver;
 mod event;
 mod evidence;
 mod feedback;
+mod fitting;
 mod guards;
 mod names;
 mod pause;

@@ -119,9 +119,17 @@ impl Work<'_> {
         if let Some(verdict) = Verdict::of_result(option) {
             self.s.answers.push(PersonDecision { verdict, ..decision.clone() });
         }
-        if let Some(escalation) = self.s.escalation.as_mut() {
-            escalation.choice = Some(choice);
+        let Some(escalation) = self.s.escalation.as_mut() else { return Ok(()) };
+        if self.s.suspended {
+            // It is acted on when the task goes on; until then nobody must take the question for overdue.
+            self.commands.push(Command::CloseEscalation {
+                id: escalation.id,
+                end: EscalationEnd::Resolved,
+                chosen: Some(choice.option.clone()),
+                by: choice.by.clone(),
+            });
         }
+        escalation.choice = Some(choice);
         Ok(())
     }
 
@@ -186,6 +194,7 @@ impl Work<'_> {
                 if NOT_ACCEPTED.contains(&escalation.reason.as_str()) {
                     self.sent_back(Judge::Peers, None);
                 }
+                self.s.setbacks.iter_mut().for_each(|setback| setback.answered = true);
                 let note = choice.note.unwrap_or_default();
                 let text = super::feedback::with_note(&escalation.feedback, by, &note);
                 let why = Why::new(

@@ -5,6 +5,7 @@ use super::additional::asked_beside;
 use super::advance::OVERDUE_SECONDS;
 use super::command::Command;
 use super::feedback;
+use super::fitting;
 use super::names::message_id;
 use super::reasons;
 use super::state::{Judge, Review, Stage, Why};
@@ -140,7 +141,9 @@ impl Work<'_> {
         let Some(review) = open else {
             return self.ignore("that review is not waited for");
         };
-        match serde_json::from_value::<DecisionRecord>(decision.clone()) {
+        let (mut decision, mut ballots) = (decision.clone(), ballots.to_vec());
+        let cut = fitting::fit(&mut decision, &mut ballots);
+        match serde_json::from_value::<DecisionRecord>(decision) {
             Ok(decided) if decided.decision == OutcomeKind::Undecided => {
                 self.ignore("the review is still open");
             }
@@ -149,11 +152,14 @@ impl Work<'_> {
                 review.decision = Some(decided.clone());
                 let guards: Vec<&GuardOutcome> =
                     self.s.guards.values().filter_map(|g| g.outcome.as_ref()).collect();
-                let body = json!({
+                let mut body = json!({
                     "attempt": attempt, "round": round, "digest": digest, "decision": decided.decision,
                     "reason": decided.reason, "result": decided, "ballots": ballots, "guards": guards,
                     "tookSeconds": took, "usage": self.s.usage,
                 });
+                if let Some(cut) = cut {
+                    body["cutTo"] = cut;
+                }
                 self.record("Reviewed", body);
             }
             // The round stays open and is asked again when it is overdue.

@@ -16,6 +16,9 @@ pub struct Setback {
     /// failure from another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// A person asked for another attempt since: guards may then look at the same result once more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answered: bool,
 }
 
 /// Who sent it back.
@@ -40,7 +43,7 @@ mod tests {
 
     fn setback(by: Judge, tree: &str, change: &str, failure: Option<&str>) -> Setback {
         let failure = failure.map(str::to_owned);
-        Setback { attempt: 1, by, tree: tree.into(), change: change.into(), failure }
+        Setback { attempt: 1, by, tree: tree.into(), change: change.into(), failure, answered: false }
     }
 
     #[test]

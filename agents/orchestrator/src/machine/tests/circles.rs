@@ -170,3 +170,31 @@ fn what_peers_did_not_accept_is_not_put_to_them_again_because_a_person_asked_for
         assert_eq!(run.state.stage, Stage::Reviewing, "{verdict}: another result is judged");
     }
 }
+
+#[test]
+fn a_result_that_failed_its_guards_is_not_tried_until_it_passes_but_for_a_person_who_asks() {
+    let mut run = Run::producing(&setup());
+    fails(&mut run, 1, "c1", "want a-b");
+    run.feed(&run.result_of(&digest(1), 0, "c1"));
+    assert_eq!(run.state.stage, Stage::Escalated, "the guards of the very same result do not run again");
+    let told = run.message("Approved");
+    let what =
+        "the result of attempt 2 did not pass its guards, as on attempt 1 with the same result, 2 times now";
+    assert!(told.starts_with(what), "{told}");
+    assert_eq!(run.view().escalation.unwrap().options, ["Reject", "Retry"], "it cannot be accepted");
+
+    run.feed(&run.decision(1, "bob", "Option", Some("Retry"))).feed(&Event::SlotGranted);
+    run.feed(&run.result_of(&digest(1), 0, "c1"));
+    assert_eq!(run.state.stage, Stage::Guarding, "bob mended what they need, and asked for another look");
+    run.pass_guards();
+    assert_eq!(run.state.stage, Stage::Reviewing);
+}
+
+#[test]
+fn the_last_attempt_that_leaves_what_failed_before_ends_the_task() {
+    let mut run = Run::producing(&Setup::git().with("/spec/maxAttempts", 2.into()));
+    fails(&mut run, 1, "c1", "want a-b");
+    run.feed(&run.result_of(&digest(1), 0, "c1"));
+    assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::ATTEMPTS_EXHAUSTED)));
+    assert!(run.message("Failed").contains("it is the one of attempt 1"), "{}", run.message("Failed"));
+}

@@ -146,8 +146,6 @@ fn the_same_failing_result_twice_goes_to_a_person() {
     run.feed(&run.guard("unit", "Failed"));
     run.feed(&run.guard("lint", "Passed"));
     run.feed(&run.result(&digest(1), 0));
-    run.feed(&run.guard("unit", "Failed"));
-    run.feed(&run.guard("lint", "Passed"));
     assert_eq!(run.state.stage, Stage::Escalated);
     let asked = run.view().escalation.unwrap();
     assert_eq!(

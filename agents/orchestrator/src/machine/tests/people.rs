@@ -171,6 +171,13 @@ fn an_answer_given_while_suspended_counts_when_the_task_goes_on() {
     run.feed(&super::outside::spec(2, "Suspended"));
     run.feed(&run.decision(1, "bob", "Approve", None));
     assert_eq!(run.state.stage, Stage::Escalated);
+    assert!(
+        run.commands.iter().any(|c| matches!(
+            c,
+            Command::CloseEscalation { by: Some(by), chosen: Some(option), .. } if by == "bob" && option == "Accept"
+        )),
+        "its deadline may pass meanwhile"
+    );
     run.feed(&super::outside::spec(3, "Active"));
     assert_eq!(run.state.stage, Stage::Delivering);
 }
