@@ -27,8 +27,6 @@ use std::time::Duration;
 use uuid::Uuid;
 
 const EVERY: Duration = Duration::from_secs(30);
-/// Objects looked at in one sweep; the rest waits for the next.
-const BATCH: i64 = 500;
 
 /// An object of the database.
 #[derive(Debug, sqlx::FromRow)]
@@ -103,10 +101,8 @@ async fn tasks(ctx: &Context) -> Result<(), Error> {
         "SELECT f.object_uid AS uid, f.body->>'namespace' AS namespace, f.body->>'name' AS name
          FROM facts f LEFT JOIN tasks t ON t.task_uid = f.object_uid
          WHERE f.kind = 'Admitted' AND t.ended_at IS NULL
-           AND NOT EXISTS (SELECT FROM facts d WHERE d.object_uid = f.object_uid AND d.fact_key = 'deleted')
-         ORDER BY f.id LIMIT $1",
+           AND NOT EXISTS (SELECT FROM facts d WHERE d.object_uid = f.object_uid AND d.fact_key = 'deleted')",
     )
-    .bind(BATCH)
     .fetch_all(&ctx.pool)
     .await
     .map_err(|e| Error::database("list open tasks", &e))?;
@@ -123,11 +119,9 @@ async fn questions(ctx: &Context, task: Option<Uuid>) -> Result<(), Error> {
     let failed = |e: sqlx::Error| Error::database("withdraw the questions about deleted tasks", &e);
     let open: Vec<Known> = sqlx::query_as(
         "SELECT e.task_uid AS uid, t.namespace, e.task_name AS name FROM escalations e JOIN teams t USING (team_uid)
-         WHERE e.attempt = 0 AND e.state = 'Open' AND ($1::uuid IS NULL OR e.task_uid = $1)
-         ORDER BY e.created_at LIMIT $2",
+         WHERE e.attempt = 0 AND e.state = 'Open' AND ($1::uuid IS NULL OR e.task_uid = $1)",
     )
     .bind(task)
-    .bind(BATCH)
     .fetch_all(&ctx.pool)
     .await
     .map_err(failed)?;
@@ -164,13 +158,11 @@ async fn deleted(ctx: &Context, uid: Uuid) -> Result<(), Error> {
 
 /// Teams whose clean-up gave up on the database, or that were removed with their finalizer by hand.
 async fn teams(ctx: &Context) -> Result<(), Error> {
-    let open: Vec<Known> = sqlx::query_as(
-        "SELECT team_uid AS uid, namespace, name FROM teams WHERE deleted_at IS NULL LIMIT $1",
-    )
-    .bind(BATCH)
-    .fetch_all(&ctx.pool)
-    .await
-    .map_err(|e| Error::database("list teams", &e))?;
+    let open: Vec<Known> =
+        sqlx::query_as("SELECT team_uid AS uid, namespace, name FROM teams WHERE deleted_at IS NULL")
+            .fetch_all(&ctx.pool)
+            .await
+            .map_err(|e| Error::database("list teams", &e))?;
     for known in open {
         if is_gone::<AgentTeam>(&ctx.caches.teams, &known, ctx).await? {
             crate::controllers::agent_team::close(known.uid, ctx).await?;
@@ -185,9 +177,8 @@ async fn budgets(ctx: &Context) -> Result<(), Error> {
     let failed = |e: sqlx::Error| Error::database("close the accounts of deleted budgets", &e);
     let open: Vec<Known> = sqlx::query_as(
         "SELECT account_uid AS uid, namespace, name FROM accounts
-         WHERE kind = 'Budget' AND deleted_at IS NULL ORDER BY account_uid LIMIT $1",
+         WHERE kind = 'Budget' AND deleted_at IS NULL",
     )
-    .bind(BATCH)
     .fetch_all(&ctx.pool)
     .await
     .map_err(failed)?;
