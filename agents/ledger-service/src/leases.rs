@@ -14,18 +14,21 @@ const BATCH: i64 = 200;
 const IN_FLIGHT: Duration = Duration::from_secs(30);
 
 /// Leases that have ended, from where the last look that found none stopped: no index has open leases only, since every
-/// call's end would have to change it.
+/// call's end would have to change it. A mark in the future was made by a database whose clock was ahead of this one's (before
+/// a failover, say); leases made since end before it, so that all are looked at once.
 const OVERDUE: &str = "
 WITH overdue AS (
     SELECT op_key, lease_until FROM reservations
     WHERE state IN ('Reserved', 'Dispatched')
-      AND lease_until >= (SELECT swept_until FROM lease_sweep) AND lease_until < now()
+      AND lease_until >= (SELECT CASE WHEN swept_until > now() THEN '-infinity' ELSE swept_until END FROM lease_sweep)
+      AND lease_until < now()
     ORDER BY lease_until LIMIT $1
 ), swept AS (
     UPDATE lease_sweep SET swept_until = now() - make_interval(secs => $2)
     WHERE NOT EXISTS (SELECT FROM overdue)
-      AND EXISTS (SELECT FROM reservations
-                  WHERE lease_until >= swept_until AND lease_until < now() - make_interval(secs => $2))
+      AND (swept_until > now()
+           OR EXISTS (SELECT FROM reservations
+                      WHERE lease_until >= swept_until AND lease_until < now() - make_interval(secs => $2)))
 )
 SELECT op_key FROM overdue ORDER BY lease_until";
 

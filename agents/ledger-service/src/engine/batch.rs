@@ -15,7 +15,7 @@ use golden_platform::wire::{Bound, ReserveAnswer, ReserveRequest};
 use uuid::Uuid;
 
 use super::job::{Ask, Move, Report, Said};
-use super::queue::{Behind, Left, Queue};
+use super::queue::{Behind, Left, Queue, lacking};
 use crate::Error;
 use crate::rows::{AccountRow, Begins};
 
@@ -193,7 +193,11 @@ impl Batch {
             Err(refused) => {
                 if matches!(&refused, ReserveAnswer::Exhausted { on_exhausted, .. } if on_exhausted != "Fail")
                 {
-                    queue.wait(place, &path, range.least, now);
+                    let balances: Vec<Account> =
+                        path.iter().filter_map(|uid| self.accounts.get(uid)).map(|held| held.after).collect();
+                    if let Some(at) = lacking(&path, &balances, range.least) {
+                        queue.wait(place, &path, range.least, at, now);
+                    }
                 }
                 return Ok(refused);
             }
@@ -205,7 +209,7 @@ impl Batch {
             // Those who wait may need of it what this call can do without.
             effect.reserved = range.least;
             if let Some(behind) = queue.behind(place, &path, effect.reserved, &self.accounts) {
-                queue.wait(place, &path, range.least, now);
+                queue.wait(place, &path, range.least, behind.account, now);
                 return Ok(self.later(&behind));
             }
         }

@@ -21,8 +21,10 @@ use super::batch::{Held, Path};
 const SILENT: Duration = Duration::from_secs(10);
 /// How often a waiting call is overtaken.
 const OVERTAKEN: u32 = 16;
-/// Calls ahead that are looked at: those that are next.
+/// Calls ahead that may be overtaken: those that are next.
 const AHEAD: usize = 32;
+/// Calls ahead that are looked at, those that no waiting helps among them.
+const LOOKED_AT: usize = 512;
 /// Calls remembered.
 const MOST: usize = 10_000;
 
@@ -32,6 +34,16 @@ struct Waiter {
     amount: Amount,
     asked: Instant,
     overtaken: u32,
+    /// Where it waits, as its last ask showed, which saw all of its accounts: others see those that they share with it.
+    at: Uuid,
+}
+
+/// Where a call that these accounts cannot pay waits, from the root to the task's own: at the one that lacks its money. Of
+/// several the one nearest to the task counts, which the fewest others see: money above it is of no use to the call yet.
+pub(super) fn lacking(path: &[Uuid], balances: &[Account], amount: Amount) -> Option<Uuid> {
+    let Err(Refusal::Exhausted(lacking)) = reserve(balances, amount) else { return None };
+    let nearest = lacking.iter().map(|shortfall| shortfall.index).max()?;
+    path.get(nearest).copied()
 }
 
 /// A call that left the queue, with its place.
@@ -59,9 +71,9 @@ pub(super) struct Queue {
 
 impl Queue {
     /// The call was refused: it keeps its place, or takes the last.
-    pub(super) fn wait(&mut self, place: &str, path: &Path, amount: Amount, now: Instant) {
+    pub(super) fn wait(&mut self, place: &str, path: &Path, amount: Amount, at: Uuid, now: Instant) {
         if let Some(waiter) = self.tickets.get(place).and_then(|t| self.waiters.get_mut(t)) {
-            waiter.asked = now;
+            (waiter.asked, waiter.at) = (now, at);
             return;
         }
         if self.waiters.len() >= MOST {
@@ -69,7 +81,7 @@ impl Queue {
         }
         if self.waiters.len() < MOST {
             let path = Arc::clone(path);
-            let waiter = Waiter { path, amount, asked: now, overtaken: 0 };
+            let waiter = Waiter { path, amount, asked: now, overtaken: 0, at };
             self.tickets.insert(place.to_owned(), self.next);
             self.waiters.insert(self.next, waiter);
             self.next += 1;
@@ -105,9 +117,15 @@ impl Queue {
         accounts: &BTreeMap<Uuid, Held>,
     ) -> Option<Behind> {
         let mine = self.tickets.get(place).copied().unwrap_or(u64::MAX);
-        let ahead = self.waiters.range(..mine).filter(|(_, w)| w.path.iter().any(|uid| path.contains(uid)));
+        let ahead = self
+            .waiters
+            .range(..mine)
+            .filter(|(_, w)| w.is_seen_by(accounts) && w.path.iter().any(|uid| path.contains(uid)));
         let mut overtaken = Vec::new();
-        for (ticket, waiter) in ahead.take(AHEAD) {
+        for (ticket, waiter) in ahead.take(LOOKED_AT) {
+            if overtaken.len() == AHEAD {
+                break;
+            }
             match waiter.against(path, amount, accounts) {
                 Verdict::NoHarm => {}
                 Verdict::Overtakes(behind) if waiter.overtaken >= OVERTAKEN => return Some(behind),
@@ -144,6 +162,12 @@ enum Verdict {
 }
 
 impl Waiter {
+    /// Whether these accounts show where it waits. What it lacks elsewhere it does not get by others waiting here; once that
+    /// is there, the call asks again within seconds, and then waits for what it lacks here.
+    fn is_seen_by(&self, accounts: &BTreeMap<Uuid, Held>) -> bool {
+        accounts.contains_key(&self.at)
+    }
+
     fn against(&self, path: &[Uuid], amount: Amount, accounts: &BTreeMap<Uuid, Held>) -> Verdict {
         // The two may share only a part of their accounts; of the others nothing is known here.
         let known: Vec<Uuid> = self.path.iter().filter(|uid| accounts.contains_key(uid)).copied().collect();
@@ -170,6 +194,7 @@ impl Waiter {
 mod tests {
     use super::*;
     use crate::rows::AccountRow;
+    use golden_ledger::{Limit, MicroUsd};
 
     const ROOT: Uuid = Uuid::from_u128(1);
 
@@ -187,7 +212,7 @@ mod tests {
     fn waiting(keys: &[(&str, i64)], now: Instant) -> Queue {
         let mut queue = Queue::default();
         for (key, cost) in keys {
-            queue.wait(key, &path(), Amount::new(*cost, 0), now);
+            queue.wait(key, &path(), Amount::new(*cost, 0), ROOT, now);
         }
         queue
     }
@@ -258,10 +283,50 @@ mod tests {
         let now = Instant::now();
         let mut queue = waiting(&[("gone", 50), ("stays", 50)], now);
         let later = now + SILENT + Duration::from_secs(1);
-        queue.wait("stays", &path(), Amount::new(50, 0), later);
+        queue.wait("stays", &path(), Amount::new(50, 0), ROOT, later);
         let one = account(100, 50, 0);
         assert!(!blocked(&mut queue, "stays", 50, &one, later), "nobody is ahead any more");
         assert!(blocked(&mut queue, "new", 50, &one, later));
         assert_eq!((queue.waiters.len(), queue.tickets.len()), (1, 1));
+    }
+
+    /// Root has 10 left. Child A is exhausted and its call of 8 is held. Child B has money and asks for 5.
+    #[test]
+    fn a_call_that_lacks_money_elsewhere_holds_nobody_up_where_it_is() {
+        let now = Instant::now();
+        let (a, b) = (Uuid::from_u128(2), Uuid::from_u128(3));
+        let balance = |limit, spent, reserved| Account {
+            limit: Limit { cost: Some(MicroUsd(limit)), tokens: None },
+            spent: Amount::new(spent, 0),
+            reserved: Amount::new(reserved, 0),
+            ..Account::default()
+        };
+        let (path, amount) = ([ROOT, a], Amount::new(8, 0));
+        let root = account(100, 80, 10);
+        let cases = [
+            (balance(20, 20, 0), balance(100, 80, 10), a, "only a higher limit helps"),
+            (balance(20, 10, 10), balance(100, 80, 15), a, "both lack it, and it waits for its own first"),
+            (balance(20, 0, 0), balance(100, 80, 15), ROOT, "the root lacked it, and has it now"),
+        ];
+        for (child, above, at, why) in cases {
+            assert_eq!(lacking(&path, &[above, child], amount), Some(at), "{why}");
+            let mut queue = Queue::default();
+            queue.wait("a", &Arc::from(path), amount, at, now);
+            let blocked = queue.behind("b", &[ROOT, b], Amount::new(5, 0), &root).is_some();
+            assert_eq!(blocked, at == ROOT, "{why}");
+        }
+    }
+
+    #[test]
+    fn those_whom_only_a_limit_helps_hide_nobody_behind_them() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        for n in 0..(2 * AHEAD) {
+            queue.wait(&format!("hopeless {n}"), &path(), Amount::new(500, 0), ROOT, now);
+        }
+        queue.wait("large", &path(), Amount::new(50, 0), ROOT, now);
+        let left = account(100, 50, 0);
+        assert!(blocked(&mut queue, "small", 10, &left, now), "the money is the large one's");
+        assert!(!blocked(&mut queue, "large", 50, &left, now));
     }
 }

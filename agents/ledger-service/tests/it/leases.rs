@@ -36,6 +36,24 @@ async fn reserved_money_comes_back_and_dispatched_money_counts_as_spent_until_th
 }
 
 #[tokio::test]
+async fn leases_end_also_where_the_databases_clock_went_back() {
+    let (world, root, task) = world().await;
+    sqlx::query("UPDATE lease_sweep SET swept_until = now() + interval '1 hour'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(world.reserve(task, "a", 100).await, granted("Reserved"));
+    assert_eq!(expire(&world.ledger).await.unwrap(), 1);
+    assert_eq!(world.money(root).await, (0, 0, 0));
+    assert_eq!(expire(&world.ledger).await.unwrap(), 0);
+    let ahead: bool = sqlx::query_scalar("SELECT swept_until > now() FROM lease_sweep")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert!(!ahead, "the mark is of this clock again");
+}
+
+#[tokio::test]
 async fn a_lease_that_has_not_ended_is_left_alone() {
     let (world, root, task) = world().await;
     let patient = Ledger::new(world.pool.clone(), Leases::default());
