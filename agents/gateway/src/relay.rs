@@ -23,9 +23,13 @@ pub(crate) enum Charge {
 impl Charge {
     pub(crate) const NOTHING: Self = Self::Known { cost: 0, input_tokens: 0, output_tokens: 0 };
 
-    /// The charge for a usage; unknown where there is none or it makes no sense.
+    /// The charge for a usage; unknown where there is none or it makes no sense. No prompt has no tokens: some servers
+    /// state zeros for what they did not count.
     pub(crate) fn of(usage: Option<Usage>, plan: &Plan) -> Self {
-        let known = usage.and_then(|usage| {
+        let counted = |usage: &Usage| {
+            usage.input_tokens > 0 || usage.cached_input_tokens > 0 || usage.cache_write_tokens > 0
+        };
+        let known = usage.filter(counted).and_then(|usage| {
             let cost = actual(&usage, &plan.prices).ok()?.cost.0;
             Some(Self::Known { cost, input_tokens: usage.input_tokens, output_tokens: usage.output_tokens })
         });

@@ -55,6 +55,10 @@ pub enum CacheWrites {
     Long,
 }
 
+/// Most tokens of one call, input and output together: a hundred times the largest windows there are. A count beyond is a
+/// mistake or a lie, and a few of them would fill an account's sums, which have 64 bits.
+const MOST_TOKENS: u128 = 1_000_000_000;
+
 /// Why a call cannot be priced. It is refused then, never free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
@@ -62,6 +66,8 @@ pub enum PriceError {
     NegativePrice,
     #[error("usage has a negative number of tokens; the provider's answer is malformed")]
     NegativeUsage,
+    #[error("usage has more than {MOST_TOKENS} tokens; the provider's answer is malformed")]
+    AbsurdUsage,
     #[error("the cost does not fit 64 bits; lower the output cap or correct the prices")]
     Overflow,
 }
@@ -119,6 +125,9 @@ pub fn actual(usage: &Usage, prices: &Prices) -> Result<Amount, PriceError> {
     let prices = prices.checked()?;
     let count = |tokens: i64| u128::try_from(tokens).map_err(|_| PriceError::NegativeUsage);
     let (input, output) = (count(usage.input_tokens)?, count(usage.output_tokens)?);
+    if input + output > MOST_TOKENS {
+        return Err(PriceError::AbsurdUsage);
+    }
     let mut parts = [
         (prices.cached, count(usage.cached_input_tokens)?),
         (prices.cache_write, count(usage.cache_write_tokens)?),

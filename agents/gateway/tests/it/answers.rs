@@ -1,9 +1,10 @@
 //! What a provider may say instead of an answer, and what of it is believed.
 
 use crate::faulty::{Does, Faulty};
-use crate::world::{Reservation, Setup, World, ask};
+use crate::world::{Reservation, Setup, World, ask, until};
 use golden_crds::model_provider::Protocol;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 async fn world(url: &str, protocol: Protocol) -> World {
     let setup = Setup { base_url: Some(url.to_owned()), protocol, ..Setup::default() };
@@ -87,6 +88,21 @@ async fn what_is_no_answer_opens_the_breaker() {
     let stuck = world.facts("CallStuck").await;
     assert_eq!(stuck[0]["reason"], "ModelUnreachable");
     assert!(stuck[0]["message"].as_str().unwrap().contains("text/html"), "{stuck:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_usage_that_cannot_be_is_charged_as_one_that_is_not_stated() {
+    for (input, output) in [(0, 0), (0, 3), (i64::MAX, 0), (7, 1_000_000_000), (-1, 3)] {
+        let usage = json!({"prompt_tokens": input, "completion_tokens": output});
+        let choice =
+            json!({"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"});
+        let answer = json!({"choices": [choice], "usage": usage}).to_string();
+        let faulty = Faulty::start(Does::Says("application/json", answer)).await;
+        let world = world(&faulty.url, Protocol::OpenAI).await;
+        assert_eq!(world.call(0, &ask(0, false)).send().await.unwrap().status(), 200);
+        until(Duration::from_secs(5), async || is_unknown(&world.reservations().await[0])).await;
+        world.adds_up().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,7 +106,12 @@ fn malformed_usage_prices_and_overflow_are_refused() {
     let dearest = Prices { input: i64::MAX, output: i64::MAX, cached_input: Some(i64::MAX), ..PRICES };
     assert_eq!(bound(u64::MAX, u64::MAX, &dearest), Err(PriceError::Overflow));
     assert_eq!(bound(1, i64::MAX.unsigned_abs(), &PRICES), Err(PriceError::Overflow));
-    assert_eq!(actual(&usage(i64::MAX, i64::MAX, i64::MAX), &dearest), Err(PriceError::Overflow));
+    assert_eq!(actual(&usage(1_000_000_000, 0, 0), &dearest), Err(PriceError::Overflow));
+    for absurd in
+        [usage(1_000_000_001, 0, 0), usage(0, 0, 1_000_000_001), usage(i64::MAX, i64::MAX, i64::MAX)]
+    {
+        assert_eq!(actual(&absurd, &PRICES), Err(PriceError::AbsurdUsage), "free models count too");
+    }
 }
 
 #[test]
