@@ -29,11 +29,11 @@ impl Call {
             answer = upstream::answer(response, &target.endpoint, usage) => Some(answer?),
             () = client.gone() => None,
         };
-        target.endpoint.health.ended(true);
         let Some((body, usage)) = answer else {
             self.settle(tried, Charge::Unknown);
             return Ok(Outcome::HungUp);
         };
+        target.endpoint.health.ended(true);
         let charge = Charge::of(usage, plan);
         target.learn(charge);
         self.settle(tried, charge);
@@ -56,7 +56,10 @@ impl Call {
         let ended = self.relay(tried, &mut response, &mut relay, client).await;
         // Closing the connection is what stops the provider.
         drop(response);
-        target.endpoint.health.ended(ended == Ok(End::Answered) || client.is_gone());
+        // A client that left says nothing about the provider, which may have been silent.
+        if ended.is_ok() || !client.is_gone() {
+            target.endpoint.health.ended(ended == Ok(End::Answered));
+        }
         let charge = Charge::of(relay.usage(), plan);
         target.learn(charge);
         self.settle(tried, charge);

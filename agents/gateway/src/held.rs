@@ -98,6 +98,11 @@ fn held(answer: ReserveAnswer, plan: &Plan) -> Option<(Uuid, HeldCall)> {
     Some((account_uid, call))
 }
 
+/// What is told of a call that is not waited for.
+pub(crate) fn short(answer: ReserveAnswer, plan: &Plan) -> CallError {
+    held(answer, plan).map_or(CallError::Ledger, |(_, call)| CallError::exhausted(&call))
+}
+
 /// Returns when money moved on the account, not too soon after the last time; never, if nothing is heard any more.
 async fn moved(money: &mut Receiver<Uuid>, account: Uuid) {
     tokio::time::sleep(LEAST).await;

@@ -4,7 +4,7 @@ use crate::app::Gateway;
 use crate::batches::is_outdated;
 use crate::client::Client;
 use crate::error::CallError;
-use crate::held::{Hold, Waited};
+use crate::held::{Hold, Waited, short};
 use crate::identity::Identity;
 use crate::keys::Keys;
 use crate::line::Pass;
@@ -28,6 +28,17 @@ pub(crate) enum Funds {
     Granted(Arc<Plan>, MaybePass),
     /// The client hung up while it waited; nothing is reserved.
     Gone,
+    /// There is too little for it, and it is not worth waiting for.
+    Short(CallError),
+}
+
+/// What a lack of money means for a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// It waits, or fails, as its budget says.
+    Holds,
+    /// It is a fallback, and one that cannot be paid is none.
+    Skips,
 }
 
 /// Reserves, and holds the call while its budget is exhausted and says Pause or Ask. With the provider's pass the grant
@@ -38,11 +49,11 @@ pub(crate) async fn reserve(
     request: &Request,
     plan: &Arc<Plan>,
     paying: (&mut Keys, MaybePass),
-    client: &mut Client,
+    (client, lack): (&mut Client, Lack),
 ) -> Result<Funds, CallError> {
     // Listens before it asks: money that comes in between is heard.
     let mut hold = Hold::new(gateway.money.subscribe());
-    let funds = granted(gateway, identity, request, plan, paying, (client, &mut hold)).await;
+    let funds = granted(gateway, identity, request, plan, paying, (client, &mut hold, lack)).await;
     if !matches!(funds, Ok(Funds::Granted(..))) {
         hold.leave(gateway, identity).await;
     }
@@ -55,7 +66,7 @@ async fn granted(
     request: &Request,
     plan: &Arc<Plan>,
     (keys, mut pass): (&mut Keys, MaybePass),
-    (client, hold): (&mut Client, &mut Hold),
+    (client, hold, lack): (&mut Client, &mut Hold, Lack),
 ) -> Result<Funds, CallError> {
     loop {
         let answer = offer(gateway, identity, request, plan, (keys, &mut pass), client).await;
@@ -87,6 +98,9 @@ async fn granted(
                 return Err(CallError::Unavailable(
                     "the operation key belongs to another request".to_owned(),
                 ));
+            }
+            Ok(exhausted @ ReserveAnswer::Exhausted { .. }) if lack == Lack::Skips => {
+                return Ok(Funds::Short(short(exhausted, plan)));
             }
             Ok(exhausted @ ReserveAnswer::Exhausted { .. }) => {
                 pass = None;

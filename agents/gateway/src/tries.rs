@@ -6,7 +6,7 @@ use crate::error::CallError;
 use crate::fallback::Unanswered;
 use crate::form::Form;
 use crate::headers;
-use crate::hold::{Funds, MaybePass, reserve, unavailable};
+use crate::hold::{Funds, Lack, MaybePass, reserve, unavailable};
 use crate::keys::{Keys, nonce};
 use crate::line::Pass;
 use crate::metrics::Counted;
@@ -70,6 +70,7 @@ impl Call {
         tries: &mut Tries,
         client: &mut Client,
     ) -> Result<Tried, CallError> {
+        let lack = if target.place == 0 { Lack::Holds } else { Lack::Skips };
         let mut made = 0;
         loop {
             made += 1;
@@ -78,10 +79,17 @@ impl Call {
             }
             let mut keys = tries.next();
             let paying = (&mut keys, target.endpoint.pass_now(&target.plan).await);
-            let funds =
-                reserve(&self.gateway, &self.caller.identity, &target.request, &target.plan, paying, client)
-                    .await?;
+            let funds = reserve(
+                &self.gateway,
+                &self.caller.identity,
+                &target.request,
+                &target.plan,
+                paying,
+                (client, lack),
+            )
+            .await?;
             let (plan, pass) = match funds {
+                Funds::Short(error) => return Ok(self.not_asked(error)),
                 Funds::Granted(plan, pass) => (plan, pass),
                 Funds::Gone => return Ok(Tried::Ended(Outcome::HungUp)),
             };

@@ -187,20 +187,27 @@ async fn what_another_model_cannot_continue_stays_with_its_provider() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fallback_that_cannot_be_paid_is_not_asked() {
-    // Enough for the first provider's bound, not for the second's.
-    let (_closed, url) = nobody();
-    let setup = Setup { limit: 4_000, on_exhausted: "Fail", base_url: Some(url.clone()), ..Setup::default() };
-    let world = World::with(setup).await;
-    world.task(0).await;
-    world.provider(
-        "shared",
-        &url,
-        Protocol::OpenAI,
-        &json!({"fallbacks": [{"provider": "second", "model": "dear"}]}),
-    );
-    second(&world, &json!({}));
-    let response = world.call(0, &ask(0, false)).send().await.unwrap();
-    assert_eq!(response.status(), 402);
-    assert_eq!((world.model.tally().totals.calls, world.budget().await), (0, (0, 0)));
-    world.adds_up().await;
+    for on_exhausted in ["Fail", "Pause"] {
+        // Enough for the first provider's bound, not for the second's.
+        let (_closed, url) = nobody();
+        let setup = Setup { limit: 4_000, on_exhausted, base_url: Some(url.clone()), ..Setup::default() };
+        let world = World::with(setup).await;
+        world.task(0).await;
+        world.provider(
+            "shared",
+            &url,
+            Protocol::OpenAI,
+            &json!({"fallbacks": [{"provider": "second", "model": "dear"}]}),
+        );
+        second(&world, &json!({}));
+        let response = world.call(0, &ask(0, false)).send().await.unwrap();
+        assert_eq!(
+            response.status(),
+            503,
+            "the first provider's outage is what there is to tell, and it passes"
+        );
+        assert_eq!((world.model.tally().totals.calls, world.budget().await), (0, (0, 0)));
+        assert!(world.facts("BudgetHeld").await.is_empty(), "{on_exhausted}: its budget is not what lacks");
+        world.adds_up().await;
+    }
 }

@@ -194,6 +194,31 @@ async fn breaker_settings_count_at_once_and_another_endpoint_begins_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_a_silent_provider_does_not_count_as_its_success() {
+    let faulty = Faulty::start(Does::StreamsAndResets).await;
+    let world =
+        world(&faulty.url, &json!({"breaker": {"failureThreshold": 2, "recoverySeconds": 3600}})).await;
+    let broken = world.call(0, &ask(0, true)).send().await.unwrap();
+    assert!(broken.text().await.is_err());
+
+    faulty.does(Does::StreamsAndHangs);
+    let mut left = world.call(0, &ask(1, true)).send().await.unwrap();
+    left.chunk().await.unwrap().unwrap();
+    drop(left);
+    until(Duration::from_secs(5), async || {
+        world.reservations().await.iter().filter(|row| row.state == "Unknown").count() == 2
+    })
+    .await;
+
+    faulty.does(Does::StreamsAndResets);
+    let broken = world.call(0, &ask(2, true)).send().await.unwrap();
+    assert!(broken.text().await.is_err());
+    let open = world.call(0, &ask(3, true)).send().await.unwrap();
+    assert_eq!(code(open).await, (503, "circuit_open".into()), "two failures, and nothing good between them");
+    world.adds_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn trouble_is_written_down_with_its_reason_and_so_is_its_end() {
     let faulty = Faulty::start(Does::Answers(401, String::new())).await;
     let once = json!({"breaker": {"failureThreshold": 1, "recoverySeconds": 1}});
