@@ -9,8 +9,9 @@ use serde_json::Value;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// Without a byte for so long, a stream counts as broken. Calls that wait for money are kept alive by pings.
-const SILENCE: Duration = Duration::from_mins(5);
+/// Without a byte for so long, a call counts as broken. Longer than a provider may be given by its ModelProvider: the gateway
+/// ends such a call, and knows whose fault it was. Calls that wait for money are kept alive by pings.
+const SILENCE: Duration = Duration::from_mins(61);
 
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -34,13 +35,13 @@ impl Client {
     pub(crate) async fn ask(&self, body: &Value) -> Result<AssistantTurn, ModelError> {
         // The same bytes each time: the gateway recognises a repeated call by them.
         let body = body.to_string();
-        let mut made = 0;
+        let mut made = retry::Made::default();
         loop {
             let error = match self.once(body.clone()).await {
                 Ok(turn) => return Ok(turn),
                 Err(error) => error,
             };
-            made += 1;
+            made.count(&error);
             let Some(wait) = retry::wait(&error, made, jitter()) else {
                 return Err(error);
             };
@@ -59,7 +60,11 @@ impl Client {
         read(response).await
     }
 
+    /// A request that was sent and never answered may have been worked on.
     fn unreachable(&self, error: &reqwest::Error) -> ModelError {
+        if error.is_timeout() && !error.is_connect() {
+            return ModelError::BrokenOff(format!("nothing came for {} s", SILENCE.as_secs()));
+        }
         ModelError::Unreachable { url: self.url.clone(), why: chain(error) }
     }
 }

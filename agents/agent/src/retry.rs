@@ -11,16 +11,30 @@ const PAID_TRIES: u32 = 6;
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// How long to wait before try number `made + 1`, or nothing when there is no point in one.
+/// Tries that were made of one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Made {
+    all: u32,
+    /// Those that may have been worked on.
+    paid: u32,
+}
+
+impl Made {
+    pub(crate) fn count(&mut self, failed: &ModelError) {
+        self.all += 1;
+        self.paid += u32::from(failed.may_have_cost());
+    }
+}
+
+/// How long to wait before the next try, or nothing when there is no point in one.
 ///
 /// Doubles from half a second; what the model itself asked for (`Retry-After`) counts when it is longer,
 /// up to a minute. `jitter` (0 to 1) adds up to half, so that many agents do not come back at once.
-pub(crate) fn wait(error: &ModelError, made: u32, jitter: f64) -> Option<Duration> {
-    let most = if error.may_have_cost() { PAID_TRIES } else { TRIES };
-    if !error.is_transient() || made >= most {
+pub(crate) fn wait(error: &ModelError, made: Made, jitter: f64) -> Option<Duration> {
+    if !error.is_transient() || made.all >= TRIES || made.paid >= PAID_TRIES {
         return None;
     }
-    let backoff = FIRST.saturating_mul(1 << made.saturating_sub(1).min(16));
+    let backoff = FIRST.saturating_mul(1 << made.all.saturating_sub(1).min(16));
     let asked = error.retry_after().unwrap_or_default();
     let base = backoff.max(asked).min(LONGEST);
     Some(base + base.mul_f64(0.5 * jitter.clamp(0.0, 1.0)))
@@ -29,6 +43,8 @@ pub(crate) fn wait(error: &ModelError, made: u32, jitter: f64) -> Option<Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ONE: Made = Made { all: 1, paid: 0 };
 
     fn busy(seconds: Option<u64>) -> ModelError {
         ModelError::Busy {
@@ -40,23 +56,36 @@ mod tests {
 
     #[test]
     fn waits_double_and_end() {
-        let waits: Vec<_> = (1..=TRIES).map(|made| wait(&busy(None), made, 0.0)).collect();
+        let waits: Vec<_> = (1..=TRIES).map(|all| wait(&busy(None), Made { all, paid: 0 }, 0.0)).collect();
         let ms = |n| Some(Duration::from_millis(n));
         assert_eq!(waits[..4], [ms(500), ms(1000), ms(2000), ms(4000)]);
         assert_eq!(waits[(TRIES - 2) as usize..], [Some(LONGEST), None]);
+    }
+
+    #[test]
+    fn what_may_have_been_paid_is_asked_few_times_however_often_nobody_was_reached() {
         let broken = ModelError::BrokenOff(String::new());
-        assert!(wait(&broken, PAID_TRIES - 1, 0.0).is_some() && wait(&broken, PAID_TRIES, 0.0).is_none());
+        let mut made = Made::default();
+        for _ in 0..100 {
+            made.count(&busy(None));
+        }
+        for _ in 1..PAID_TRIES {
+            made.count(&broken);
+            assert!(wait(&broken, made, 0.0).is_some(), "{made:?}");
+        }
+        made.count(&broken);
+        assert_eq!(wait(&broken, made, 0.0), None);
     }
 
     #[test]
     fn the_model_may_ask_for_more_time_within_a_bound() {
-        assert_eq!(wait(&busy(Some(7)), 1, 0.0), Some(Duration::from_secs(7)));
-        assert_eq!(wait(&busy(Some(9999)), 1, 0.0), Some(LONGEST));
+        assert_eq!(wait(&busy(Some(7)), ONE, 0.0), Some(Duration::from_secs(7)));
+        assert_eq!(wait(&busy(Some(9999)), ONE, 0.0), Some(LONGEST));
     }
 
     #[test]
     fn a_refusal_is_not_repeated() {
         let refused = ModelError::Refused { status: 400, message: String::new() };
-        assert_eq!(wait(&refused, 1, 0.0), None);
+        assert_eq!(wait(&refused, ONE, 0.0), None);
     }
 }
