@@ -2,6 +2,7 @@
 
 mod client;
 mod error;
+pub mod model_error;
 mod serve;
 
 pub use client::{CallError, ServiceClient, TokenFile, client};
