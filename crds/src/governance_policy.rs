@@ -82,6 +82,9 @@ pub struct GovernancePolicySpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub approvals: Vec<ApprovalRule>,
+    /// How often rejected work is mended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_fix: Option<AutoFixRules>,
     /// Floors of the isolation and ceilings of what a run may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<SandboxRules>,
@@ -286,6 +289,16 @@ pub enum Percentile {
     /// Nine in ten cost no more.
     #[default]
     P90,
+}
+
+/// How often rejected work is mended: each attempt after the first is a repair by what was found on the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoFixRules {
+    /// Attempts of a task at most, the first one counted, whatever its own `maxAttempts` allows: 1 to 20. Of several
+    /// matching policies the smallest counts.
+    #[schemars(range(min = 1, max = 20))]
+    pub max_attempts: u32,
 }
 
 /// What becomes of an attempt whose call waits for money.

@@ -23,6 +23,7 @@ pub fn built_in() -> GovernancePolicySpec {
         sandbox: Some(SandboxRules::default()),
         escalation: Some(EscalationRules::default()),
         forecast: Some(ForecastRules::default()),
+        auto_fix: None,
         pause: Some(PauseRules::default()),
     }
 }

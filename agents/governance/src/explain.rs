@@ -50,6 +50,8 @@ pub fn explain(policy: &MergedPolicy) -> Vec<Explained> {
         let from = vec![approval.origin.clone()];
         parts.push(Explained { part: "approvals".into(), value, from, because: UNITED });
     }
+    let attempts = policy.max_attempts.as_ref();
+    parts.extend(attempts.map(|most| part("autoFix.maxAttempts", most, ToString::to_string, SMALLEST)));
     let sandbox = &policy.sandbox;
     parts.push(part("sandbox.runtimeClassName", &sandbox.runtime_class_name, String::clone, STRICTEST));
     let seconds = |v: &i64| format!("{v} s");

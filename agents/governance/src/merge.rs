@@ -104,6 +104,7 @@ pub fn merge(
         guards: guards(&matching, task_guards)?,
         protected_paths: protected_paths(&matching)?,
         approvals: approvals(&matching)?,
+        max_attempts: max_attempts(&matching),
         sandbox: sandbox(&matching)?,
         escalation: escalation(&matching),
         forecast: forecast(&matching),
@@ -250,6 +251,13 @@ fn approvals(matching: &[NamedPolicy<'_>]) -> Result<Vec<MergedApproval>, MergeF
 
 fn checked(policy: &str, glob: &str) -> Result<(), MergeFault> {
     check_glob(glob).map_err(|fault| MergeFault::Glob { policy: policy.to_owned(), fault })
+}
+
+fn max_attempts(matching: &[NamedPolicy<'_>]) -> Option<Part<u32>> {
+    let ceilings = matching.iter().filter_map(|p| p.spec.auto_fix.map(|rules| (rules.max_attempts, p)));
+    // Of equal ones the first, which has the highest priority.
+    let (value, policy) = ceilings.min_by_key(|(most, _)| *most)?;
+    Some(Part { origin: policy.name.to_owned(), value })
 }
 
 fn sandbox(matching: &[NamedPolicy<'_>]) -> Result<MergedSandbox, MergeFault> {

@@ -27,6 +27,9 @@ pub struct MergedPolicy {
     pub guards: Vec<MergedGuard>,
     pub protected_paths: Vec<MergedPath>,
     pub approvals: Vec<MergedApproval>,
+    /// Attempts at most: the smallest; none where no policy says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<Part<u32>>,
     pub sandbox: MergedSandbox,
     pub escalation: MergedEscalation,
     /// The strictest. Runs of earlier versions were stored without one.
@@ -117,6 +120,11 @@ impl MergedPolicy {
     /// The guard of that name.
     pub fn guard(&self, name: &str) -> Option<&MergedGuard> {
         self.guards.iter().find(|g| g.spec.name == name)
+    }
+
+    /// Attempts that may be judged: as many as the task asks for, under the ceiling, and one in any case.
+    pub fn max_attempts(&self, asked: u32) -> u32 {
+        self.max_attempts.as_ref().map_or(asked, |max| asked.min(max.value)).max(1)
     }
 
     /// Seconds a run may take: what it asks for, under the ceiling.

@@ -178,7 +178,8 @@ reasons! {
     /// The result is larger than Golden takes, or holds entries that it does not (devices, links that leave
     /// the workspace).
     RESULT_REFUSED = "ResultRefused";
-    /// `spec.maxAttempts` attempts were judged and none was accepted. The message says why the last was not.
+    /// `spec.maxAttempts` attempts, or as many as a policy's `autoFix.maxAttempts` allows, were judged and none was accepted.
+    /// The message says why the last was not.
     ATTEMPTS_EXHAUSTED = "AttemptsExhausted";
     /// Pods of one attempt were lost too often. The message says why.
     TRIES_EXHAUSTED = "TriesExhausted";

@@ -36,8 +36,10 @@ pub(super) struct Course {
     pub(super) attempts: Vec<Attempt>,
     /// Micro-USD, at the last entry that says so.
     pub(super) cost: i64,
-    /// Why the task ended, if an approval was denied.
+    /// The task ended because an approval was denied.
     denied: bool,
+    /// It ended because it had no attempt left.
+    pub(super) exhausted: bool,
 }
 
 /// One attempt: what was produced and how it was judged.
@@ -171,6 +173,7 @@ impl Course {
             attempts: vec![],
             cost: 0,
             denied: false,
+            exhausted: false,
         };
         let mut asked = Asked::default();
         for entry in &export.entries {
@@ -233,7 +236,10 @@ impl Course {
                 let asked = body["needed"].as_array().is_some_and(|needed| !needed.is_empty());
                 self.attempt(body).accepted = Some(asked);
             }
-            "Ended" => self.denied = body["reason"] == "ApprovalDenied",
+            "Ended" => {
+                self.denied = body["reason"] == "ApprovalDenied";
+                self.exhausted = body["reason"] == "AttemptsExhausted";
+            }
             _ => {}
         }
         Ok(())

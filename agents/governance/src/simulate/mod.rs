@@ -175,8 +175,22 @@ struct Way {
 fn replay(course: &Course, after: &MergedPolicy) -> Way {
     let same_voters = voters(&course.merged) == voters(after);
     let cost = |cost: i64| same_voters.then_some(cost);
-    let (mut waits, mut last) = (0, course.decision());
+    let (mut waits, mut last, mut spent) = (0, course.decision(), 0);
     for attempt in &course.attempts {
+        if let Some(most) = after.max_attempts.as_ref().filter(|most| attempt.number > most.value) {
+            let because = format!(
+                "policy {} allows no attempt {}: the task fails before it",
+                most.origin, attempt.number
+            );
+            return Way {
+                decision: last,
+                waits: Some(waits),
+                cost: cost(spent),
+                reach: Reach::Diverges,
+                because,
+            };
+        }
+        spent = attempt.judged_at_cost();
         let (was, now) = match both(attempt, course, after) {
             Ok(Some(both)) => both,
             Ok(None) => {
@@ -196,6 +210,12 @@ fn replay(course: &Course, after: &MergedPolicy) -> Way {
                 Err(why) => return Way { decision: last, ..unknown(attempt, why) },
             }
         }
+    }
+    let most = |policy: &MergedPolicy| policy.max_attempts(u32::MAX);
+    if let Some(last) =
+        course.attempts.last().filter(|_| course.exhausted && most(after) > most(&course.merged))
+    {
+        return unknown(last, "the policy allows another one, if the task does");
     }
     let same = "it would have gone as it did";
     let because = if same_voters {

@@ -15,7 +15,7 @@ fn lines(
 #[test]
 fn each_part_says_whose_it_is_and_why_theirs_counts() {
     let high = json!({
-        "priority": 9, "protectedPaths": ["deploy/**"], "sandbox": {"maxTimeoutSeconds": 60},
+        "priority": 9, "protectedPaths": ["deploy/**"], "autoFix": {"maxAttempts": 4}, "sandbox": {"maxTimeoutSeconds": 60},
         "review": {"voters": [{"role": "security", "weight": 2, "veto": true},
                               {"role": "tester", "required": true, "modelRef": {"provider": "shared", "model": "large"}}],
                    "onTie": "Reject", "rounds": {"max": 2}, "independence": "DifferentModel", "weights": "TrackRecord",
@@ -36,6 +36,7 @@ fn each_part_says_whose_it_is_and_why_theirs_counts() {
         "review.rounds: at most 2 [high] whole",
         "review.independence: DifferentModel [high] whole",
         "review.weights: TrackRecord [high] whole",
+        "autoFix.maxAttempts: 4 [high] the smallest",
         "review.additionalReviewer: arbiter (shared/small), once, before a person [high] whole, from the policy",
         "guards: flaky, in quarantine by high: fails on Mondays [high] guards",
         "guards: lint [high] guards, approvals and paths of all policies unite",

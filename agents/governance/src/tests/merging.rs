@@ -166,6 +166,18 @@ fn the_shortest_pause_counts_and_says_whose_it_is() {
 }
 
 #[test]
+fn the_smallest_number_of_attempts_counts_and_only_lowers_what_a_task_asks_for() {
+    let most = |attempts: u32| json!({"autoFix": {"maxAttempts": attempts}});
+    let of = |policies: &[(&str, Value)]| merged(policies, &[]).unwrap();
+    assert_eq!(of(&[("a", silent())]).max_attempts, None);
+    let two = of(&[("a", most(5)), ("b", most(2)), ("c", silent())]);
+    assert_eq!(two.max_attempts.as_ref().map(|part| (part.origin.as_str(), part.value)), Some(("b", 2)));
+    assert_eq!((two.max_attempts(9), two.max_attempts(1)), (2, 1));
+    assert_eq!(of(&[]).max_attempts(9), 9);
+    assert_eq!(of(&[("b", most(2)), ("a", most(2))]).max_attempts.unwrap().origin, "a");
+}
+
+#[test]
 fn a_policy_that_an_earlier_version_stored_asks_for_no_forecast_and_pauses_as_the_built_in_one() {
     let mut json = serde_json::to_value(merged(&[], &[]).unwrap()).unwrap();
     for later in ["forecast", "pause"] {

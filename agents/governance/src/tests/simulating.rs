@@ -432,3 +432,12 @@ fn an_additional_reviewer_weighs_what_the_policy_gives_it_where_the_others_follo
     let s = under(&export, "documents", &policy);
     assert_eq!((after(&s).0, s.reach), ("Approved", Reach::Same), "{}", s.because);
 }
+
+#[test]
+fn fewer_attempts_end_a_task_before_it_was_accepted() {
+    let s = with("/autoFix", json!({"maxAttempts": 1}));
+    assert_eq!((s.reach, s.decision.after.as_str()), (Reach::Diverges, "GuardFailed"));
+    assert_eq!(s.because, "policy code-changes allows no attempt 2: the task fails before it");
+    assert!(s.cost.after.unwrap() > 0 && s.cost.after < s.cost.before);
+    assert_eq!(with("/autoFix", json!({"maxAttempts": 2})).reach, Reach::Same);
+}

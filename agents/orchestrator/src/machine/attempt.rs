@@ -182,7 +182,12 @@ impl Work<'_> {
             let best = self.s.best.as_ref().filter(|best| best.attempt != attempt);
             let best =
                 best.map(|best| format!("; the best was attempt {}", best.attempt)).unwrap_or_default();
-            let message = format!("{judged} judged and none was accepted; the last: {}{best}", why.message);
+            let lowered =
+                self.task.policy.max_attempts.as_ref().filter(|_| attempt < self.task.spec.max_attempts);
+            let lowered =
+                lowered.map(|most| format!(", as many as policy {} allows", most.origin)).unwrap_or_default();
+            let message =
+                format!("{judged} judged{lowered}, and none was accepted; the last: {}{best}", why.message);
             self.s.last_failure = Some(why);
             return self.end(OutcomeKind::Failed, reasons::ATTEMPTS_EXHAUSTED, &message);
         }

@@ -36,6 +36,6 @@ impl Task {
 
     /// How often work may be judged.
     pub fn max_attempts(&self) -> u32 {
-        self.spec.max_attempts.max(1)
+        self.policy.max_attempts(self.spec.max_attempts)
     }
 }

@@ -18,7 +18,8 @@ pub(crate) fn all_calls(inputs: &Inputs, admit: &Admit) -> Option<MicroUsd> {
     if team.spec.roles.iter().any(|role| role.name == PRODUCER && role.agent.is_some()) {
         return None;
     }
-    let (rules, attempts) = (&admit.policy.review.value, i64::from(inputs.task.spec.max_attempts));
+    let (rules, attempts) =
+        (&admit.policy.review.value, i64::from(admit.policy.max_attempts(inputs.task.spec.max_attempts)));
     let all = working(&admit.admission.models).try_fold(0_i64, |sum, (who, binding)| {
         let (calls, answer) = match who.strip_prefix("voter:") {
             Some(role) => (reviewer_calls(role, rules, attempts), i64::from(VOTER_ANSWER_TOKENS)),

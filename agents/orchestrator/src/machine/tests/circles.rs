@@ -198,3 +198,12 @@ fn the_last_attempt_that_leaves_what_failed_before_ends_the_task() {
     assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::ATTEMPTS_EXHAUSTED)));
     assert!(run.message("Failed").contains("it is the one of attempt 1"), "{}", run.message("Failed"));
 }
+
+#[test]
+fn a_policy_may_allow_fewer_attempts_than_the_task_asks_for() {
+    let mut run = Run::producing(&setup().with("/policy/autoFix", json!({"maxAttempts": 1})));
+    fails(&mut run, 1, "c1", "want a-b");
+    assert_eq!(run.outcome(), Some((OutcomeKind::Failed, reasons::ATTEMPTS_EXHAUSTED)));
+    let told = run.message("Failed");
+    assert!(told.starts_with("1 attempt was judged, as many as policy house allows, and none"), "{told}");
+}
