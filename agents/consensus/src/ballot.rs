@@ -13,6 +13,11 @@ pub struct Ballot {
     /// The model that judged, for the record and for rules of independence; a `provider/` may stand before it.
     #[serde(default)]
     pub model: String,
+    /// Every name of every model that really answered, fallbacks included, each as `namespace/provider/name`: the one in
+    /// its ModelProvider, and the one it is sent under where that is another. Sorted, without duplicates, two at most for
+    /// each call. Empty where the gateway did not say, as in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answered_by: Vec<String>,
     pub verdict: Verdict,
     #[serde(default)]
     pub severity: Severity,
@@ -45,6 +50,12 @@ fn is_first(round: &u32) -> bool {
 }
 
 impl Ballot {
+    /// The models that may have judged: the one it is said to be of, and all that answered.
+    pub(crate) fn models(&self) -> impl Iterator<Item = &str> {
+        let answered = self.answered_by.iter().map(String::as_str);
+        std::iter::once(self.model.as_str()).chain(answered).filter(|name| !name.trim().is_empty())
+    }
+
     /// Whether at least one piece of its evidence was found to be true.
     pub fn has_verified_evidence(&self) -> bool {
         self.evidence.iter().any(|e| e.verified)

@@ -28,6 +28,8 @@ fn rank(verdict: Verdict) -> u8 {
 }
 
 fn words(ballot: &Ballot) -> impl Ord + '_ {
-    let Ballot { role, voter, model, rationale, confidence, evidence, cast_after_seconds, .. } = ballot;
-    (role, voter, model, rationale, confidence, evidence, cast_after_seconds)
+    let Ballot {
+        role, voter, model, answered_by, rationale, confidence, evidence, cast_after_seconds, ..
+    } = ballot;
+    (role, voter, model, answered_by, rationale, confidence, evidence, cast_after_seconds)
 }

@@ -52,7 +52,7 @@ pub enum IgnoredReason {
     AuthorUnknown,
     /// Independent reviewers are asked for, and the ballot does not say which model judged.
     ModelUnknown,
-    /// Independent reviewers are asked for, and the author's own model judged.
+    /// Independent reviewers are asked for, and the author's own model judged, or gave one of the answers.
     AuthorsModel,
 }
 
@@ -150,17 +150,17 @@ fn admitted(policy: &Policy, ballot: &Ballot, subject: &Subject<'_>) -> Result<(
     }
     match policy.independence {
         Independence::None => Ok(()),
-        Independence::DifferentModel => independent(&ballot.model, subject.author_models),
+        Independence::DifferentModel => independent(ballot, subject.author_models),
     }
 }
 
-/// What cannot be shown to be independent is not.
-fn independent(model: &str, author_models: &[String]) -> Result<(), IgnoredReason> {
+/// What cannot be shown to be independent is not: one answer of the author's model is enough.
+fn independent(ballot: &Ballot, author_models: &[String]) -> Result<(), IgnoredReason> {
     if author_models.iter().all(|name| name.trim().is_empty()) {
         Err(IgnoredReason::AuthorUnknown)
-    } else if model.trim().is_empty() {
+    } else if ballot.models().next().is_none() {
         Err(IgnoredReason::ModelUnknown)
-    } else if author_models.iter().any(|author| same_model(author, model)) {
+    } else if ballot.models().any(|model| author_models.iter().any(|author| same_model(author, model))) {
         Err(IgnoredReason::AuthorsModel)
     } else {
         Ok(())

@@ -1,6 +1,6 @@
 //! Decisions over JSON lines, for scripts: what `golden consensus decide --policy FILE` reads and writes.
 //!
-//! In: `{item, voter, role, model, verdict, severity, confidence, evidence[], rationale, digest, round,
+//! In: `{item, voter, role, model, answeredBy[], verdict, severity, confidence, evidence[], rationale, digest, round,
 //! castAfterSeconds}` and `{item, guard, verdict, required}`, in any order. Every review is closed. The subject is the
 //! digest that all of an item's ballots name, or the one of a line `{item, subject, authorModels[]}`, whose models say who made it
 //! (needed where the policy asks for independent reviewers). Ballots of one item that name different digests, without

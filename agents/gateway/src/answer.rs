@@ -123,6 +123,7 @@ impl Call {
 fn shown(headers: &HeaderMap, Try { target, plan, .. }: Try<'_>) -> HeaderMap {
     let mut headers = headers::to_client(headers);
     headers::name_provider(&mut headers, &target.endpoint.provider);
+    headers::name_model(&mut headers, &target.endpoint.model);
     if !plan.withheld.is_empty()
         && let Ok(names) = HeaderValue::try_from(plan.withheld.join(", "))
     {

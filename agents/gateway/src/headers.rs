@@ -1,10 +1,12 @@
 //! Which headers pass, in each direction. Pure.
 
+use golden_crds::model_provider::ModelSpec;
+use golden_platform::http::{ANSWERED_MODEL, ANSWERED_PROVIDER, ANSWERED_UPSTREAM};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 
-/// Says which ModelProvider answered, as `namespace/name`.
-const PROVIDER: &str = "x-golden-provider";
+/// What Golden's own headers begin with: nobody else's pass under it, in either direction.
+const OURS: &str = "x-golden-";
 
 /// Never passed on to the provider: between hops, the caller's own identity, and what chooses who is billed.
 const KEPT_FROM_PROVIDER: [&str; 23] = [
@@ -41,20 +43,32 @@ const KEPT_FROM_CLIENT: [&str; 7] =
 pub(crate) fn to_provider(headers: &HeaderMap) -> HeaderMap {
     pass(headers, |name| {
         !KEPT_FROM_PROVIDER.contains(&name.as_str())
-            && !name.as_str().starts_with("x-golden-")
+            && !name.as_str().starts_with(OURS)
             && !name.as_str().starts_with("x-forwarded-")
     })
 }
 
 /// Headers of the provider that the client gets.
 pub(crate) fn to_client(headers: &HeaderMap) -> HeaderMap {
-    pass(headers, |name| !KEPT_FROM_CLIENT.contains(&name.as_str()))
+    pass(headers, |name| !KEPT_FROM_CLIENT.contains(&name.as_str()) && !name.as_str().starts_with(OURS))
 }
 
-/// Says to the client who answered.
+/// Says to the client whose words it gets.
 pub(crate) fn name_provider(headers: &mut HeaderMap, provider: &str) {
-    if let Ok(name) = HeaderValue::try_from(provider) {
-        headers.insert(PROVIDER, name);
+    name(headers, ANSWERED_PROVIDER, provider);
+}
+
+/// Says to the client which model answered.
+pub(crate) fn name_model(headers: &mut HeaderMap, model: &ModelSpec) {
+    name(headers, ANSWERED_MODEL, &model.name);
+    if let Some(upstream) = model.upstream_name.as_ref().filter(|upstream| **upstream != model.name) {
+        name(headers, ANSWERED_UPSTREAM, upstream);
+    }
+}
+
+fn name(headers: &mut HeaderMap, header: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(header, value);
     }
 }
 
@@ -82,6 +96,9 @@ mod tests {
         let passed = to_provider(&headers);
         assert_eq!(passed.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-stainless-lang"]);
         headers.insert("set-cookie", "v".parse().unwrap());
-        assert!(!to_client(&headers).contains_key("set-cookie"));
+        headers.insert(ANSWERED_UPSTREAM, "forged".parse().unwrap());
+        let told = to_client(&headers);
+        assert!(!told.contains_key("set-cookie"));
+        assert!(!told.keys().any(|name| name.as_str().starts_with(OURS)), "{told:?}");
     }
 }

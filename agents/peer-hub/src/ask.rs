@@ -2,7 +2,7 @@
 
 use crate::answer;
 use crate::question::Asked;
-use golden_platform::http::{CallError, ServiceClient};
+use golden_platform::http::{CallError, ServiceClient, answered_by};
 use http::Method;
 use std::time::Duration;
 use uuid::Uuid;
@@ -23,6 +23,13 @@ pub(crate) struct Voice {
     pub(crate) role: String,
     /// Stable: a repeated call is the same operation.
     pub(crate) operation: String,
+}
+
+/// What came of a call.
+pub(crate) struct Answered {
+    pub(crate) text: String,
+    /// The names of the model that gave it; none of a gateway that does not say.
+    pub(crate) by: Vec<String>,
 }
 
 /// Why a voter has no answer.
@@ -47,7 +54,7 @@ impl Gateway {
     }
 
     /// Asks until there is an answer or an error that will not pass. The caller bounds it in time.
-    pub(crate) async fn ask(&self, voice: &Voice, asked: &Asked) -> Result<String, String> {
+    pub(crate) async fn ask(&self, voice: &Voice, asked: &Asked) -> Result<Answered, String> {
         let mut pause = FIRST;
         loop {
             match self.once(voice, asked).await {
@@ -62,7 +69,7 @@ impl Gateway {
         }
     }
 
-    async fn once(&self, voice: &Voice, asked: &Asked) -> Result<String, AskError> {
+    async fn once(&self, voice: &Voice, asked: &Asked) -> Result<Answered, AskError> {
         let request =
             self.service.request(Method::POST, "/v1/chat/completions").await.map_err(|e| sort(&e))?;
         let request = request
@@ -74,6 +81,7 @@ impl Gateway {
             .timeout(CALL)
             .json(&asked.body());
         let mut response = self.service.send(request).await.map_err(|e| sort(&e))?;
+        let by = answered_by(response.headers());
         let mut body = Vec::new();
         while let Some(bytes) = response.chunk().await.map_err(|e| AskError::Passing(e.to_string()))? {
             if body.len() + bytes.len() > MAX_ANSWER {
@@ -81,7 +89,9 @@ impl Gateway {
             }
             body.extend_from_slice(&bytes);
         }
-        answer::text(&body).map_err(|e| AskError::Lasting(format!("the answer is not Chat Completions: {e}")))
+        let text = answer::text(&body)
+            .map_err(|e| AskError::Lasting(format!("the answer is not Chat Completions: {e}")))?;
+        Ok(Answered { text, by })
     }
 }
 

@@ -128,6 +128,7 @@ fn a_blind_round_shows_no_objections_and_a_second_one_shows_reasons_without_name
         voter: voter.into(),
         role: voter.into(),
         model: "m".into(),
+        answered_by: vec![],
         verdict: Verdict::Reject,
         severity,
         confidence: 77,

@@ -1,6 +1,6 @@
 //! One voter of one review: asked about each part of the change, read, mended once, checked.
 
-use crate::ask::{Gateway, Voice};
+use crate::ask::{Answered, Gateway, Voice};
 use crate::ballot::parse;
 use crate::decision::Voter;
 use crate::evidence::verify;
@@ -16,7 +16,7 @@ use golden_output::{Repair, Step, Vote};
 use golden_platform::consumer::Slot;
 use golden_platform::tree::digest;
 use golden_platform::wire::{ModelBinding, VOTER_CALLS};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 /// Longest answer kept as it came, in bytes; of several parts each has its share.
@@ -49,6 +49,8 @@ pub(crate) struct Hearing {
 /// What came of one part.
 struct Answer {
     raw: String,
+    /// Names of the models that answered about it, also where their answers could not be read.
+    by: BTreeSet<String>,
     heard: Heard,
 }
 
@@ -72,9 +74,10 @@ impl Question<'_> {
         let parts = futures::stream::iter(asked.iter().enumerate());
         parts
             .for_each_concurrent(AT_ONCE, async |(part, asked)| {
-                let (raw, vote) = self.part(&hearing.voter, part, asked.clone()).await;
+                let mut by = BTreeSet::new();
+                let (raw, vote) = self.part(&hearing.voter, part, asked.clone(), &mut by).await;
                 let vote = vote.inspect_err(|fault| self.note(hearing, fault));
-                let answer = Answer { raw, heard: Heard { about: asked.about.clone(), vote } };
+                let answer = Answer { raw, by, heard: Heard { about: asked.about.clone(), vote } };
                 hearing.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(part, answer);
             })
             .await;
@@ -88,12 +91,21 @@ impl Question<'_> {
         self.metrics.faults.with_label_values(&[fault.name()]).inc();
     }
 
-    /// What the voter answered about a part, and what it comes to.
-    async fn part(&self, voter: &Voter, part: usize, mut asked: Asked) -> (String, Result<Said, Fault>) {
+    /// What the voter answered about a part, and what it comes to; `by` takes in which models answered.
+    async fn part(
+        &self,
+        voter: &Voter,
+        part: usize,
+        mut asked: Asked,
+        by: &mut BTreeSet<String>,
+    ) -> (String, Result<Said, Fault>) {
         let (mut repair, mut step) = (Repair::new(MENDS), "");
         loop {
             let raw = match self.gateway.ask(&self.voice(voter, part, step), &asked).await {
-                Ok(raw) => raw,
+                Ok(Answered { text, by: names }) => {
+                    by.extend(names);
+                    text
+                }
                 Err(why) => return (String::new(), Err(Fault::NotAnswered(why))),
             };
             if asked.words.leaked(&raw) {
@@ -163,6 +175,7 @@ impl Question<'_> {
             voter: voter.name.clone(),
             role: voter.role.clone(),
             model: self.model(voter).map(ModelBinding::full_name).unwrap_or_default(),
+            answered_by: answered_by(&answers),
             verdict: said.verdict,
             severity: said.severity,
             confidence: said.confidence,
@@ -184,6 +197,12 @@ fn storable(said: &str) -> String {
 fn without_nul(evidence: &Evidence) -> Evidence {
     let Evidence { file, quote, .. } = evidence;
     Evidence { file: storable(file), quote: storable(quote), ..*evidence }
+}
+
+/// The models that answered, of all parts.
+fn answered_by(answers: &BTreeMap<usize, Answer>) -> Vec<String> {
+    let names: BTreeSet<String> = answers.values().flat_map(|answer| answer.by.iter().cloned()).collect();
+    names.into_iter().collect()
 }
 
 /// Why nothing at all was answered, if so: such a voter is absent, not undecided.

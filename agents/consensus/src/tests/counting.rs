@@ -86,6 +86,34 @@ fn ballot_after_the_time_is_late() {
 }
 
 #[test]
+fn one_answer_of_the_authors_model_is_enough_to_lose_the_vote_where_independence_is_asked() {
+    let policy = Policy { independence: Independence::DifferentModel, ..team() };
+    let of = |role: &str, answered: &[&str]| Ballot {
+        model: "p/bound".into(),
+        answered_by: answered.iter().map(|name| (*name).to_owned()).collect(),
+        ..ballot(role, Approve)
+    };
+    let ballots = [
+        of("reviewer", &["ns/p/bound", "ns/q/LARGE-1"]),
+        of("tester", &["ns/p/bound", "ns/q/other"]),
+        Ballot { model: "p/large-1".into(), ..of("architect", &["ns/q/other"]) },
+    ];
+    let authors = ["large-1".to_owned()];
+    let subject = Subject { digest: SUBJECT, author_models: &authors };
+    let set_aside = [("architect", IgnoredReason::AuthorsModel), ("reviewer", IgnoredReason::AuthorsModel)];
+    assert_eq!(reasons(&decide(&policy, &ballots, &[], subject, true)), set_aside);
+    assert!(reasons(&decide(&team(), &ballots, &[], subject, true)).is_empty());
+}
+
+#[test]
+fn a_ballot_of_a_record_that_does_not_say_who_answered_reads_and_is_written_as_it_was() {
+    let old = ballot("reviewer", Approve);
+    let written = serde_json::to_value(&old).unwrap();
+    assert_eq!(written.get("answeredBy"), None);
+    assert_eq!(serde_json::from_value::<Ballot>(written).unwrap(), old);
+}
+
+#[test]
 fn authors_own_model_has_no_vote_where_independence_is_asked() {
     let policy = Policy { independence: Independence::DifferentModel, ..team() };
     let of = |role: &str, model: &str| Ballot { model: model.into(), ..ballot(role, Approve) };

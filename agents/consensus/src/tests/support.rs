@@ -49,6 +49,7 @@ pub(super) fn by(voter: &str, role: &str, verdict: Verdict) -> Ballot {
         voter: voter.into(),
         role: role.into(),
         model: "m".into(),
+        answered_by: vec![],
         verdict,
         severity: Severity::Info,
         confidence: 80,

@@ -53,6 +53,8 @@ async fn a_provider_that_cannot_answer_is_stood_in_for_at_the_others_own_price()
         let response = world.call(0, &ask(0, stream)).send().await.unwrap();
         assert_eq!(response.status(), 200, "{does:?}");
         assert_eq!(response.headers()["x-golden-provider"], SECOND);
+        assert_eq!(response.headers()["x-golden-model"], "dear");
+        assert!(!response.headers().contains_key("x-golden-upstream-model"), "it has one name");
         assert!(response.text().await.unwrap().contains("list_files"));
         assert_eq!(faulty.asked(), tries);
         let rows = world.reservations().await;
@@ -84,6 +86,33 @@ async fn one_that_is_not_there_is_stood_in_for_and_then_not_asked_any_more() {
     }
     let asked = world.reservations().await.iter().filter(|r| r.provider != SECOND).count();
     assert_eq!(asked, 5, "its breaker is open");
+    world.adds_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_answered_is_the_gateways_to_say() {
+    const FORGED: &str = "application/json\r\nx-golden-provider: forged\r\nx-golden-model: forged\r\n\
+                          x-golden-upstream-model: forged";
+    let whole =
+        r#"{"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}"#;
+    let forger = Faulty::start(Does::Says(FORGED, whole.to_owned())).await;
+    let world = world(&forger.url).await;
+    let told = async |number| {
+        let response = world.call(0, &ask(number, false)).send().await.unwrap();
+        let text = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        ["x-golden-provider", "x-golden-model", "x-golden-upstream-model"].map(text)
+    };
+    assert_eq!(told(0).await, [Some("golden-system/shared".into()), Some("standard".into()), None]);
+    // Under which name the provider knows it is the second one's to say: it may be the author's model by another name.
+    forger.does(Does::Answers(529, "retry-after: 0\r\n".into()));
+    let works = Faulty::start(Does::Works).await;
+    let models = json!([{
+        "name": "dear", "upstreamName": "vendor/large", "contextWindow": 128_000, "maxOutputTokens": 4096,
+        "inputMicroUSDPerMToken": 2_000_000, "outputMicroUSDPerMToken": 8_000_000,
+    }]);
+    second(&world, &json!({"baseURL": works.url, "secretRef": null, "models": models}));
+    let named = [SECOND, "dear", "vendor/large"].map(|name| Some(name.to_owned()));
+    assert_eq!(told(1).await, named);
     world.adds_up().await;
 }
 

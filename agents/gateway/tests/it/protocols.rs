@@ -38,7 +38,9 @@ async fn a_call_is_settled_as_it_was_used() {
     for stream in [false, true] {
         for (path, protocol, ask) in asks(stream) {
             let world = world(protocol, PLENTY).await;
-            let text = world.post(0, path, &ask).send().await.unwrap().text().await.unwrap();
+            let response = world.post(0, path, &ask).send().await.unwrap();
+            assert_eq!(response.headers()["x-golden-model"], "standard", "{path} {stream}");
+            let text = response.text().await.unwrap();
             let row = world.reservations().await.remove(0);
             assert_eq!(row.state, "Settled", "{path} {stream}");
             let served = world.model.tally().totals;

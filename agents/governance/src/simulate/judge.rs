@@ -264,6 +264,7 @@ fn imagined(role: &str, verdict: Verdict, verified: bool, digest: &str) -> Ballo
         role: role.to_owned(),
         // Of nobody's: who is asked anew is asked by the rules.
         model: "imagined".into(),
+        answered_by: vec![],
         verdict,
         severity: Severity::default(),
         confidence: 0,

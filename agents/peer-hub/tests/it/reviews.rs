@@ -3,8 +3,10 @@
 use crate::world::{ADR, DECISION, World, binding, request};
 use golden_consensus::{Ballot, IgnoredReason, OutcomeKind, Verdict};
 use golden_model::Fault;
+use golden_platform::http::{ANSWERED_MODEL, ANSWERED_PROVIDER, ANSWERED_UPSTREAM};
 use golden_platform::wire::{Envelope, Fact, GuardOutcome, HeldCall, Message, ModelBinding, NewFact};
 use golden_platform::{facts, subjects};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use sqlx::types::Json;
 use std::time::{Duration, Instant};
@@ -108,6 +110,7 @@ async fn stored_ballots_are_used_again_after_a_crash() {
         voter: "architect".into(),
         role: "architect".into(),
         model: "m".into(),
+        answered_by: vec![],
         verdict: Verdict::Approve,
         severity: golden_consensus::Severity::Info,
         confidence: 50,
@@ -217,6 +220,36 @@ async fn where_independence_is_asked_for_a_ballot_by_the_authors_model_does_not_
     let ignored: Vec<(&str, IgnoredReason)> =
         decision.ignored.iter().map(|i| (i.voter.as_str(), i.reason)).collect();
     assert_eq!(ignored, [("tester", IgnoredReason::AuthorsModel)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ballot_that_a_fallback_of_the_authors_model_answered_is_not_independent() {
+    let mended = turn(Some("could not be read"), APPROVE);
+    let mends = format!("  - role: tester\n    turns:\n{}{mended}", turn(None, "no ballot"));
+    let world = World::new(&(story(&turn(None, APPROVE)) + &mends)).await;
+    let rules = json!({"voters": [{"role": "security"}, {"role": "tester"}], "independence": "DifferentModel",
+                       "timeoutSeconds": 60});
+    let mut envelope = world.request("my own goal", rules, 60).await;
+    let model = |name: &str| ModelBinding { model: name.into(), ..binding(32_000) };
+    let request = request(&mut envelope);
+    request.models.insert("voter:security".into(), model("large"));
+    request.models.insert("voter:tester".into(), model("medium"));
+    request.author = Some(model("small"));
+    let told = [(ANSWERED_PROVIDER, "shop/other"), (ANSWERED_MODEL, "alias"), (ANSWERED_UPSTREAM, "Small")];
+    let told = told.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    world.calls.tell("Role: tester", HeaderMap::from_iter(told));
+    world.open(&envelope).await;
+    let _replica = world.replica();
+    world.publish(&envelope, "first").await;
+    let decision = world.decided().await;
+    assert_eq!((decision.decision, decision.tally.approve_weight), (OutcomeKind::Approved, 1));
+    let ignored: Vec<(&str, IgnoredReason)> =
+        decision.ignored.iter().map(|i| (i.voter.as_str(), i.reason)).collect();
+    assert_eq!(ignored, [("tester", IgnoredReason::AuthorsModel)]);
+    let ballots = world.ballots().await;
+    assert!(ballots[0].answered_by.is_empty(), "a gateway that does not say");
+    assert_eq!(ballots[1].model, "p/medium");
+    assert_eq!(ballots[1].answered_by, ["shop/other/Small", "shop/other/alias"], "of both answers, once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

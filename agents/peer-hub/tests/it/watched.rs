@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use golden_model::Server;
@@ -24,6 +25,8 @@ struct Seen {
     /// How many had begun when the first ended.
     first_end: Option<usize>,
     parrots: bool,
+    /// Headers of the gateway on answers to questions of which the instructions contain a text.
+    tells: Option<(String, HeaderMap)>,
 }
 
 impl Calls {
@@ -33,6 +36,11 @@ impl Calls {
 
     pub(crate) fn begun_before_the_first_end(&self) -> usize {
         self.0.lock().unwrap().first_end.unwrap()
+    }
+
+    /// From now on the gateway says of answers to instructions with `about` in them who gave them.
+    pub(crate) fn tell(&self, about: &str, headers: HeaderMap) {
+        self.0.lock().unwrap().tells = Some((about.to_owned(), headers));
     }
 
     /// From now on the model approves and repeats its instructions.
@@ -56,11 +64,14 @@ async fn watch(State(calls): State<Arc<Calls>>, request: Request, next: Next) ->
         seen.asked.push(asked.clone());
         seen.parrots
     };
-    let response =
+    let mut response =
         if parrots { parrot(&asked.system) } else { next.run(Request::from_parts(parts, body.into())).await };
     let mut seen = calls.0.lock().unwrap();
     let begun = seen.asked.len();
     seen.first_end.get_or_insert(begun);
+    if let Some((_, headers)) = seen.tells.as_ref().filter(|(about, _)| asked.system.contains(about)) {
+        response.headers_mut().extend(headers.clone());
+    }
     response
 }
 
