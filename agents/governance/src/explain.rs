@@ -134,6 +134,6 @@ fn words(value: &impl Serialize) -> String {
     }
 }
 
-fn people(count: u32) -> String {
+pub(crate) fn people(count: u32) -> String {
     if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
 }

@@ -1,6 +1,7 @@
 //! What a record says of a task's course, as far as decisions rest on it.
 
 use super::ChangedPolicy;
+use super::people::people;
 use crate::merged::MergedPolicy;
 use golden_consensus::{Ballot, GuardVerdict, OutcomeKind, SeatWeight};
 use golden_record::{Entry, Export};
@@ -279,9 +280,16 @@ impl Course {
         self.models.get(&format!("voter:{role}")).map(String::as_str)
     }
 
+    /// Whether people had to approve a result that peers had approved, and did not until the task ended.
+    fn waited_for_approval(&self, last: &Attempt) -> bool {
+        let approved = last.review.as_ref().is_some_and(|review| review.kind == OutcomeKind::Approved);
+        approved && last.accepted.is_none() && people(last, &self.merged).is_ok_and(|people| people > 0)
+    }
+
     /// Questions to people.
     pub(super) fn waits(&self) -> u32 {
-        let asked = self.attempts.iter().any(|a| a.accepted == Some(true));
+        let asked = self.attempts.iter().any(|a| a.accepted == Some(true))
+            || self.attempts.last().is_some_and(|last| self.waited_for_approval(last));
         self.attempts.iter().map(|a| a.escalations).sum::<u32>() + u32::from(asked || self.denied)
     }
 }

@@ -7,19 +7,19 @@
 mod course;
 mod independence;
 mod judge;
+mod people;
+mod replay;
 
-use crate::approvals::needed_approvals;
 use crate::merge::{NamedPolicy, merge};
 use crate::merged::{GuardOrigin, MergedPolicy};
 use crate::selector::selects;
-use course::{Attempt, Course};
-use golden_consensus::Next;
+use course::Course;
 use golden_crds::GovernancePolicySpec;
 use golden_crds::agent_task::GuardSpec;
 use golden_record::Export;
-use judge::{Judgement, judge};
+use replay::replay;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub use course::RecordFault;
 
@@ -161,141 +161,4 @@ fn namespace_labels(course: &Course, changed: &[ChangedPolicy]) -> Result<BTreeM
         }
     }
     Ok([(NAMESPACE_NAME.to_owned(), course.namespace.clone())].into())
-}
-
-struct Way {
-    decision: String,
-    waits: Option<u32>,
-    cost: Option<i64>,
-    reach: Reach,
-    because: String,
-}
-
-/// Attempt by attempt, as long as each leads to the next as it did.
-fn replay(course: &Course, after: &MergedPolicy) -> Way {
-    let same_voters = voters(&course.merged) == voters(after);
-    let cost = |cost: i64| same_voters.then_some(cost);
-    let (mut waits, mut last, mut spent) = (0, course.decision(), 0);
-    for attempt in &course.attempts {
-        if let Some(most) = after.max_attempts.as_ref().filter(|most| attempt.number > most.value) {
-            let because = format!(
-                "policy {} allows no attempt {}: the task fails before it",
-                most.origin, attempt.number
-            );
-            return Way {
-                decision: last,
-                waits: Some(waits),
-                cost: cost(spent),
-                reach: Reach::Diverges,
-                because,
-            };
-        }
-        spent = attempt.judged_at_cost();
-        let (was, now) = match both(attempt, course, after) {
-            Ok(Some(both)) => both,
-            Ok(None) => {
-                waits += attempt.escalations;
-                continue;
-            }
-            Err(why) => return unknown(attempt, &why),
-        };
-        now.kind.as_str().clone_into(&mut last);
-        if !was.leads_where(&now) {
-            return diverges(attempt, after, &was, &now, waits, cost(attempt.judged_at_cost()));
-        }
-        waits += attempt.escalations;
-        if attempt.accepted.is_some() {
-            match asks_people(attempt, after) {
-                Ok(asks) => waits += u32::from(asks),
-                Err(why) => return Way { decision: last, ..unknown(attempt, why) },
-            }
-        }
-    }
-    let most = |policy: &MergedPolicy| policy.max_attempts(u32::MAX);
-    if let Some(last) =
-        course.attempts.last().filter(|_| course.exhausted && most(after) > most(&course.merged))
-    {
-        return unknown(last, "the policy allows another one, if the task does");
-    }
-    let same = "it would have gone as it did";
-    let because = if same_voters {
-        same.to_owned()
-    } else {
-        format!("{same}; other voters' ballots cost something else")
-    };
-    Way { decision: last, waits: Some(waits), cost: cost(course.cost), reach: Reach::Same, because }
-}
-
-/// How the recorded rules judge an attempt and how the changed ones do; none if neither has a say, since the attempt was
-/// refused before it was judged.
-fn both(
-    attempt: &Attempt,
-    course: &Course,
-    after: &MergedPolicy,
-) -> Result<Option<(Judgement, Judgement)>, String> {
-    if attempt.refused.is_some() {
-        return Ok(None);
-    }
-    let was = judge(attempt, course, &course.merged)?;
-    let told = attempt.review.as_ref().map(|review| review.kind);
-    if let Some(told) = told.filter(|told| *told != was.kind) {
-        let (told, was) = (told.as_str(), was.kind.as_str());
-        return Err(format!("the record says {told}, and its own ballots and rules give {was}"));
-    }
-    Ok(Some((was, judge(attempt, course, after)?)))
-}
-
-/// Everyone who may be asked: role, provider and model.
-fn voters(policy: &MergedPolicy) -> BTreeSet<(&str, Option<(&str, &str)>)> {
-    let reviewers = policy.review.value.reviewers();
-    reviewers.map(|(role, model)| (role, model.map(|m| (m.provider.as_str(), m.model.as_str())))).collect()
-}
-
-/// The attempt at which the task would have turned off its way.
-fn diverges(
-    attempt: &Attempt,
-    after: &MergedPolicy,
-    was: &Judgement,
-    now: &Judgement,
-    waits: u32,
-    cost: Option<i64>,
-) -> Way {
-    let (before, kind) = (was.kind.as_str(), now.kind.as_str());
-    let instead = if before == kind { String::new() } else { format!(" instead of {before}") };
-    let turn = format!("attempt {}: {kind}{instead}, {}", attempt.number, now.reason);
-    let way =
-        |waits, reach, because| Way { decision: kind.to_owned(), waits: Some(waits), cost, reach, because };
-    match now.next {
-        Next::Proceed => match asks_people(attempt, after) {
-            Ok(asks) => way(waits + u32::from(asks), Reach::Accepted, turn),
-            Err(why) => Way { decision: kind.to_owned(), ..unknown(attempt, why) },
-        },
-        Next::Escalate => way(waits + 1, Reach::Diverges, format!("{turn}; what is answered is not known")),
-        Next::Wait => unknown(attempt, "its guards would let it pass, and nobody has reviewed it"),
-        Next::Revise | Next::Repair => {
-            way(waits, Reach::Diverges, format!("{turn}; what the next attempt then gives is not known"))
-        }
-    }
-}
-
-/// Whether people are asked before the result goes out, or why that is not known.
-fn asks_people(attempt: &Attempt, after: &MergedPolicy) -> Result<bool, &'static str> {
-    let none: [&str; 0] = [];
-    if !needed_approvals(after, &none).is_empty() {
-        return Ok(true);
-    }
-    let by_paths =
-        !after.protected_paths.is_empty() || after.approvals.iter().any(|a| !a.rule.paths.is_empty());
-    if !by_paths {
-        return Ok(false);
-    }
-    let paths = attempt.paths.as_ref();
-    paths
-        .map(|paths| !needed_approvals(after, paths).is_empty())
-        .ok_or("an approval depends on the paths that changed, and the record does not hold them")
-}
-
-fn unknown(attempt: &Attempt, why: &str) -> Way {
-    let because = format!("attempt {}: {why}", attempt.number);
-    Way { decision: "Unknown".into(), waits: None, cost: None, reach: Reach::Unknown, because }
 }

@@ -181,7 +181,8 @@ fn time_that_is_shorter_than_the_review_took_is_unknown() {
 #[test]
 fn approvals_are_counted_where_the_record_says_what_changed() {
     let s = with("/approvals", json!([{"when": "Always"}]));
-    assert_eq!(after(&s), ("Approved", Some(1), Some(13_106)));
+    assert_eq!((after(&s), s.reach), (("Approved", Some(1), Some(13_106)), Reach::Diverges));
+    assert_eq!(s.because, "attempt 2: 1 person would have to approve it; what they answer is not known");
     let s = with("/protectedPaths", json!(["shop/**"]));
     assert_eq!((after(&s), s.reach), (("Approved", None, None), Reach::Unknown), "{}", s.because);
     let mut export = slugify();
@@ -440,4 +441,70 @@ fn fewer_attempts_end_a_task_before_it_was_accepted() {
     assert_eq!(s.because, "policy code-changes allows no attempt 2: the task fails before it");
     assert!(s.cost.after.unwrap() > 0 && s.cost.after < s.cost.before);
     assert_eq!(with("/autoFix", json!({"maxAttempts": 2})).reach, Reach::Same);
+}
+
+/// `fix-slugify` as if one person had to approve it: who did, or the task ended before that, and why.
+fn with_approval(end: Option<&str>) -> Export {
+    let mut export = slugify();
+    let rule = json!([{"origin": "code-changes", "when": "Always", "count": 1}]);
+    body(&mut export, "Admitted")["policy"]["approvals"] = rule;
+    match end {
+        None => body(&mut export, "Approved")["needed"] = json!([{"reason": "Always"}]),
+        Some(why) => {
+            export.entries.retain(|entry| entry.kind != "Approved");
+            body(&mut export, "Ended")["reason"] = json!(why);
+        }
+    }
+    export
+}
+
+fn approvals(export: &Export, rules: Value) -> Simulation {
+    let mut policy = code_changes();
+    policy["approvals"] = rules;
+    under(export, "code-changes", &policy)
+}
+
+#[test]
+fn more_people_than_approved_may_say_no_and_fewer_cannot_change_what_was_approved() {
+    let approved = with_approval(None);
+    let one = json!([{"when": "Always"}]);
+    let s = approvals(&approved, one.clone());
+    assert_eq!((s.reach, s.waits.before, s.waits.after), (Reach::Same, Some(1), Some(1)), "{}", s.because);
+    let s = approvals(&approved, json!([{"when": "Always", "count": 2}]));
+    assert_eq!((s.reach, s.waits.after), (Reach::Diverges, Some(1)));
+    assert!(s.because.contains("2 people would have to approve"), "{}", s.because);
+    let s = approvals(&approved, json!([]));
+    assert_eq!((s.reach, s.waits.after), (Reach::Same, Some(0)));
+
+    for why in ["ApprovalDenied", "DeadlineExceeded"] {
+        let waited = with_approval(Some(why));
+        let s = approvals(&waited, one.clone());
+        assert_eq!((s.reach, s.waits.before, s.waits.after), (Reach::Same, Some(1), Some(1)), "{why}");
+        let s = approvals(&waited, json!([]));
+        assert_eq!((s.reach, s.waits.after), (Reach::Accepted, Some(0)), "{why}: {}", s.because);
+    }
+}
+
+#[test]
+fn what_the_record_cannot_say_of_other_deadlines_budgets_and_forecasts_is_unknown() {
+    let mut policy = json!({"review": adr_review()});
+    assert_eq!(under(&adr(), "documents", &policy).reach, Reach::Same);
+    policy["escalation"] = json!({"deadlineSeconds": 600});
+    let s = under(&adr(), "documents", &policy);
+    assert_eq!(s.reach, Reach::Unknown, "a person was asked: {}", s.because);
+    assert_eq!(with("/escalation", json!({"deadlineSeconds": 600})).reach, Reach::Same, "nobody was asked");
+    assert_eq!(with("/forecast", json!({"onExceeds": "Wait"})).reach, Reach::Unknown);
+    let mut unpaid = slugify();
+    body(&mut unpaid, "Admitted")["policy"]["requireBudget"]["value"] = json!(false);
+    assert_eq!(under(&unpaid, "code-changes", &code_changes()).reach, Reach::Unknown);
+}
+
+#[test]
+fn a_review_that_nobody_decided_is_not_decided_by_other_rules() {
+    let mut export = slugify();
+    export.entries.retain(|entry| !["Reviewed", "Approved"].contains(&entry.kind.as_str()));
+    assert_eq!(under(&export, "code-changes", &code_changes()).reach, Reach::Same);
+    let mut rejecting = code_changes();
+    rejecting["review"]["onTimeout"] = json!("Reject");
+    assert_eq!(under(&export, "code-changes", &rejecting).reach, Reach::Unknown);
 }

@@ -1,0 +1,186 @@
+//! The course of a task under other rules: attempt by attempt, as long as each leads to the next as it did.
+
+use super::Reach;
+use super::course::{Attempt, Course};
+use super::judge::{Judgement, judge};
+use super::people::{Approved, approved, begins_alike, deadline, people};
+use crate::explain::people as words;
+use crate::merged::MergedPolicy;
+use golden_consensus::Next;
+use std::collections::BTreeSet;
+
+/// How a task would have gone, as far as that is known.
+pub(super) struct Way {
+    pub(super) decision: String,
+    pub(super) waits: Option<u32>,
+    pub(super) cost: Option<i64>,
+    pub(super) reach: Reach,
+    pub(super) because: String,
+}
+
+/// Replays the whole of it.
+pub(super) fn replay(course: &Course, after: &MergedPolicy) -> Way {
+    if let Err(why) = begins_alike(&course.merged, after) {
+        return unknown_way(why.to_owned());
+    }
+    let mut replay = Replay {
+        course,
+        after,
+        same_voters: voters(&course.merged) == voters(after),
+        waits: 0,
+        last: course.decision(),
+        spent: 0,
+    };
+    let turned = course.attempts.iter().find_map(|attempt| replay.attempt(attempt));
+    turned.unwrap_or_else(|| replay.whole())
+}
+
+/// What was seen so far.
+struct Replay<'a> {
+    course: &'a Course,
+    after: &'a MergedPolicy,
+    same_voters: bool,
+    waits: u32,
+    /// The last judgement.
+    last: String,
+    spent: i64,
+}
+
+impl Replay<'_> {
+    /// Goes through one attempt; where the task would not have gone on as it did, that is the end.
+    fn attempt(&mut self, attempt: &Attempt) -> Option<Way> {
+        if let Some(most) = self.after.max_attempts.as_ref().filter(|most| attempt.number > most.value) {
+            let (policy, number) = (&most.origin, attempt.number);
+            let because = format!("policy {policy} allows no attempt {number}: the task fails before it");
+            return Some(self.way(Reach::Diverges, because));
+        }
+        self.spent = attempt.judged_at_cost();
+        if attempt.escalations > 0 && deadline(&self.course.merged) != deadline(self.after) {
+            return Some(unknown(attempt, "its question would have had another deadline"));
+        }
+        let (was, now) = match both(attempt, self.course, self.after) {
+            Ok(Some(both)) => both,
+            Ok(None) => {
+                self.waits += attempt.escalations;
+                return None;
+            }
+            Err(why) => return Some(unknown(attempt, &why)),
+        };
+        now.kind.as_str().clone_into(&mut self.last);
+        if !was.leads_where(&now) {
+            return Some(self.turns(attempt, &was, &now));
+        }
+        if was.next == Next::Wait && self.course.merged.review.value != self.after.review.value {
+            return Some(unknown(attempt, "its review was never decided"));
+        }
+        self.waits += attempt.escalations;
+        let is_last = self.course.attempts.last().is_some_and(|last| last.number == attempt.number);
+        if attempt.accepted.is_some() || (was.next == Next::Proceed && is_last) {
+            return self.approvals(attempt);
+        }
+        None
+    }
+
+    /// What becomes of an accepted result.
+    fn approvals(&mut self, attempt: &Attempt) -> Option<Way> {
+        let number = attempt.number;
+        match approved(attempt, self.course, self.after) {
+            Err(why) => Some(Way { decision: self.last.clone(), ..unknown(attempt, why) }),
+            Ok(Approved::AsItWas { asked }) => {
+                self.waits += u32::from(asked);
+                None
+            }
+            Ok(Approved::ByMore { people }) => {
+                self.waits += 1;
+                let people = words(people);
+                let because = format!(
+                    "attempt {number}: {people} would have to approve it; what they answer is not known"
+                );
+                Some(self.way(Reach::Diverges, because))
+            }
+            Ok(Approved::ByNobody) => {
+                Some(self.way(Reach::Accepted, format!("attempt {number}: nobody would have to approve it")))
+            }
+        }
+    }
+
+    /// The attempt at which the task would have turned off its way.
+    fn turns(&mut self, attempt: &Attempt, was: &Judgement, now: &Judgement) -> Way {
+        let (before, kind) = (was.kind.as_str(), now.kind.as_str());
+        let instead = if before == kind { String::new() } else { format!(" instead of {before}") };
+        let turn = format!("attempt {}: {kind}{instead}, {}", attempt.number, now.reason);
+        let open = match now.next {
+            Next::Proceed => match people(attempt, self.after) {
+                Ok(0) => return self.way(Reach::Accepted, turn),
+                Ok(_) => "whether people approve",
+                Err(why) => return Way { decision: self.last.clone(), ..unknown(attempt, why) },
+            },
+            Next::Escalate => "what is answered",
+            Next::Wait => {
+                return unknown(attempt, "its guards would let it pass, and nobody has reviewed it");
+            }
+            Next::Revise | Next::Repair => "what the next attempt then gives",
+        };
+        self.waits += u32::from(matches!(now.next, Next::Proceed | Next::Escalate));
+        self.way(Reach::Diverges, format!("{turn}; {open} is not known"))
+    }
+
+    /// All attempts went as they did.
+    fn whole(&self) -> Way {
+        let most = |policy: &MergedPolicy| policy.max_attempts(u32::MAX);
+        let more = self.course.exhausted && most(self.after) > most(&self.course.merged);
+        if let Some(last) = self.course.attempts.last().filter(|_| more) {
+            return unknown(last, "the policy allows another one, if the task does");
+        }
+        let same = "it would have gone as it did";
+        let because = if self.same_voters {
+            same.to_owned()
+        } else {
+            format!("{same}; other voters' ballots cost something else")
+        };
+        Way { cost: self.cost(self.course.cost), ..self.way(Reach::Same, because) }
+    }
+
+    fn way(&self, reach: Reach, because: String) -> Way {
+        let (decision, waits) = (self.last.clone(), Some(self.waits));
+        Way { decision, waits, cost: self.cost(self.spent), reach, because }
+    }
+
+    /// What other voters' ballots cost nobody knows.
+    fn cost(&self, cost: i64) -> Option<i64> {
+        self.same_voters.then_some(cost)
+    }
+}
+
+/// How the recorded rules judge an attempt and how the changed ones do; none if neither has a say, since the attempt was
+/// refused before it was judged.
+fn both(
+    attempt: &Attempt,
+    course: &Course,
+    after: &MergedPolicy,
+) -> Result<Option<(Judgement, Judgement)>, String> {
+    if attempt.refused.is_some() {
+        return Ok(None);
+    }
+    let was = judge(attempt, course, &course.merged)?;
+    let told = attempt.review.as_ref().map(|review| review.kind);
+    if let Some(told) = told.filter(|told| *told != was.kind) {
+        let (told, was) = (told.as_str(), was.kind.as_str());
+        return Err(format!("the record says {told}, and its own ballots and rules give {was}"));
+    }
+    Ok(Some((was, judge(attempt, course, after)?)))
+}
+
+/// Everyone who may be asked: role, provider and model.
+fn voters(policy: &MergedPolicy) -> BTreeSet<(&str, Option<(&str, &str)>)> {
+    let reviewers = policy.review.value.reviewers();
+    reviewers.map(|(role, model)| (role, model.map(|m| (m.provider.as_str(), m.model.as_str())))).collect()
+}
+
+fn unknown(attempt: &Attempt, why: &str) -> Way {
+    unknown_way(format!("attempt {}: {why}", attempt.number))
+}
+
+fn unknown_way(because: String) -> Way {
+    Way { decision: "Unknown".into(), waits: None, cost: None, reach: Reach::Unknown, because }
+}
