@@ -7,7 +7,7 @@ use super::command::Command;
 use super::feedback;
 use super::fitting;
 use super::names::message_id;
-use super::reasons;
+use super::reasons::{self, bounded};
 use super::state::{Judge, Review, Stage, Why};
 use super::step::{Work, after};
 use super::task::PRODUCER;
@@ -66,11 +66,13 @@ impl Work<'_> {
         let Some(request) = self.request(ask, closes_at) else { return };
         let Ask { round, hears, beside, decided } = ask;
         let digest = request.digest.clone();
+        let objections = self.s.review.take().map(|before| before.objections).unwrap_or_default();
         self.s.review = Some(Review {
             round,
             hears,
             beside,
             decided,
+            objections,
             digest: digest.clone(),
             closes_at,
             paused_at: None,
@@ -173,6 +175,7 @@ impl Work<'_> {
     pub(super) fn review(&mut self) {
         let Some(review) = self.s.review.as_mut() else { return self.ask_peers(FIRST) };
         if let Some(decision) = review.decision.take() {
+            review.objections = bounded(&feedback::dissent(&decision), feedback::MAX_FEEDBACK_BYTES);
             if let Some(ask) = self.ask_again(&decision) {
                 return self.ask_peers(ask);
             }
@@ -204,12 +207,12 @@ impl Work<'_> {
             reasons::REVIEW_TIMED_OUT,
             format!("{unanswered} requests for a review were not answered, the last one for round {round}"),
         );
-        let tree = review.digest.clone();
+        let (tree, objections) = (review.digest.clone(), review.objections.clone());
         match self.task.policy.review.value.on_timeout {
             OnUndecided::Escalate => {
-                self.escalate(&why, &json!({"rounds": round, "unanswered": unanswered}), "", true);
+                self.escalate(&why, &json!({"rounds": round, "unanswered": unanswered}), &objections, true);
             }
-            OnUndecided::Reject => self.next_attempt(why, "", Some(tree)),
+            OnUndecided::Reject => self.next_attempt(why, &objections, Some(tree)),
         }
     }
 

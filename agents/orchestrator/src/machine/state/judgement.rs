@@ -68,6 +68,9 @@ pub struct Review {
     /// Rounds on this result that were decided before this one.
     #[serde(default)]
     pub decided: u32,
+    /// What they objected, in the words an author reads: it counts also where nobody answers any more.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub objections: String,
     pub digest: String,
     pub closes_at: Timestamp,
     /// Since when the clock stands still, since a voter's call waits for money or for its model, or the task is suspended.

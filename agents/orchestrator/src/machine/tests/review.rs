@@ -139,6 +139,31 @@ fn a_round_that_hears_and_is_not_answered_is_asked_again_as_often_as_the_first()
 }
 
 #[test]
+fn what_was_objected_is_handed_on_also_where_the_next_round_is_never_answered() {
+    let mut setup = rounds(2);
+    setup.policy["review"]["onTimeout"] = json!("Reject");
+    let mut run = Run::reviewing(&setup);
+    run.feed(&run.objected("Tie", true));
+    assert_eq!(run.state.stage, Stage::Reviewing);
+    let objections = run.state.review.as_ref().unwrap().objections.clone();
+    assert!(!objections.is_empty());
+    for _ in 0..3 {
+        run.later(180 + 60);
+    }
+    assert_eq!((run.state.stage, run.state.attempt), (Stage::Producing, 2), "onTimeout: Reject");
+    assert_eq!(run.state.last_failure.as_ref().unwrap().reason, reasons::REVIEW_TIMED_OUT);
+    assert_eq!(run.state.feedback, objections);
+}
+
+#[test]
+fn a_disagreement_with_the_guards_goes_to_a_person() {
+    let mut run = Run::reviewing(&Setup::git());
+    run.feed(&run.review("GuardFailed"));
+    assert_eq!(run.state.stage, Stage::Escalated, "peers saw a failed guard that nobody here saw");
+    assert_eq!(run.view().escalation.unwrap().reason, reasons::GUARD_FAILED);
+}
+
+#[test]
 fn a_rounds_clock_stands_still_while_a_voter_waits_for_money() {
     let mut run = Run::reviewing(&Setup::git());
     run.later(100).feed(&held("op1", "Pause"));
