@@ -28,6 +28,7 @@ pub(crate) fn render(votes: &Value) -> String {
             short(review["digest"].as_str().unwrap_or_default()),
             decision.get("reason").and_then(Value::as_str).unwrap_or("not decided yet"),
         ));
+        let mut others = String::new();
         let mut table =
             Table::new(&["VOTER", "VERDICT", "SEVERITY", "POWER", "IMPACT", "EVIDENCE", "RATIONALE"]);
         let ballots = list(votes, "ballots");
@@ -38,6 +39,7 @@ pub(crate) fn render(votes: &Value) -> String {
         {
             let name = ballot["voter"].as_str().unwrap_or_default();
             let b = &ballot["ballot"];
+            others.extend(elsewhere(name, b));
             table.row([
                 name.to_owned(),
                 b["verdict"].as_str().unwrap_or_default().to_owned(),
@@ -49,6 +51,7 @@ pub(crate) fn render(votes: &Value) -> String {
             ]);
         }
         text.push_str(&table.render());
+        text.push_str(&others);
         for line in weights(&review) {
             text.push_str(&line);
         }
@@ -61,6 +64,15 @@ pub(crate) fn render(votes: &Value) -> String {
         text.push_str(&escalated(&escalation));
     }
     if text.is_empty() { "no review yet\n".into() } else { text }
+}
+
+/// Which models of another provider than the voter's own answered for it, as `namespace/provider/model`: its fallbacks.
+fn elsewhere(voter: &str, ballot: &Value) -> Option<String> {
+    let own = ballot["model"].as_str()?.split_once('/')?.0;
+    let names = list(ballot, "answeredBy");
+    let names = names.iter().filter_map(Value::as_str).filter(|name| name.split('/').nth(1) != Some(own));
+    let names: Vec<String> = names.map(|name| one_line(name, 120)).collect();
+    (!names.is_empty()).then(|| format!("answered for {}: {}\n", one_line(voter, 60), names.join(", ")))
 }
 
 /// A question to people: why it was asked, and what was answered, or who has until when.
@@ -151,6 +163,17 @@ pub(crate) fn one_line(text: &str, most: usize) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_fallback_that_answered_is_named() {
+        let ballot = |by: Value| serde_json::json!({"model": "shared/large", "answeredBy": by});
+        let own = serde_json::json!(["golden-system/shared/large", "golden-system/shared/large-2026"]);
+        assert_eq!(elsewhere("architect", &ballot(own)), None);
+        let other = serde_json::json!(["golden-system/shared/large", "shop/spare/small"]);
+        let told = elsewhere("architect", &ballot(other)).unwrap();
+        assert_eq!(told, "answered for architect: shop/spare/small\n");
+        assert_eq!(elsewhere("architect", &serde_json::json!({"model": "shared/large"})), None);
+    }
 
     #[test]
     fn a_question_says_why_and_who_is_asked_until_when() {

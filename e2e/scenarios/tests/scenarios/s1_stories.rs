@@ -2,8 +2,10 @@
 
 use crate::support::{git, tally, tools};
 use golden_scenarios::install::Model;
+use golden_scenarios::tools::wait_for;
 use golden_scenarios::{install, stories};
 use serde_json::Value;
+use std::time::Duration;
 
 #[test]
 fn all_stories_come_to_their_end() {
@@ -101,6 +103,23 @@ fn every_call_is_settled_and_the_models_own_tally_agrees() {
     }
     let tally = tally(&tools);
     assert_eq!(tally["calls"].as_i64(), Some(calls), "settled rows against the model's own tally: {tally}");
+}
+
+#[test]
+fn budgets_say_what_was_spent_and_by_whom() {
+    let tools = tools();
+    let table = tools.golden(&["budgets", "-n", stories::NAMESPACE]).expect("a table");
+    let line = table.lines().find(|line| line.starts_with("checkout ")).expect("the namespace's budget");
+    assert!(!line.contains(" $0.00  $0.00 "), "it has spent: {line}");
+    let by_role = ["budgets", "checkout", "-n", stories::NAMESPACE, "--by", "role"];
+    let by_role = tools.golden(&by_role).expect("a budget's spending");
+    assert!(by_role.contains("developer") && by_role.contains("security"), "{by_role}");
+    // Who spends is written some time after it was spent.
+    wait_for("kubectl describe to show who spends", Duration::from_mins(2), || {
+        let text = tools.kubectl(&["describe", "budget", "checkout", "-n", stories::NAMESPACE])?;
+        Ok((text.contains("Spent By") && text.contains("developer")).then_some(()))
+    })
+    .unwrap_or_else(|error| panic!("{error:#}"));
 }
 
 #[test]
