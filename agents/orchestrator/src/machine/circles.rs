@@ -23,33 +23,52 @@ impl Work<'_> {
         (!before.is_empty()).then_some(Circle(before))
     }
 
+    /// An earlier time that this judge sent back the very result that stands now: the last one.
+    pub(super) fn sent_back_before(&self, by: Judge) -> Option<&Setback> {
+        let tree = &self.s.produced.as_ref()?.tree;
+        self.s.setbacks.iter().rfind(|before| before.by == by && before.tree == *tree)
+    }
+
+    /// Sends the present result back: to another attempt, or to a person where it stands where an earlier one stood. `what`
+    /// is what happened, as in `guard unit failed`.
+    pub(super) fn send_back(
+        &mut self,
+        (by, failure): (Judge, Option<String>),
+        why: Why,
+        what: &str,
+        evidence: &Value,
+        feedback: &str,
+    ) {
+        let circle = self.sent_back(by, failure);
+        if circle.is_some_and(|circle| self.stop_circling(&circle, what, evidence, feedback, by)) {
+            return;
+        }
+        let tree = self.s.produced.as_ref().map(|p| p.tree.clone());
+        self.next_attempt(why, feedback, tree);
+    }
+
     /// Sends a result back that failed its guards before: tried until it passes, a failure would mean nothing. Says whether
     /// it did. Retries of a guard are for whoever defines it to give, and another look for a person who asks for one.
     pub(super) fn failed_before(&mut self) -> bool {
-        let Some(tree) = self.s.produced.as_ref().map(|p| p.tree.clone()) else { return false };
-        let stands = |b: &&Setback| b.by == Judge::Guards && !b.answered && b.tree == tree;
-        let Some(before) = self.s.setbacks.iter().rfind(stands).cloned() else { return false };
+        let before = self.sent_back_before(Judge::Guards).filter(|before| !before.answered);
+        let Some(Setback { attempt, failure, .. }) = before.cloned() else { return false };
         let what = format!("the result of attempt {} did not pass its guards", self.s.attempt);
-        let feedback = self.s.feedback.clone();
-        let circle = self.sent_back(Judge::Guards, before.failure);
-        let evidence = json!({"seenOnAttempt": before.attempt});
-        if !circle.is_some_and(|circle| self.stop_circling(&circle, &what, &evidence, &feedback, false)) {
-            let why =
-                format!("{what}: it is the one of attempt {}, and they do not run again", before.attempt);
-            self.next_attempt(Why::new(reasons::GUARD_FAILED, why), &feedback, Some(tree));
-        }
+        let why = format!("{what}: it is the one of attempt {attempt}, and they do not run again");
+        let why = Why::new(reasons::GUARD_FAILED, why);
+        let (evidence, feedback) = (json!({"seenOnAttempt": attempt}), self.s.feedback.clone());
+        self.send_back((Judge::Guards, failure), why, &what, &evidence, &feedback);
         true
     }
 
-    /// Asks a person about work that goes in circles; `what` is what happened again, as in `guard unit failed`. Once
-    /// attempts are spent there is nothing left to stop early: returns whether it asked.
-    pub(super) fn stop_circling(
+    /// Asks a person about work that goes in circles, who can outweigh peers and no failed guard. Once attempts are spent
+    /// there is nothing left to stop early: returns whether it asked.
+    fn stop_circling(
         &mut self,
         circle: &Circle,
         what: &str,
         evidence: &Value,
         feedback: &str,
-        may_accept: bool,
+        by: Judge,
     ) -> bool {
         if self.s.attempt >= self.task.max_attempts() {
             return false;
@@ -58,7 +77,7 @@ impl Work<'_> {
         let message = circle.message(what, now);
         let all: Vec<Value> = circle.0.iter().chain(now).map(attempt).collect();
         let evidence = json!({"failure": evidence, "times": all.len(), "attempts": all});
-        self.escalate(&Why::new(reasons::STUCK, message), &evidence, feedback, may_accept);
+        self.escalate(&Why::new(reasons::STUCK, message), &evidence, feedback, by == Judge::Peers);
         true
     }
 }

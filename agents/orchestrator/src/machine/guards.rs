@@ -208,20 +208,19 @@ impl Work<'_> {
 
     /// Hands the evidence back; or asks a person, if an earlier result failed alike.
     pub(super) fn guards_failed(&mut self, blocked: &GuardsBlocked) {
-        let Some(tree) = self.s.produced.as_ref().map(|p| p.tree.clone()) else { return };
+        if self.s.produced.is_none() {
+            return;
+        }
         let names = if blocked.failed.is_empty() { &blocked.missing } else { &blocked.failed }.join(", ");
-        let why =
-            Why::new(reasons::GUARD_FAILED, format!("guard {names} failed on attempt {}", self.s.attempt));
+        let what = format!("guard {names} failed on attempt {}", self.s.attempt);
         let stops = |(name, g): &(&String, &GuardSlot)| g.failed() && self.is_required(name);
         let failed: Vec<&GuardOutcome> =
             self.s.guards.iter().filter(stops).filter_map(|(_, g)| g.outcome.as_ref()).collect();
         let facts = feedback::facts(&failed);
         let (text, evidence) = (golden_guard::brief(&facts), json!({"failedGuards": failed}));
-        let circle = self.sent_back(Judge::Guards, golden_guard::failure_fingerprint(&facts));
-        if circle.is_some_and(|circle| self.stop_circling(&circle, &why.message, &evidence, &text, false)) {
-            return;
-        }
-        self.next_attempt(why, &text, Some(tree));
+        let judged = (Judge::Guards, golden_guard::failure_fingerprint(&facts));
+        let why = Why::new(reasons::GUARD_FAILED, what.clone());
+        self.send_back(judged, why, &what, &evidence, &text);
     }
 }
 

@@ -34,8 +34,7 @@ const FIRST: Ask = Ask { round: 1, hears: None, beside: None, decided: 0 };
 
 impl Work<'_> {
     pub(super) fn open_review(&mut self) {
-        let tree = self.s.produced.as_ref().map(|p| p.tree.as_str());
-        if self.s.setbacks.iter().any(|b| b.by == Judge::Peers && Some(b.tree.as_str()) == tree) {
+        if self.sent_back_before(Judge::Peers).is_some() {
             let feedback = self.s.feedback.clone();
             // Asking until one nods proves nothing.
             let why = Why::new(reasons::CHANGES_REQUESTED, "peers did not accept this very result before");
@@ -48,12 +47,7 @@ impl Work<'_> {
     /// Peers do not accept the result. It goes back with what they say; or to a person, if they said so of an earlier one.
     fn rejected(&mut self, why: Why, failure: Option<String>, evidence: &Value, feedback: &str) {
         let what = format!("peers did not accept the result of attempt {}", self.s.attempt);
-        let circle = self.sent_back(Judge::Peers, failure);
-        if circle.is_some_and(|circle| self.stop_circling(&circle, &what, evidence, feedback, true)) {
-            return;
-        }
-        let tree = self.s.produced.as_ref().map(|p| p.tree.clone());
-        self.next_attempt(why, feedback, tree);
+        self.send_back((Judge::Peers, failure), why, &what, evidence, feedback);
     }
 
     fn ask_peers(&mut self, ask: Ask) {
@@ -175,13 +169,12 @@ impl Work<'_> {
     pub(super) fn review(&mut self) {
         let Some(review) = self.s.review.as_mut() else { return self.ask_peers(FIRST) };
         if let Some(decision) = review.decision.take() {
-            review.objections = bounded(&feedback::dissent(&decision), feedback::MAX_FEEDBACK_BYTES);
             if let Some(ask) = self.ask_again(&decision) {
-                return self.ask_peers(ask);
+                return self.ask_further(ask, &decision);
             }
             if let Some(ask) = self.ask_beside(&decision) {
                 self.s.additional_asked = true;
-                return self.ask_peers(ask);
+                return self.ask_further(ask, &decision);
             }
             let Some(review) = self.s.review.as_mut() else { return };
             review.verdict = Some(decision.decision);
@@ -214,6 +207,14 @@ impl Work<'_> {
             }
             OnUndecided::Reject => self.next_attempt(why, &objections, Some(tree)),
         }
+    }
+
+    /// Asks once more after a decision, whose objections stand also where nobody answers any more.
+    fn ask_further(&mut self, ask: Ask, decision: &DecisionRecord) {
+        if let Some(review) = self.s.review.as_mut() {
+            review.objections = bounded(&feedback::dissent(decision), feedback::MAX_FEEDBACK_BYTES);
+        }
+        self.ask_peers(ask);
     }
 
     /// Another round of the voters, if they have one left and it is worth its time. None follows on the additional reviewer.
