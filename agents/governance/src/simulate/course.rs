@@ -37,10 +37,8 @@ pub(super) struct Course {
     pub(super) attempts: Vec<Attempt>,
     /// Micro-USD, at the last entry that says so.
     pub(super) cost: i64,
-    /// The task ended because an approval was denied.
-    denied: bool,
-    /// It ended because it had no attempt left.
-    pub(super) exhausted: bool,
+    /// The reason of the task's end.
+    ended: Option<String>,
 }
 
 /// One attempt: what was produced and how it was judged.
@@ -173,8 +171,7 @@ impl Course {
             models,
             attempts: vec![],
             cost: 0,
-            denied: false,
-            exhausted: false,
+            ended: None,
         };
         let mut asked = Asked::default();
         for entry in &export.entries {
@@ -237,10 +234,7 @@ impl Course {
                 let asked = body["needed"].as_array().is_some_and(|needed| !needed.is_empty());
                 self.attempt(body).accepted = Some(asked);
             }
-            "Ended" => {
-                self.denied = body["reason"] == "ApprovalDenied";
-                self.exhausted = body["reason"] == "AttemptsExhausted";
-            }
+            "Ended" => self.ended = text(body.get("reason")),
             _ => {}
         }
         Ok(())
@@ -286,11 +280,21 @@ impl Course {
         approved && last.accepted.is_none() && people(last, &self.merged).is_ok_and(|people| people > 0)
     }
 
+    /// Whether the task had no attempt left.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.ended_with("AttemptsExhausted")
+    }
+
+    fn ended_with(&self, reason: &str) -> bool {
+        self.ended.as_deref() == Some(reason)
+    }
+
     /// Questions to people.
     pub(super) fn waits(&self) -> u32 {
         let asked = self.attempts.iter().any(|a| a.accepted == Some(true))
             || self.attempts.last().is_some_and(|last| self.waited_for_approval(last));
-        self.attempts.iter().map(|a| a.escalations).sum::<u32>() + u32::from(asked || self.denied)
+        self.attempts.iter().map(|a| a.escalations).sum::<u32>()
+            + u32::from(asked || self.ended_with("ApprovalDenied"))
     }
 }
 

@@ -128,7 +128,7 @@ impl Replay<'_> {
     /// All attempts went as they did.
     fn whole(&self) -> Way {
         let most = |policy: &MergedPolicy| policy.max_attempts(u32::MAX);
-        let more = self.course.exhausted && most(self.after) > most(&self.course.merged);
+        let more = self.course.is_exhausted() && most(self.after) > most(&self.course.merged);
         if let Some(last) = self.course.attempts.last().filter(|_| more) {
             return unknown(last, "the policy allows another one, if the task does");
         }
