@@ -77,17 +77,18 @@ fn one(out: &mut String, path: &str, old: Option<&Entry>, now: Option<&Entry>) -
     }
     let (a, b) = (old.map_or("/dev/null".to_owned(), |_| a), now.map_or("/dev/null".to_owned(), |_| b));
     // Of what goes, that it goes is enough. What comes is shown, also in place of what could not be.
-    let before = legible(path, before).filter(|text| now.is_some() || matches!(text, Cow::Borrowed(_)));
-    match (before, legible(path, after)) {
-        (None, _) if now.is_none() => drop(writeln!(out, "Binary files {a} and {b} differ")),
-        (_, None) => drop(writeln!(out, "Binary files {a} and {b} differ")),
-        (before, Some(after)) => {
-            let before = before.unwrap_or_default();
-            let (before, after) = (split(path, &before)?, split(path, &after)?);
-            let _ = writeln!(out, "--- {a}\n+++ {b}");
-            hunks(out, &before, &after);
-        }
-    }
+    let before = match legible(path, before) {
+        Some(Cow::Owned(_)) if now.is_none() => None,
+        None if now.is_some() => Some(Cow::Borrowed("")),
+        shown => shown,
+    };
+    let (Some(before), Some(after)) = (before, legible(path, after)) else {
+        let _ = writeln!(out, "Binary files {a} and {b} differ");
+        return Ok(());
+    };
+    let (before, after) = (split(path, &before)?, split(path, &after)?);
+    let _ = writeln!(out, "--- {a}\n+++ {b}");
+    hunks(out, &before, &after);
     Ok(())
 }
 
