@@ -32,9 +32,7 @@ pub(super) fn examine(rules: &ForbiddenFiles, trees: &Trees<'_>) -> Report {
 
 fn is(change: &Change<'_>, kind: FileKind) -> bool {
     match (kind, change.new) {
-        (FileKind::Binary, Some(Node::File { bytes, .. })) => {
-            bytes.contains(&0) || std::str::from_utf8(bytes).is_err()
-        }
+        (FileKind::Binary, Some(node @ Node::File { .. })) => node.text().is_none(),
         (FileKind::Executable, Some(Node::File { executable, .. })) => {
             executable && !matches!(change.old, Some(Node::File { executable: true, .. }))
         }

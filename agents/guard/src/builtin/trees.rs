@@ -17,6 +17,11 @@ impl<'a> Node<'a> {
             Self::Link { .. } => None,
         }
     }
+
+    /// The content of a file that is text: UTF-8 without a zero byte.
+    pub fn text(&self) -> Option<&'a str> {
+        std::str::from_utf8(self.bytes()?).ok().filter(|text| !text.contains('\0'))
+    }
 }
 
 /// Paths, relative to the root, and what is there.

@@ -30,7 +30,7 @@ fn content(path: &str, node: Node<'_>) -> String {
         }
         Node::File { bytes, executable } => {
             parts.add(if executable { "program" } else { "file" });
-            match std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')) {
+            match node.text() {
                 Some(text) => {
                     let syntax = Syntax::of(path);
                     parts.add_all(text.lines().filter_map(|line| syntax.essence(line)));

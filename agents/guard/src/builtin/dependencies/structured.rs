@@ -60,8 +60,8 @@ fn wanted(value: &Value) -> String {
 fn npm(all: &mut Listing, file: &Value) {
     for table in ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"] {
         for (name, value) in object(file, table).into_iter().flatten() {
-            let (name, version) = npm_alias(value.as_str().unwrap_or_default())
-                .unwrap_or_else(|| (name, value.as_str().unwrap_or_default()));
+            let wanted = value.as_str().unwrap_or_default();
+            let (name, version) = npm_alias(wanted).unwrap_or((name, wanted));
             add(all, name, version, None, false);
         }
     }
