@@ -1,13 +1,12 @@
 //! The agent's way to models: its requests go on to the gateway with the pod's token, answers stream back unchanged.
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use futures::TryStreamExt as _;
 use golden_platform::http::{Error, ServiceClient, model_error};
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, RETRY_AFTER, TRANSFER_ENCODING};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderName, StatusCode};
 
 /// Largest request of an agent, in bytes: what the gateway takes.
 const MAX_BODY: usize = 8 << 20;
@@ -17,10 +16,11 @@ const OURS: [HeaderName; 5] = [AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, 
 /// Passes a request on to the gateway. What goes wrong on the way is told as the client expects it.
 pub(crate) async fn forward(State(gateway): State<ServiceClient>, request: Request) -> Response {
     let anthropic = request.uri().path().starts_with("/v1/messages");
-    passed(gateway, request).await.unwrap_or_else(|error| told(&error, anthropic))
+    passed(gateway, request).await.unwrap_or_else(|error| told(error, anthropic))
 }
 
-fn told(error: &Error, anthropic: bool) -> Response {
+/// Status and headers are those of every service; the words are in the shape of the protocol that was spoken.
+fn told(error: Error, anthropic: bool) -> Response {
     let (kind, code) = match error.status {
         StatusCode::PAYLOAD_TOO_LARGE => ("invalid_request_error", "too_large"),
         _ => ("server_error", "unavailable"),
@@ -30,12 +30,7 @@ fn told(error: &Error, anthropic: bool) -> Response {
     } else {
         model_error::openai(&error.message, kind, code)
     };
-    tracing::warn!(status = error.status.as_u16(), message = error.message, "not passed on");
-    let mut response = (error.status, Json(body)).into_response();
-    if error.status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
+    error.into_response().map(|_| Body::from(body.to_string()))
 }
 
 async fn passed(gateway: ServiceClient, request: Request) -> Result<Response, Error> {
@@ -71,6 +66,7 @@ async fn passed(gateway: ServiceClient, request: Request) -> Result<Response, Er
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::RETRY_AFTER;
     use serde_json::{Value, json};
 
     async fn body(response: Response) -> Value {
@@ -81,12 +77,12 @@ mod tests {
     #[tokio::test]
     async fn what_goes_wrong_here_is_told_in_the_clients_own_shape() {
         let away = Error::unavailable("the gateway does not answer");
-        let response = told(&away, true);
+        let response = told(away, true);
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[RETRY_AFTER], "1");
         let said = body(response).await;
         assert_eq!((&said["type"], &said["error"]["type"]), (&json!("error"), &json!("overloaded_error")));
-        let said = body(told(&Error::too_large("too much"), false)).await["error"].clone();
+        let said = body(told(Error::too_large("too much"), false)).await["error"].clone();
         assert_eq!((&said["code"], &said["message"]), (&json!("too_large"), &json!("too much")));
     }
 }
