@@ -193,11 +193,7 @@ impl Batch {
             Err(refused) => {
                 if matches!(&refused, ReserveAnswer::Exhausted { on_exhausted, .. } if on_exhausted != "Fail")
                 {
-                    let balances: Vec<Account> =
-                        path.iter().filter_map(|uid| self.accounts.get(uid)).map(|held| held.after).collect();
-                    if let Some(at) = lacking(&path, &balances, range.least) {
-                        queue.wait(place, &path, range.least, at, now);
-                    }
+                    self.line_up(queue, (place, &path), range.least, now);
                 }
                 return Ok(refused);
             }
@@ -245,6 +241,15 @@ impl Batch {
             on_exhausted: "Pause".to_owned(),
             denied: None,
             overage: None,
+        }
+    }
+
+    /// A call that cannot be paid waits where the money is lacking.
+    fn line_up(&self, queue: &mut Queue, (place, path): (&str, &Path), least: Amount, now: Instant) {
+        let accounts = path.iter().filter_map(|uid| self.accounts.get(uid));
+        let balances: Vec<Account> = accounts.map(|held| held.after).collect();
+        if let Some(at) = lacking(path, &balances, least) {
+            queue.wait(place, path, least, at, now);
         }
     }
 
