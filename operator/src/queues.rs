@@ -19,8 +19,8 @@ use kube::{Resource, ResourceExt};
 pub(crate) enum Vanished {
     /// An AgentTask, by uid.
     Task(String),
-    /// A Budget.
-    Budget,
+    /// A Budget, by uid.
+    Budget(String),
 }
 
 /// The queue of every controller.
@@ -116,7 +116,7 @@ impl Queues {
     /// A budget changed: itself, its children, the tasks that wait.
     pub(crate) fn budget(&self, caches: &Caches, budget: &Budget, change: Change) {
         if change == Change::Gone {
-            let _ = self.vanished.unbounded_send(Vanished::Budget);
+            let _ = self.vanished.unbounded_send(Vanished::Budget(budget.uid().unwrap_or_default()));
         }
         let (namespace, name) = (budget.namespace().unwrap_or_default(), budget.name_any());
         self.budgets.ask(ObjectRef::from_obj(budget));

@@ -51,7 +51,10 @@ pub(crate) async fn run(
             seen = vanished.next() => match seen {
                 None => return,
                 Some(Vanished::Task(uid)) if ctx.leadership.held() => gone(&ctx, &uid).await,
-                Some(Vanished::Budget) if ctx.leadership.held() => budgets(&ctx).await,
+                Some(Vanished::Budget(uid)) if ctx.leadership.held() => match uid.parse() {
+                    Ok(uid) => budgets(&ctx, Some(uid)).await,
+                    Err(_) => Ok(()),
+                },
                 Some(_) => Ok(()),
             },
         };
@@ -80,7 +83,7 @@ async fn sweep(ctx: &Context) -> Result<(), Error> {
     tasks(ctx).await?;
     questions(ctx, None).await?;
     teams(ctx).await?;
-    budgets(ctx).await?;
+    budgets(ctx, None).await?;
     leftovers::remove(ctx).await
 }
 
@@ -172,13 +175,14 @@ async fn teams(ctx: &Context) -> Result<(), Error> {
     Ok(())
 }
 
-/// Budgets that are gone grant nothing any more.
-async fn budgets(ctx: &Context) -> Result<(), Error> {
+/// Budgets that are gone grant nothing any more: this one, or all.
+async fn budgets(ctx: &Context, budget: Option<Uuid>) -> Result<(), Error> {
     let failed = |e: sqlx::Error| Error::database("close the accounts of deleted budgets", &e);
     let open: Vec<Known> = sqlx::query_as(
         "SELECT account_uid AS uid, namespace, name FROM accounts
-         WHERE kind = 'Budget' AND deleted_at IS NULL",
+         WHERE kind = 'Budget' AND deleted_at IS NULL AND ($1::uuid IS NULL OR account_uid = $1)",
     )
+    .bind(budget)
     .fetch_all(&ctx.pool)
     .await
     .map_err(failed)?;
