@@ -199,18 +199,28 @@ async fn a_veto_counts_only_with_evidence_that_is_there() {
     }
 }
 
+fn model(name: &str) -> ModelBinding {
+    ModelBinding { model: name.into(), ..binding(32_000) }
+}
+
+/// A review of this author's work by voters that must judge with other models: security with `large`, and a tester.
+async fn independent(world: &World, tester: &str, author: ModelBinding) -> Envelope {
+    let rules = json!({"voters": [{"role": "security"}, {"role": "tester"}], "independence": "DifferentModel",
+                       "timeoutSeconds": 60});
+    let mut envelope = world.request("my own goal", rules, 60).await;
+    let request = request(&mut envelope);
+    request.models.insert("voter:security".into(), model("large"));
+    request.models.insert("voter:tester".into(), model(tester));
+    request.author = Some(author);
+    envelope
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_independence_is_asked_for_a_ballot_by_the_authors_model_does_not_count() {
     let tester = format!("  - role: tester\n    turns:\n{}", turn(None, APPROVE));
     let world = World::new(&(story(&turn(None, APPROVE)) + &tester)).await;
-    let rules = json!({"voters": [{"role": "security"}, {"role": "tester"}], "independence": "DifferentModel",
-                       "timeoutSeconds": 60});
-    let mut envelope = world.request("my own goal", rules, 60).await;
-    let model = |name: &str| ModelBinding { model: name.into(), ..binding(32_000) };
-    let request = request(&mut envelope);
-    request.models.insert("voter:security".into(), model("large"));
-    request.models.insert("voter:tester".into(), model("small"));
-    request.author = Some(ModelBinding { provider: "another".into(), ..model("small") });
+    let author = ModelBinding { provider: "another".into(), ..model("small") };
+    let envelope = independent(&world, "small", author).await;
     world.open(&envelope).await;
     let _replica = world.replica();
     world.publish(&envelope, "first").await;
@@ -227,14 +237,7 @@ async fn a_ballot_that_a_fallback_of_the_authors_model_answered_is_not_independe
     let mended = turn(Some("could not be read"), APPROVE);
     let mends = format!("  - role: tester\n    turns:\n{}{mended}", turn(None, "no ballot"));
     let world = World::new(&(story(&turn(None, APPROVE)) + &mends)).await;
-    let rules = json!({"voters": [{"role": "security"}, {"role": "tester"}], "independence": "DifferentModel",
-                       "timeoutSeconds": 60});
-    let mut envelope = world.request("my own goal", rules, 60).await;
-    let model = |name: &str| ModelBinding { model: name.into(), ..binding(32_000) };
-    let request = request(&mut envelope);
-    request.models.insert("voter:security".into(), model("large"));
-    request.models.insert("voter:tester".into(), model("medium"));
-    request.author = Some(model("small"));
+    let envelope = independent(&world, "medium", model("small")).await;
     let told = [(ANSWERED_PROVIDER, "shop/other"), (ANSWERED_MODEL, "alias"), (ANSWERED_UPSTREAM, "Small")];
     let told = told.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
     world.calls.tell("Role: tester", HeaderMap::from_iter(told));
