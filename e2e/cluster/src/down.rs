@@ -6,6 +6,7 @@
 //! then what the network plugins and kube-proxy left in the kernel.
 
 use std::fs::{self, File};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,15 +22,29 @@ use crate::{clean, config, paths, progress, run};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Takes the cluster down and counts what is left, which should be nothing.
-/// Tools and images stay in the cache.
+/// Takes the machine's cluster down and counts what is left, which should be
+/// nothing. Tools and images stay in the cache.
 pub fn down() -> Result<Leftovers> {
-    let layout = Layout::open()?;
-    if !layout.root().exists() {
-        return host::leftovers(&layout, &Host::look()?);
+    down_from(&paths::cache()?)
+}
+
+/// [`down`] for a command with this cache: a cluster that was started with
+/// another one is taken down too, since the machine has room for one only.
+pub fn down_from(cache: &Path) -> Result<Leftovers> {
+    let layout = Layout::of(cache)?;
+    if let Some(other) = layout.elsewhere() {
+        progress::note(&format!("the cluster was started with GOLDEN_CACHE={}", other.cache().display()));
+        let left = remove_alone(&other)?;
+        if left.total() > 0 {
+            return Ok(left);
+        }
     }
-    let _alone = lock(&layout)?;
-    remove(&layout)
+    if layout.root().exists() { remove_alone(&layout) } else { host::leftovers(&layout, &Host::look()?) }
+}
+
+fn remove_alone(layout: &Layout) -> Result<Leftovers> {
+    let _alone = lock(layout)?;
+    remove(layout)
 }
 
 /// Removes everything that any command put into the cache. Only after [`down`].
@@ -74,6 +89,7 @@ pub(crate) fn remove(layout: &Layout) -> Result<Leftovers> {
         let _ = fs::remove_dir_all(layout.images.join("io.containerd.grpc.v1.cri"));
         fs::remove_dir_all(layout.root())
             .with_context(|| format!("cannot remove {}", layout.root().display()))?;
+        layout.leave_machine();
     }
     Ok(left)
 }

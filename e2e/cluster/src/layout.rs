@@ -1,10 +1,17 @@
 //! The cluster's folder: one name for every file in it.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::paths;
+
+/// A link to the folder of the cluster that runs on this machine or was killed
+/// on it. Ports, links, packet rules and control groups exist once, whatever
+/// cache a command is given; a reboot takes them and this link together.
+const OF_MACHINE: &str = "/run/golden-cluster";
 
 /// A unix socket's path must fit in 107 bytes.
 const LONGEST: usize = 70;
@@ -19,13 +26,41 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn open() -> Result<Self> {
-        let root = paths::cluster()?;
+        Self::of(&paths::cache()?)
+    }
+
+    pub(crate) fn of(cache: &Path) -> Result<Self> {
+        let root = paths::cluster(cache);
         ensure!(
             root.as_os_str().len() <= LONGEST,
             "{} is too long a path for the sockets in it ({LONGEST} characters at most): set GOLDEN_CACHE to a shorter one",
             root.display()
         );
-        Ok(Self { root, images: paths::images()?.join("containerd") })
+        Ok(Self { root, images: paths::images_of(cache).join("containerd") })
+    }
+
+    /// The machine's cluster, if its folder is in another cache than this one.
+    pub(crate) fn elsewhere(&self) -> Option<Self> {
+        let root = fs::read_link(OF_MACHINE).ok().filter(|root| *root != self.root && root.exists())?;
+        Self::of(root.parent()?).ok()
+    }
+
+    /// From here on this is the machine's cluster.
+    pub(crate) fn claim_machine(&self) -> Result<()> {
+        let _ = fs::remove_file(OF_MACHINE);
+        symlink(&self.root, OF_MACHINE).with_context(|| format!("cannot make the link {OF_MACHINE}"))
+    }
+
+    /// Nothing of this cluster is left on the machine.
+    pub(crate) fn leave_machine(&self) {
+        if fs::read_link(OF_MACHINE).is_ok_and(|root| root == self.root) {
+            let _ = fs::remove_file(OF_MACHINE);
+        }
+    }
+
+    /// The cache this cluster's folder is in.
+    pub(crate) fn cache(&self) -> &Path {
+        self.root.parent().unwrap_or(&self.root)
     }
 
     pub(crate) fn root(&self) -> &Path {

@@ -36,7 +36,7 @@ mod up;
 
 pub use apiserver::ApiServer;
 pub use containers::{ContainerProcess, kill_inside};
-pub use down::{down, purge};
+pub use down::{down, down_from, purge};
 pub use host::Leftovers;
 pub use kubectl::Kubectl;
 pub use status::{

@@ -17,8 +17,8 @@ pub fn cache() -> Result<PathBuf> {
 }
 
 /// The cluster's own state; gone after `down`.
-pub fn cluster() -> Result<PathBuf> {
-    Ok(cache()?.join("cluster"))
+pub(crate) fn cluster(cache: &Path) -> PathBuf {
+    cache.join("cluster")
 }
 
 /// Built tools, one folder for each content of their source.
@@ -28,7 +28,11 @@ pub fn tools() -> Result<PathBuf> {
 
 /// Built images.
 pub fn images() -> Result<PathBuf> {
-    Ok(cache()?.join("images"))
+    Ok(images_of(&cache()?))
+}
+
+pub(crate) fn images_of(cache: &Path) -> PathBuf {
+    cache.join("images")
 }
 
 /// What rounds of chaos that failed left to be looked at.
@@ -43,7 +47,7 @@ pub fn benchmarks() -> Result<PathBuf> {
 
 /// Every folder of the cache that a command makes. What else is there is somebody else's.
 pub(crate) fn all() -> Result<[PathBuf; 5]> {
-    Ok([cluster()?, tools()?, images()?, evidence()?, benchmarks()?])
+    Ok([cluster(&cache()?), tools()?, images()?, evidence()?, benchmarks()?])
 }
 
 /// The locked npm packages, in the source tree.

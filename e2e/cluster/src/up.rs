@@ -91,13 +91,17 @@ fn settle(layout: &Layout, kubectl: &Kubectl, dns_image: &str) -> Result<()> {
 /// Without a running supervisor, whatever is there is the wreck of a cluster
 /// that was killed or of a machine that was switched off.
 fn start_clean(layout: &Layout) -> Result<()> {
-    if layout.before().exists() {
-        progress::note("an earlier cluster was not taken down: removing what it left, its objects included");
-        let left = down::remove(layout)?;
+    if let Some(other) = layout.elsewhere() {
+        let _alone = down::lock(&other)?;
+        let cache = other.cache().display();
         ensure!(
-            left.total() == 0,
-            "cannot remove what an earlier cluster left: {left:?}; reboot the machine"
+            State::read(&other).is_none(),
+            "this machine's cluster runs with GOLDEN_CACHE={cache}: use it with that, or take it down first: `cargo xtask cluster down`"
         );
+        remove_wreck(&other)?;
+    }
+    if layout.before().exists() {
+        remove_wreck(layout)?;
         fs::create_dir_all(layout.root())?;
     }
     for port in PORTS {
@@ -105,7 +109,15 @@ fn start_clean(layout: &Layout) -> Result<()> {
             format!("port {port} is taken (see `ss -ltnp sport = :{port}`): stop what listens there, perhaps another Kubernetes")
         })?;
     }
-    Host::look()?.keep(layout)
+    Host::look()?.keep(layout)?;
+    layout.claim_machine()
+}
+
+fn remove_wreck(layout: &Layout) -> Result<()> {
+    progress::note("an earlier cluster was not taken down: removing what it left, its objects included");
+    let left = down::remove(layout)?;
+    ensure!(left.total() == 0, "cannot remove what an earlier cluster left: {left:?}; reboot the machine");
+    Ok(())
 }
 
 fn prepare_machine() -> Result<()> {
