@@ -8,7 +8,7 @@
 //! | white space; rulers of `=`, `-`, `_`, `~`, `^` | runs are one |
 //! | moments | at a line's beginning, in square brackets, after `start at` |
 //! | durations | in parentheses or brackets; after `in`, with a fraction or in less than seconds; before pytest's `call`, `setup` and `teardown`; a line that is a duration with its name; at the end of Go's lines |
-//! | addresses of six digits and more | after `at`, `addr=`, `pc=`, `sp=`; of Go's heap; offsets at a line's end |
+//! | addresses of six digits and more | after `at`, `addr=`, `pc=`, `sp=`; of Go's heap; a traced call's words; offsets at a line's end |
 //! | threads, processes, seeds, workers | `goroutine 7`, `thread 'name' (7)`, `(node:7)`, `[gw0]`, `seed=7` |
 //! | names made for one run | below `/tmp` and `/var/folders` those that begin with `tmp` or hold a digit; pytest's counter; logs of npm; digests of Cargo's binaries |
 //! | lines and columns | after a file's name with an extension; Python's `line 7`; at the beginning of quoted code (`7 \|`) and of eslint's findings |
@@ -45,7 +45,8 @@ fn rules() -> Vec<(String, &'static str)> {
         (r"^((?:FAIL|ok) \S+ )\d+\.\d+s$".into(), "$1<time>"),
         (format!(r"^{FINE}( (?:call|setup|teardown) )"), "<time>$1"),
         (r"(\bat |\baddr=|\bpc=|\bsp=)0x[0-9a-f]{6,}".into(), "$1<address>"),
-        (r"\b0xc000[0-9a-f]{6}\b".into(), "<address>"),
+        (r"\b0x(?:c000[0-9a-f]{6}|[0-9a-f]{12})\b".into(), "<address>"),
+        (r"^(\S+)\([{0-9a-fx?, }.]*0x[{0-9a-fx?, }.]*\)$".into(), "$1(<words>)"),
         (r" \+0x[0-9a-f]+$".into(), ""),
         (r"\bgoroutine \d+".into(), "goroutine <n>"),
         (r"(\bthread '[^']*' )\(\d+\)".into(), "$1(<n>)"),
