@@ -2,9 +2,9 @@
 //!
 //! In: `{item, voter, role, model, answeredBy[], verdict, severity, confidence, evidence[], rationale, digest, round,
 //! castAfterSeconds}` and `{item, guard, verdict, required}`, in any order. Every review is closed. The subject is the
-//! digest that all of an item's ballots name, or the one of a line `{item, subject, authorModels[]}`, whose models say who made it
-//! (needed where the policy asks for independent reviewers). Ballots of one item that name different digests, without
-//! such a line, decide nothing: which of them is current is not guessed.
+//! digest that all of an item's ballots and facts name, or the one of a line `{item, subject, authorModels[]}`, whose models say who made it
+//! (needed where the policy asks for independent reviewers). An item whose lines name different digests, without such a
+//! one, decides nothing: which of them is current is not guessed.
 //! Out: one [`ItemDecision`] per item, in the order of first mention.
 
 use crate::ballot::Ballot;
@@ -140,7 +140,8 @@ fn part<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
 }
 
 fn decide_item(policy: &Policy, item: &Item) -> ItemDecision {
-    let digests: BTreeSet<&str> = item.ballots.iter().map(|b| b.digest.as_str()).collect();
+    let examined = item.facts.iter().filter_map(|fact| fact.digest.as_deref());
+    let digests: BTreeSet<&str> = item.ballots.iter().map(|b| b.digest.as_str()).chain(examined).collect();
     let named = item.subject.as_ref();
     let digest = named.map(|n| n.subject.as_str()).or_else(|| digests.first().copied()).unwrap_or_default();
     let subject = Subject { digest, author_models: named.map_or(&[], |n| &n.author_models) };
@@ -148,10 +149,12 @@ fn decide_item(policy: &Policy, item: &Item) -> ItemDecision {
     let decision = if named {
         decide(policy, &item.ballots, &item.facts, subject, true)
     } else {
-        // No ballot counts until it is known what is judged; guards still speak, and the review stays open.
-        let open = decide(policy, &[], &item.facts, subject, false);
+        // Nothing about one of them counts until it is known what is judged; guards that name none still speak, and the
+        // review stays open.
+        let facts: Vec<GuardFact> = item.facts.iter().filter(|fact| fact.digest.is_none()).cloned().collect();
+        let open = decide(policy, &[], &facts, subject, false);
         let shown: Vec<&str> = digests.iter().take(4).copied().collect();
-        let why = format!("ballots name {} digests ({})", digests.len(), shown.join(", "));
+        let why = format!("its lines name {} digests ({})", digests.len(), shown.join(", "));
         Decision { reason: format!("{}; {why}: add a line with item and subject", open.reason), ..open }
     };
     ItemDecision { item: item.name.clone(), record: decision.into() }

@@ -62,12 +62,24 @@ fn ballots_on_different_digests_decide_nothing_until_the_subject_is_named() {
     let mut lines = vec![stale, ballot("a", "reviewer", "Approve")];
     let open = &run(&lines).unwrap()[0].record;
     assert_eq!((open.decision, open.next), (OutcomeKind::Undecided, Next::Wait));
-    assert!(open.reason.contains("ballots name 2 digests (sha256:0, sha256:1)"), "{}", open.reason);
+    assert!(open.reason.contains("its lines name 2 digests (sha256:0, sha256:1)"), "{}", open.reason);
     lines.push(json!({"item": "a", "subject": "sha256:1"}));
     let decided = &run(&lines).unwrap()[0].record;
     assert_eq!((decided.decision, decided.ignored.len()), (OutcomeKind::Approved, 1));
     lines.push(json!({"item": "a", "subject": "sha256:0"}));
     assert!(run(&lines).unwrap_err().to_string().starts_with("line 4: item a is given two subjects"));
+}
+
+#[test]
+fn facts_name_what_they_examined_as_ballots_do() {
+    let fact = |digest: &str| json!({"item": "a", "guard": "unit", "verdict": "Failed", "digest": digest});
+    let alone = &run(&[fact("sha256:1")]).unwrap()[0].record;
+    assert_eq!(alone.decision, OutcomeKind::GuardFailed, "{}", alone.reason);
+    let agreeing = [fact("sha256:1"), ballot("a", "reviewer", "Approve"), ballot("a", "tester", "Approve")];
+    assert_eq!(run(&agreeing).unwrap()[0].record.decision, OutcomeKind::GuardFailed);
+    let other = [fact("sha256:0"), ballot("a", "reviewer", "Approve"), ballot("a", "tester", "Approve")];
+    let open = &run(&other).unwrap()[0].record;
+    assert_eq!((open.decision, open.next), (OutcomeKind::Undecided, Next::Wait), "{}", open.reason);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What a record says of a task's course, as far as decisions rest on it.
 
 use super::ChangedPolicy;
+use super::answers::Answers;
 use super::people::people;
 use crate::merged::MergedPolicy;
 use golden_consensus::{Ballot, GuardVerdict, OutcomeKind, SeatWeight};
+use golden_crds::decision::Verdict;
 use golden_record::{Entry, Export};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -53,6 +55,7 @@ pub(super) struct Attempt {
     /// The last round.
     pub(super) review: Option<Review>,
     pub(super) escalations: u32,
+    pub(super) answers: Answers,
     /// Where the result was accepted and not rejected after that: whether people had to approve it.
     pub(super) accepted: Option<bool>,
     guards_cost: i64,
@@ -140,6 +143,14 @@ struct Reviewed {
     result: Decided,
 }
 
+/// A person's answer.
+#[derive(Deserialize)]
+struct Answered {
+    verdict: Verdict,
+    #[serde(default)]
+    option: Option<String>,
+}
+
 #[derive(Default, Deserialize)]
 struct Decided {
     #[serde(default)]
@@ -196,37 +207,66 @@ impl Course {
             "GuardJudged" => {
                 let verdict = read(entry, &body["verdict"])?;
                 let name = text(body.get("guard")).unwrap_or_default();
+                self.attempt(body).answers.judged();
                 self.attempt(body).guards.insert(name, verdict);
             }
             "ReviewRequested" => {
                 *asked = Asked { at: entry.at.parse().ok(), beside: body["beside"].is_number() };
             }
-            "Reviewed" => {
-                let reviewed: Reviewed = read(entry, body)?;
-                let ended: Option<jiff::Timestamp> = entry.at.parse().ok();
-                let earlier = self.attempt(body).review.take();
-                let lasted = asked.at.zip(ended).map(|(from, to)| to.duration_since(from).as_secs());
-                let took = reviewed.took_seconds.map(Took::Clock).or(lasted.map(Took::AtMost));
-                let rounds = earlier.as_ref().map_or(0, |review| review.rounds) + u32::from(!asked.beside);
-                self.attempt(body).review = Some(Review {
-                    kind: reviewed.decision,
-                    digest: reviewed.digest,
-                    ballots: reviewed.ballots.into_iter().map(|cast| cast.ballot).collect(),
-                    weights: reviewed.result.weights,
-                    took: earlier
-                        .as_ref()
-                        .and_then(|review| review.took)
-                        .into_iter()
-                        .chain(took)
-                        .max_by_key(|t| t.seconds()),
-                    rounds,
-                    before: earlier.filter(|_| asked.beside).map(Box::new),
-                    cost,
-                });
-            }
+            "Reviewed" => self.reviewed(entry, asked)?,
+            "Ended" => self.ended = text(body.get("reason")),
+            _ => self.take_from_people(entry)?,
+        }
+        Ok(())
+    }
+
+    /// A round was decided.
+    fn reviewed(&mut self, entry: &Entry, asked: &Asked) -> Result<(), RecordFault> {
+        let body = &entry.body;
+        let reviewed: Reviewed = read(entry, body)?;
+        let ended: Option<jiff::Timestamp> = entry.at.parse().ok();
+        self.attempt(body).answers.judged();
+        let earlier = self.attempt(body).review.take();
+        let lasted = asked.at.zip(ended).map(|(from, to)| to.duration_since(from).as_secs());
+        let took = reviewed.took_seconds.map(Took::Clock).or(lasted.map(Took::AtMost));
+        let rounds = earlier.as_ref().map_or(0, |review| review.rounds) + u32::from(!asked.beside);
+        self.attempt(body).review = Some(Review {
+            kind: reviewed.decision,
+            digest: reviewed.digest,
+            ballots: reviewed.ballots.into_iter().map(|cast| cast.ballot).collect(),
+            weights: reviewed.result.weights,
+            took: earlier
+                .as_ref()
+                .and_then(|review| review.took)
+                .into_iter()
+                .chain(took)
+                .max_by_key(|t| t.seconds()),
+            rounds,
+            before: earlier.filter(|_| asked.beside).map(Box::new),
+            cost: self.cost,
+        });
+        Ok(())
+    }
+
+    /// Questions, answers, and what became of the result by them.
+    fn take_from_people(&mut self, entry: &Entry) -> Result<(), RecordFault> {
+        let body = &entry.body;
+        match entry.kind.as_str() {
             "EscalationRaised" => {
                 if let Some(attempt) = self.attempts.last_mut() {
                     attempt.escalations += 1;
+                    attempt.answers.asked();
+                }
+            }
+            "DecisionTaken" => {
+                let Answered { verdict, option } = read(entry, body)?;
+                if let Some(attempt) = self.attempts.last_mut() {
+                    attempt.answers.take(verdict.chooses(option.as_deref(), &[]));
+                }
+            }
+            "EscalationDefaulted" => {
+                if let Some(attempt) = self.attempts.last_mut() {
+                    attempt.answers.take(body["option"].as_str().unwrap_or_default());
                 }
             }
             "AttemptRejected" => self.attempt(body).accepted = None,
@@ -234,7 +274,6 @@ impl Course {
                 let asked = body["needed"].as_array().is_some_and(|needed| !needed.is_empty());
                 self.attempt(body).accepted = Some(asked);
             }
-            "Ended" => self.ended = text(body.get("reason")),
             _ => {}
         }
         Ok(())
@@ -274,10 +313,12 @@ impl Course {
         self.models.get(&format!("voter:{role}")).map(String::as_str)
     }
 
-    /// Whether people had to approve a result that peers had approved, and did not until the task ended.
+    /// Whether people had to approve a result that peers or a person had let pass, and did not until the task ended.
     fn waited_for_approval(&self, last: &Attempt) -> bool {
         let approved = last.review.as_ref().is_some_and(|review| review.kind == OutcomeKind::Approved);
-        approved && last.accepted.is_none() && people(last, &self.merged).is_ok_and(|people| people > 0)
+        (approved || last.answers.let_pass)
+            && last.accepted.is_none()
+            && people(last, &self.merged).is_ok_and(|people| people > 0)
     }
 
     /// Whether the task had no attempt left.
@@ -291,10 +332,12 @@ impl Course {
 
     /// Questions to people.
     pub(super) fn waits(&self) -> u32 {
-        let asked = self.attempts.iter().any(|a| a.accepted == Some(true))
-            || self.attempts.last().is_some_and(|last| self.waited_for_approval(last));
-        self.attempts.iter().map(|a| a.escalations).sum::<u32>()
-            + u32::from(asked || self.ended_with("ApprovalDenied"))
+        let approved = self.attempts.iter().any(|a| a.accepted == Some(true));
+        let waited = self.attempts.last().is_some_and(|last| {
+            let denied = self.ended_with("ApprovalDenied") && !last.answers.denied_early();
+            denied || self.waited_for_approval(last)
+        });
+        self.attempts.iter().map(|a| a.escalations).sum::<u32>() + u32::from(approved || waited)
     }
 }
 

@@ -4,6 +4,7 @@
 //! answer depends on it, the decision is unknown and the reason says what is missing. From where the task would have
 //! gone another way, only the way up to there is told: the figures are then lower bounds.
 
+mod answers;
 mod course;
 mod independence;
 mod judge;

@@ -11,7 +11,7 @@ pub(super) enum Approved {
     AsItWas { asked: bool },
     /// More people would have to approve it.
     ByMore { people: u32 },
-    /// It waited for an approval that it did not get, and none would be needed.
+    /// It waited for an approval that it did not get, and none would be needed: nobody would have been asked.
     ByNobody,
 }
 
@@ -35,8 +35,9 @@ pub(super) fn approved(
         Some(true) | None => people(attempt, before)?,
     };
     match (needed, attempt.accepted) {
+        (_, None) if attempt.answers.denied_early() => Ok(Approved::AsItWas { asked: needed > 0 }),
         _ if needed > was => Ok(Approved::ByMore { people: needed }),
-        (0, None) => Ok(Approved::ByNobody),
+        (0, None) if was > 0 => Ok(Approved::ByNobody),
         (_, None) if needed < was => Err("which approvals it had is not known"),
         _ => Ok(Approved::AsItWas { asked: needed > 0 }),
     }

@@ -485,6 +485,63 @@ fn more_people_than_approved_may_say_no_and_fewer_cannot_change_what_was_approve
     }
 }
 
+/// An answer of a person to `after` the entry of a kind.
+fn answered(export: &mut Export, after: &str, verdict: &str) {
+    let at = export.entries.iter().rposition(|entry| entry.kind == after).unwrap();
+    let mut answer = export.entries[at].clone();
+    answer.kind = "DecisionTaken".into();
+    answer.body = json!({"by": "bob@example", "verdict": verdict, "option": null, "refused": null});
+    export.entries.insert(at + 1, answer);
+}
+
+#[test]
+fn a_no_that_nobody_asked_for_stands_where_nobody_would_have_to_approve() {
+    let denied = |after| {
+        let mut export = with_approval(Some("ApprovalDenied"));
+        answered(&mut export, after, "Deny");
+        let s = approvals(&export, json!([]));
+        (s.reach, s.waits.after)
+    };
+    assert_eq!(
+        denied("Reviewed"),
+        (Reach::Accepted, Some(0)),
+        "it was the answer to the approval that is not asked for"
+    );
+    assert_eq!(denied("ReviewRequested"), (Reach::Same, Some(0)));
+}
+
+#[test]
+fn a_result_that_a_person_let_pass_may_wait_for_an_approval_too() {
+    let rule = json!([{"origin": "documents", "when": "Always", "count": 2}]);
+    let mut export = adr();
+    body(&mut export, "Admitted")["policy"]["approvals"] = rule;
+    export.entries.retain(|entry| entry.kind != "Approved");
+    body(&mut export, "Ended")["reason"] = json!("DeadlineExceeded");
+    let with =
+        |rules: Value| under(&export, "documents", &json!({"review": adr_review(), "approvals": rules}));
+    let s = with(json!([{"when": "Always", "count": 2}]));
+    assert_eq!((s.reach, s.waits.before, s.waits.after), (Reach::Same, Some(2), Some(2)), "{}", s.because);
+    let s = with(json!([]));
+    assert_eq!((s.reach, s.waits.after), (Reach::Accepted, Some(1)), "{}", s.because);
+    let s = with(json!([{"when": "Always", "count": 3}]));
+    assert_eq!(s.reach, Reach::Diverges, "{}", s.because);
+}
+
+#[test]
+fn a_result_that_nobody_had_to_approve_is_not_accepted_by_a_rule_less() {
+    let mut export = slugify();
+    export.entries.retain(|entry| !["Approved", "Delivered"].contains(&entry.kind.as_str()));
+    body(&mut export, "Ended")["reason"] = json!("Cancelled");
+    for produced in export.entries.iter_mut().filter(|entry| entry.kind == "Produced") {
+        produced.body["paths"] = json!(["shop/slug.py"]);
+    }
+    let policy = &mut body(&mut export, "Admitted")["policy"];
+    policy["approvals"] =
+        json!([{"origin": "code-changes", "when": "PathsChanged", "count": 1, "paths": ["deploy/**"]}]);
+    let s = approvals(&export, json!([]));
+    assert_eq!((s.reach, s.waits.after), (Reach::Same, Some(0)), "{}", s.because);
+}
+
 #[test]
 fn what_the_record_cannot_say_of_other_deadlines_budgets_and_forecasts_is_unknown() {
     let mut policy = json!({"review": adr_review()});
