@@ -26,18 +26,23 @@ async fn ledger(world: &World, account: Uuid, set: &str) {
 async fn a_budget_is_an_account_that_follows_edits_and_shows_what_is_left() {
     let world = &shared().await;
     let home = world.namespace("budget-life").await;
-    world.apply(&budget(&home, "all")).await;
+    let mut all = budget(&home, "all");
+    all["spec"]["alertPercents"] = json!([50, 100]);
+    world.apply(&all).await;
     let made = world.until::<Budget>(&home, "all", SOON, |b| of(b, READY) == "True/Active").await;
     assert_eq!(made.status.as_ref().unwrap().available.as_deref(), Some("$1.00"));
     let id = uid(&made);
     ledger(world, id, "spent_cost = 1000000").await;
     let spent = world.until::<Budget>(&home, "all", SOON, |b| of(b, READY) == "True/Exhausted").await;
-    assert_eq!(spent.status.unwrap().spent.as_deref(), Some("$1.00 of $1.00"));
+    let spent = spent.status.unwrap();
+    assert_eq!((spent.spent.as_deref(), &spent.alerts_reached[..]), (Some("$1.00 of $1.00"), &[50, 100][..]));
+    world.told(&home, "Warning/AlertPercentReached").await;
     // A provider charges more than was reserved for the last call.
     ledger(world, id, "overage_cost = 2500").await;
     let over = world.until::<Budget>(&home, "all", SOON, |b| of(b, READY) == "True/OverageUnconfirmed").await;
     assert_eq!(over.status.unwrap().overage_micro_usd, Some(2_500));
-    let mut raised = budget(&home, "all");
+    world.told(&home, "Warning/OverageCharged").await;
+    let mut raised = all;
     raised["spec"]["limits"]["costMicroUSD"] = json!(3_000_000);
     world.apply(&raised).await;
     world.until::<Budget>(&home, "all", SOON, |b| of(b, READY) == "True/Active").await;

@@ -123,6 +123,31 @@ fn budgets_say_what_was_spent_and_by_whom() {
 }
 
 #[test]
+fn what_a_budget_has_reached_and_how_far_forecasts_missed_is_measured() {
+    let tools = tools();
+    let path = "/api/v1/namespaces/golden-system/services/http:golden-operator:http/proxy/metrics";
+    let metrics = tools.kubectl(&["get", "--raw", path]).expect("the operator's metrics");
+    let value = |name: &str, labels: &[&str]| -> f64 {
+        let is_it = |line: &&str| line.starts_with(name) && labels.iter().all(|label| line.contains(label));
+        let values =
+            metrics.lines().filter(is_it).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        values.sum()
+    };
+    // Either racer's one call takes more than half of what both may have, and leaves too little for the other's.
+    let reached =
+        value("golden_budget_alert_percent{", &["budget=\"last-cent\"", "namespace=\"golden-system\""]);
+    assert!((reached - 50.0).abs() < f64::EPSILON, "{reached} in\n{metrics}");
+    let events = tools.kubectl(&["get", "events", "-n", "golden-system"]).expect("events");
+    assert!(events.contains("AlertPercentReached"), "{events}");
+    // Nothing like the stories' tasks had run before: their forecasts are bounds. One budget is raised after that.
+    let covered = |covered: &str| value("golden_forecasts_total{", &["basis=\"bound\"", covered]);
+    let (within, beyond) = (covered("covered=\"true\""), covered("covered=\"false\""));
+    assert!(within >= 3.0 && beyond >= 1.0, "{within} within their bound, {beyond} beyond it in\n{metrics}");
+    let errors = value("golden_forecast_error_ratio_count{", &["basis=\"bound\""]);
+    assert!((errors - within - beyond).abs() < f64::EPSILON, "{errors} errors in\n{metrics}");
+}
+
+#[test]
 fn the_record_verifies_offline_and_a_changed_byte_is_found() {
     let tools = tools();
     let text = tools.golden(&["record", "export", "fix-slugify", "-n", stories::NAMESPACE]).expect("export");

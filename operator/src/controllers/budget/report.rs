@@ -51,21 +51,27 @@ pub(crate) async fn report(
     if only_amounts && !ctx.budgets_written.due(&uid, 0, AMOUNTS) {
         return Ok(Some(AMOUNTS));
     }
+    // Before the status says that it was told: rather twice than never.
+    alarm(&seen.budget, &before, &status, ctx).await;
     let api: Api<Budget> = Api::namespaced(ctx.client.clone(), &seen.budget.namespace().unwrap_or_default());
     write_status(&api, &ctx.caches.budgets, MANAGER, &*seen.budget, &status).await?;
     ctx.budgets_written.done(&uid, 0);
     ctx.events.transitions(&*seen.budget, &before.conditions, &status.conditions).await;
-    for percent in status.alerts_reached.iter().filter(|p| !before.alerts_reached.contains(p)) {
-        let spent = status.spent.as_deref().unwrap_or_default();
-        let message = format!("{percent} % of the limit are spent: {spent}, {} tokens", status.spent_tokens);
-        ctx.events.send(&*seen.budget, true, reason::ALERT_PERCENT_REACHED, &message).await;
-    }
-    if charged_more(&before, &status) {
-        let over = Amount::new(status.overage_micro_usd.unwrap_or(0), status.overage_tokens.unwrap_or(0));
-        let message = format!("{} beyond what was reserved for calls", over.words().unwrap_or_default());
-        ctx.events.send(&*seen.budget, true, reason::OVERAGE_CHARGED, &message).await;
-    }
     Ok(None)
+}
+
+/// Tells what is an event whatever the conditions say: a share of the limit that was reached, and an overage.
+async fn alarm(budget: &Budget, before: &BudgetStatus, now: &BudgetStatus, ctx: &Context) {
+    for percent in now.alerts_reached.iter().filter(|p| !before.alerts_reached.contains(p)) {
+        let spent = now.spent.as_deref().unwrap_or_default();
+        let message = format!("{percent} % of the limit are spent: {spent}, {} tokens", now.spent_tokens);
+        ctx.events.send(budget, true, reason::ALERT_PERCENT_REACHED, &message).await;
+    }
+    if charged_more(before, now) {
+        let over = Amount::new(now.overage_micro_usd.unwrap_or(0), now.overage_tokens.unwrap_or(0));
+        let message = format!("{} beyond what was reserved for calls", over.words().unwrap_or_default());
+        ctx.events.send(budget, true, reason::OVERAGE_CHARGED, &message).await;
+    }
 }
 
 /// Whether a provider charged more than was reserved, since.
