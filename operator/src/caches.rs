@@ -154,6 +154,11 @@ pub(crate) fn label_of<'a, K: Resource>(object: &'a K, label: &str) -> Option<&'
     object.meta().labels.as_ref()?.get(label).map(String::as_str)
 }
 
+/// Whether the pod runs as that service account, which nobody can change about a pod.
+pub(crate) fn runs_as(pod: &Pod, account: &str) -> bool {
+    pod.spec.as_ref().and_then(|spec| spec.service_account_name.as_deref()) == Some(account)
+}
+
 /// Drops what no controller reads and what can be large.
 pub(crate) fn cut<K: Resource>(object: &mut K) {
     let meta = object.meta_mut();

@@ -1,7 +1,7 @@
 //! On whose behalf a call is made: the task, attempt and role of an authenticated caller.
 
 use crate::error::CallError;
-use golden_platform::auth::Caller;
+use golden_platform::auth::{Caller, RUN_ACCOUNT};
 use golden_platform::wire::ModelBinding;
 use http::HeaderMap;
 use sqlx::PgPool;
@@ -100,8 +100,9 @@ pub(crate) fn pod(golden_namespace: &str, caller: &Caller) -> Result<Option<Uuid
     if caller.namespace == golden_namespace && SERVICES.contains(&caller.service_account.as_str()) {
         return Ok(None);
     }
-    let nobody = || CallError::Forbidden(format!("{} is no pod and may not call models", caller.username));
-    caller.pod_uid.ok_or_else(nobody).map(Some)
+    let nobody =
+        || CallError::Forbidden(format!("{} is no pod of a task and may not call models", caller.username));
+    caller.pod_of(RUN_ACCOUNT).ok_or_else(nobody).map(Some)
 }
 
 /// The work of a pod, as it is now.

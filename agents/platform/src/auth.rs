@@ -22,6 +22,11 @@ use uuid::Uuid;
 
 /// The audience of every token that Golden's parts show each other.
 pub const AUDIENCE: &str = "golden";
+/// What pods of attempts and of sandbox runs run as. Nobody but Golden makes a pod of that account: the chart's admission
+/// policies see to it, and so whoever is believed to be such a pod must be of it. Labels and names anybody can write.
+pub const RUN_ACCOUNT: &str = "golden-run";
+/// What fetch and delivery pods run as, in Golden's namespace.
+pub const JOB_ACCOUNT: &str = "golden-job";
 /// How long a verdict of the apiserver is believed.
 const KEEP: Duration = Duration::from_mins(1);
 const MOST_KEPT: usize = 4096;
@@ -85,6 +90,11 @@ impl Caller {
         self.pod_name = Some(name.to_owned());
         self.pod_uid = Some(uid);
         self
+    }
+
+    /// The pod that calls, if it runs as `account`; one of another account was made by somebody else.
+    pub fn pod_of(&self, account: &str) -> Option<Uuid> {
+        self.pod_uid.filter(|_| self.service_account == account)
     }
 
     /// Whether this is that service account.

@@ -93,6 +93,11 @@ fn alice(server: &ApiServer) -> Result<Kubectl> {
     Kubectl::new(&server.user_kubeconfig("alice@example", &[])?)
 }
 
+/// The operator, by the name of its account.
+fn golden_operator(server: &ApiServer) -> Result<Kubectl> {
+    Kubectl::new(&server.user_kubeconfig("system:serviceaccount:golden-system:golden-operator", &[])?)
+}
+
 fn refused(result: Result<String>, why: &str) {
     let error = format!("{:#}", result.expect_err("this must be refused"));
     assert!(error.contains(why), "{error}");
@@ -187,7 +192,7 @@ fn only_golden_writes_status() {
 }
 
 #[test]
-fn a_run_pod_cannot_be_made_entered_or_its_token_drawn() {
+fn a_run_pod_cannot_be_made_or_its_token_drawn() {
     let alice = alice(&installed().server).expect("kubectl");
     refused(alice.apply(RUN_POD), "made and changed by Golden alone");
     let account = RUN_POD
@@ -195,12 +200,80 @@ fn a_run_pod_cannot_be_made_entered_or_its_token_drawn() {
         .replace(r#""spec":{"#, r#""spec":{"serviceAccountName":"golden-run","#);
     refused(alice.apply(&account), "made and changed by Golden alone");
     refused(alice.run(&["-n", "checkout", "create", "token", "golden-run"]), "for run pods only");
-    // Known by its name, as admission does not see the pod behind a CONNECT.
-    let named = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"fix-slugify-3f2a9c1d-a1-t1","namespace":"checkout"},
-        "spec":{"containers":[{"name":"c","image":"x"}]}}"#;
-    alice.apply(named).expect("a pod of one's own");
-    let exec = alice.run(&["-n", "checkout", "exec", "fix-slugify-3f2a9c1d-a1-t1", "--", "sh"]);
-    refused(exec, "cannot be entered");
+    // Whatever Golden's parts know their pods by cannot be written either, when a pod is made or later.
+    let forged = |name: &str, metadata: &str| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}","namespace":"checkout"{metadata}}},
+        "spec":{{"containers":[{{"name":"c","image":"x"}}]}}}}"#
+        )
+    };
+    let marks = [
+        r#""labels":{"goldenarch.dev/task-uid":"3f2a9c1d-0000-4000-8000-000000000000"}"#,
+        r#""ownerReferences":[{"apiVersion":"goldenarch.dev/v1alpha1","kind":"SandboxRun","name":"r","uid":"1","controller":true}]"#,
+    ];
+    alice.apply(&forged("own", "")).expect("a pod of one's own");
+    for mark in marks {
+        refused(alice.apply(&forged("forged", &format!(",{mark}"))), "made and changed by Golden alone");
+        let patch = format!(r#"{{"metadata":{{{mark}}}}}"#);
+        let patched = alice.run(&["-n", "checkout", "patch", "pod", "own", "--type=merge", "-p", &patch]);
+        refused(patched, "made and changed by Golden alone");
+    }
+}
+
+#[test]
+fn a_run_pod_cannot_be_changed() {
+    let server = &installed().server;
+    let (alice, golden) = (alice(server).expect("kubectl"), golden_operator(server).expect("kubectl"));
+    let run = RUN_POD
+        .replace(r#""name":"forged""#, r#""name":"made""#)
+        .replace(r#""image":"x""#, r#""image":"x","resources":{"requests":{"cpu":"10m"}}"#);
+    golden.apply(&run).expect("Golden makes run pods");
+    let on = |subresource: &str, patch: &str| {
+        let subresource = (!subresource.is_empty()).then(|| format!("--subresource={subresource}"));
+        let mut args = vec!["-n", "checkout", "patch", "pod", "made", "--type=strategic", "-p", patch];
+        args.extend(subresource.as_deref());
+        alice.run(&args)
+    };
+    for (subresource, patch) in [
+        ("", r#"{"metadata":{"labels":{"goldenarch.dev/run":null}}}"#),
+        ("", r#"{"spec":{"activeDeadlineSeconds":1}}"#),
+        ("ephemeralcontainers", r#"{"spec":{"ephemeralContainers":[{"name":"e","image":"x"}]}}"#),
+        ("resize", r#"{"spec":{"containers":[{"name":"c","resources":{"requests":{"cpu":"20m"}}}]}}"#),
+        ("status", r#"{"status":{"phase":"Succeeded"}}"#),
+    ] {
+        refused(on(subresource, patch), "made and changed by Golden alone");
+    }
+    alice
+        .run(&["-n", "checkout", "delete", "pod", "made", "--wait=false"])
+        .expect("whoever may delete pods may");
+}
+
+/// Known by its name, as admission does not see the pod behind a CONNECT.
+#[test]
+fn a_run_pod_cannot_be_entered() {
+    let alice = alice(&installed().server).expect("kubectl");
+    let name = "fix-slugify-3f2a9c1d-a1-t1";
+    let named = format!(
+        r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}","namespace":"checkout"}},
+        "spec":{{"containers":[{{"name":"c","image":"x"}}]}}}}"#
+    );
+    alice.apply(&named).expect("a pod of one's own");
+    refused(alice.run(&["-n", "checkout", "exec", name, "--", "sh"]), "cannot be entered");
+    let of_a_guard = format!("http:{name}-unit-tests:8080");
+    for (asked, how) in [
+        (name, "exec?command=sh&stdout=true"),
+        (name, "attach?stdout=true"),
+        (name, "portforward"),
+        (name, "proxy/"),
+        (&format!("{name}:8080"), "proxy/"),
+        (&of_a_guard, "proxy/"),
+    ] {
+        let path = format!("/api/v1/namespaces/checkout/pods/{asked}/{how}");
+        refused(alice.run(&["get", "--raw", &path]), "cannot be entered");
+    }
+    let other = alice.run(&["get", "--raw", "/api/v1/namespaces/checkout/pods/own:8080/proxy/"]);
+    let words = format!("{:#}", other.expect_err("it runs nowhere"));
+    assert!(!words.contains("cannot be entered"), "{words}");
 }
 
 #[test]

@@ -8,7 +8,6 @@ use super::parts::{
     scratch, token_volume,
 };
 use super::service::Service;
-use super::service_account::RUN;
 use crate::settings::Settings;
 use golden_crds::agent_team::{AgentSpec, Placement};
 use golden_crds::labels::{COMPONENT, RUN_POD, TASK_UID, TEAM_UID};
@@ -55,7 +54,7 @@ pub(crate) fn component(kind: DesiredKind) -> &'static str {
 
 fn attempt(name: &str, wanted: &DesiredPod, task: For<'_>, settings: &Settings) -> core::Pod {
     let mut spec = core::PodSpec {
-        service_account_name: Some(RUN.into()),
+        service_account_name: Some(wanted.kind.account().into()),
         runtime_class_name: wanted.runtime_class_name.clone(),
         init_containers: Some(vec![install(settings), sidecar(task, settings)]),
         containers: vec![agent(wanted, settings)],
@@ -101,7 +100,7 @@ fn job(name: &str, command: &str, wanted: &DesiredPod, task: For<'_>, settings: 
         ..core::Container::default()
     };
     let mut spec = core::PodSpec {
-        service_account_name: Some("golden-job".into()),
+        service_account_name: Some(wanted.kind.account().into()),
         containers: vec![container],
         volumes: Some(vec![token_volume(), scratch(TMP, "2Gi")]),
         ..bare(wanted.active_deadline_seconds)

@@ -5,9 +5,6 @@ use golden_crds::labels::COMPONENT;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::ObjectMeta;
 
-/// What task and run pods run as.
-pub(crate) const RUN: &str = "golden-run";
-
 /// One of them.
 pub(crate) fn service_account(namespace: &str, name: &str) -> ServiceAccount {
     ServiceAccount {

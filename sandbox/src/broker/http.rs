@@ -10,7 +10,7 @@ use axum::{Json, Router, routing};
 use bytes::Bytes;
 use golden_crds::{SandboxRun, labels};
 use golden_platform::artifacts::MAX_BYTES;
-use golden_platform::auth::{Authenticator, Caller, protect};
+use golden_platform::auth::{Authenticator, Caller, RUN_ACCOUNT, protect};
 use golden_platform::http::Error;
 use golden_platform::wire::ArtifactStored;
 use http::header::CONTENT_LENGTH;
@@ -92,8 +92,8 @@ impl Broker {
     async fn run_of(&self, caller: &Caller) -> Result<SandboxRun, Error> {
         let stranger =
             |why: &str| Error::forbidden(format!("only pods of this team's sandbox runs call here: {why}"));
-        let (Some(name), Some(uid)) = (&caller.pod_name, caller.pod_uid) else {
-            return Err(stranger("the token is not bound to a pod"));
+        let (Some(name), Some(uid)) = (&caller.pod_name, caller.pod_of(RUN_ACCOUNT)) else {
+            return Err(stranger("the token is not one of a run's pod"));
         };
         if caller.namespace != self.team.team_namespace {
             return Err(stranger("the pod is in another namespace"));

@@ -14,7 +14,7 @@ use crate::{money, routes, standing, upstream};
 use anyhow::{Context, ensure};
 use golden_crds::ModelProvider;
 use golden_ledger_service::{Leases, keep_expiring};
-use golden_platform::auth::{Authenticator, Caller, Fixed};
+use golden_platform::auth::{Authenticator, Caller, Fixed, RUN_ACCOUNT};
 use golden_platform::cache::Cache;
 use golden_platform::http::{Health, serve_on};
 use golden_platform::{CancellationToken, db, telemetry};
@@ -148,6 +148,6 @@ fn providers(config: &Config) -> (Providers, reflector::store::Writer<ModelProvi
 
 /// Whoever has the token is the pod of the one try.
 fn authenticator(config: &Config, uids: Uids) -> Authenticator {
-    let caller = Caller::service(NAMESPACE, "golden-run").in_pod("client", uids.r#try);
+    let caller = Caller::service(NAMESPACE, RUN_ACCOUNT).in_pod("client", uids.r#try);
     Authenticator::new(Fixed([(config.token.value.clone(), caller)].into()))
 }

@@ -38,7 +38,7 @@ async fn refused_soon(world: &World, pod: usize) {
 async fn strangers_are_refused() {
     let world = World::new().await;
     world.task(0).await;
-    for (token, want) in [("stranger", 403), ("nobody", 401), ("pod-3", 403)] {
+    for (token, want) in [("stranger", 403), ("nobody", 401), ("pod-3", 403), ("forged-0", 403)] {
         let call = world.http.post(format!("{}/v1/chat/completions", world.url)).bearer_auth(token);
         assert_eq!(call.json(&ask(0, false)).send().await.unwrap().status(), want, "{token}");
     }

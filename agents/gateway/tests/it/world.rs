@@ -383,6 +383,9 @@ fn gateway(
     for (number, uid) in pods.iter().enumerate() {
         let caller = Caller::service("checkout", "golden-run").in_pod("pod", *uid);
         known.insert(format!("pod-{number}"), caller);
+        // A pod that somebody else made under that name, and had taken for the task's.
+        let forged = Caller::service("checkout", "default").in_pod("pod", *uid);
+        known.insert(format!("forged-{number}"), forged);
     }
     known.insert("hub".into(), Caller::service(GOLDEN, "golden-peer-hub"));
     known.insert("stranger".into(), Caller::service("checkout", "default"));

@@ -76,14 +76,14 @@ impl Interface {
             Error::new(StatusCode::SERVICE_UNAVAILABLE, "PodNotKnown", message)
         };
         let Some((task, namespace, kind, attempt, try_no)) = row else { return Err(unknown()) };
-        if namespace != caller.namespace {
-            return Err(Error::forbidden(format!("pod {uid} is not one of namespace {}", caller.namespace)));
-        }
         let kind = match kind.as_str() {
             "AttemptPod" => DesiredKind::AttemptPod,
             "FetchPod" => DesiredKind::FetchPod,
             _ => DesiredKind::DeliveryPod,
         };
+        if !caller.is(&namespace, kind.account()) {
+            return Err(Error::forbidden(format!("{} is not what runs as pod {uid}", caller.username)));
+        }
         let mut conn = self.pool.acquire().await?;
         let loaded = load(&mut conn, self.team, task).await.map_err(|e| {
             tracing::error!(%task, error = %e, "a task cannot be read");

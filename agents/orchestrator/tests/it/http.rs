@@ -89,6 +89,10 @@ async fn pods_see_their_own_work_and_namespace_only() {
     let uid = token.split_once('/').unwrap().1;
     let (status, _) = world.call(&format!("other/{uid}"), "GET", "/v1/try", Body::empty()).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
+    for account in ["default", "golden-job"] {
+        let (status, _) = world.call(&format!("{token}/{account}"), "GET", "/v1/try", Body::empty()).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "a pod that runs as {account} is not Golden's");
+    }
     let stranger = format!("{NAMESPACE}/{}", Uuid::new_v4());
     let (status, body) = world.call(&stranger, "GET", "/v1/try", Body::empty()).await;
     assert_eq!((status, reason(&body).as_str()), (StatusCode::SERVICE_UNAVAILABLE, "PodNotKnown"));

@@ -36,13 +36,14 @@ pub(crate) fn servers() -> &'static (Postgres, Nats) {
     SERVERS.get_or_init(|| (Postgres::start().unwrap(), Nats::start().unwrap()))
 }
 
-/// A pod's token is its uid; any pod of the two namespaces may show it.
+/// A pod's token is its namespace and its uid, of Golden's namespace the uid alone; and its account, where it is not the usual.
 struct PodTokens;
 
 impl Verifier for PodTokens {
     fn verify<'a>(&'a self, token: &'a str) -> futures::future::BoxFuture<'a, Result<Caller, auth::Error>> {
-        let (namespace, uid) = token.split_once('/').unwrap_or((GOLDEN, token));
-        let account = if namespace == GOLDEN { "golden-job" } else { "golden-run" };
+        let (namespace, rest) = token.split_once('/').unwrap_or((GOLDEN, token));
+        let usual = if namespace == GOLDEN { "golden-job" } else { "golden-run" };
+        let (uid, account) = rest.split_once('/').unwrap_or((rest, usual));
         let caller = Caller::service(namespace, account).in_pod("pod", uid.parse().unwrap_or_default());
         Box::pin(std::future::ready(Ok(caller)))
     }

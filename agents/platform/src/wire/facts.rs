@@ -1,6 +1,7 @@
 //! What was observed, and the desired pods that it is about.
 
 use super::Bound;
+use crate::auth::{JOB_ACCOUNT, RUN_ACCOUNT};
 use golden_crds::agent_task::{DesiredState, TaskLimits};
 use golden_crds::agent_team::AgentSpec;
 use golden_crds::decision::Verdict;
@@ -226,6 +227,16 @@ pub enum DesiredKind {
     AttemptPod,
     FetchPod,
     DeliveryPod,
+}
+
+impl DesiredKind {
+    /// The service account that its pods run as, by which they are known to be Golden's.
+    pub fn account(self) -> &'static str {
+        match self {
+            Self::AttemptPod => RUN_ACCOUNT,
+            Self::FetchPod | Self::DeliveryPod => JOB_ACCOUNT,
+        }
+    }
 }
 
 /// A row of `desired.spec`.

@@ -26,6 +26,8 @@ const RUN_POD: &str = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"for
 fn an_editor_cannot_make_a_run_pod_or_draw_its_token() {
     let_alice_edit();
     refused(tools().apply(RUN_POD, &["--as=alice@example"]), "made and changed by Golden alone");
+    let marked = RUN_POD.replace("goldenarch.dev/run", "goldenarch.dev/task-uid");
+    refused(tools().apply(&marked, &["--as=alice@example"]), "made and changed by Golden alone");
     let token = tools().kubectl(&["-n", NAMESPACE, "create", "token", "golden-run", "--as=alice@example"]);
     refused(token, "tokens of golden-run are for run pods only");
 }

@@ -206,9 +206,7 @@ async fn start(seen: &Seen, row: &Desired, ctx: &Context) -> Result<Option<Fault
     let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &row.namespace);
     let made = match create(&api, &wanted).await? {
         Created::Now(made) => made,
-        Created::Before(there) if there.labels().get(golden_crds::labels::TASK_UID) == Some(&task_uid) => {
-            there
-        }
+        Created::Before(there) if plan::is_ours(&task_uid, row, &there) => there,
         Created::Before(_) => {
             return Ok(Some(Fault {
                 reason: reason::CHILD_NAME_TAKEN,

@@ -5,7 +5,7 @@ use super::pods::{PodSeen, is_terminal, read, vanished};
 use super::question::{self, Step};
 use super::rows::{Desired, Rows};
 use super::validate::Admit;
-use crate::caches::label_of;
+use crate::caches::{label_of, runs_as};
 use crate::forecast_questions::Question;
 use crate::models::Fault;
 use golden_crds::agent_task::EscalationStatus;
@@ -111,7 +111,7 @@ fn one(seen: &Seen, row: &Desired, plan: &mut Plan) {
         return;
     };
     let uid = pod.uid().unwrap_or_default();
-    if !is_ours(seen, pod) {
+    if !is_ours(&seen.uid.to_string(), row, pod) {
         if wanted {
             plan.taken = Some(row.name.clone());
         }
@@ -138,9 +138,9 @@ fn one(seen: &Seen, row: &Desired, plan: &mut Plan) {
     }
 }
 
-/// By the label, which the admission policies let only Golden write on run pods.
-fn is_ours(seen: &Seen, pod: &Pod) -> bool {
-    label_of(pod, TASK_UID) == Some(&seen.uid.to_string())
+/// Whether Golden made the pod for the task: by its label and its account, which the admission policies leave to Golden.
+pub(crate) fn is_ours(task_uid: &str, row: &Desired, pod: &Pod) -> bool {
+    label_of(pod, TASK_UID).is_some_and(|uid| uid == task_uid) && runs_as(pod, row.spec.kind.account())
 }
 
 /// Whether the row's pod was told to have ended.

@@ -235,6 +235,7 @@ fn row(wanted: bool, pod_uid: Option<&str>) -> Desired {
 fn pod(uid: &str, status: &Value) -> Pod {
     serde_json::from_value(json!({
         "metadata": {"name": "p", "namespace": "team", "uid": uid, "labels": {"goldenarch.dev/task-uid": TASK}},
+        "spec": {"serviceAccountName": "golden-run", "containers": []},
         "status": status,
     }))
     .unwrap()
@@ -316,11 +317,16 @@ fn each_phase_is_told_once_and_nothing_after_an_end() {
 
 #[test]
 fn somebody_elses_pod_is_left_alone() {
-    let mut foreign = pod(POD, &json!({"phase": "Running"}));
-    foreign.metadata.labels = None;
-    let plan = plan(&seen(vec![row(true, None)], vec![foreign]), None);
-    assert_eq!((plan.create.len(), plan.adopt.len(), plan.delete.len()), (0, 0, 0));
-    assert_eq!(plan.taken.as_deref(), Some("p"));
+    let mut unmarked = pod(POD, &json!({"phase": "Running"}));
+    unmarked.metadata.labels = None;
+    // A label can be written by whoever may edit pods; what a pod runs as cannot be changed.
+    let mut marked = pod(POD, &json!({"phase": "Running"}));
+    marked.spec.as_mut().unwrap().service_account_name = Some("default".into());
+    for foreign in [unmarked, marked] {
+        let plan = plan(&seen(vec![row(true, None)], vec![foreign]), None);
+        assert_eq!((plan.create.len(), plan.adopt.len(), plan.delete.len()), (0, 0, 0));
+        assert_eq!(plan.taken.as_deref(), Some("p"));
+    }
 }
 
 fn waiting(reason: &str) -> Value {

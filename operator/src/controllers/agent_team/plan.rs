@@ -3,10 +3,11 @@
 use super::observe::Seen;
 use crate::build::network_policy::default_deny;
 use crate::build::service::{Owner, Service, deployment, disruption_budget, service};
-use crate::build::service_account::{RUN, service_account};
+use crate::build::service_account::service_account;
 use crate::effects::covers;
 use crate::settings::Settings;
 use golden_crds::labels::{READER_ACCOUNT, STEWARD_ACCOUNT};
+use golden_platform::auth::RUN_ACCOUNT;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -64,7 +65,7 @@ fn rest(seen: &Seen, owner: Owner<'_>, settings: &Settings) -> Rest {
         }
     }
     Rest {
-        accounts: [RUN, READER_ACCOUNT, STEWARD_ACCOUNT]
+        accounts: [RUN_ACCOUNT, READER_ACCOUNT, STEWARD_ACCOUNT]
             .map(|name| service_account(owner.namespace, name))
             .to_vec(),
         network_policy: default_deny(owner.namespace, &settings.namespace),

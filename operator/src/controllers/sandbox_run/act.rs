@@ -4,11 +4,12 @@ use super::MANAGER;
 use super::observe::Seen;
 use super::plan::{Effect, Plan};
 use crate::build::network_policy::default_deny;
-use crate::build::service_account::{RUN, service_account};
+use crate::build::service_account::service_account;
 use crate::context::Context;
 use crate::effects::{Created, bounded, create, delete, ensure};
 use crate::error::Error;
 use golden_crds::SandboxRun;
+use golden_platform::auth::RUN_ACCOUNT;
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::{Api, ResourceExt};
 
@@ -55,10 +56,13 @@ async fn start(seen: &Seen, pod: &Pod, ctx: &Context) -> Result<Acted, Error> {
 /// A namespace without a team has no account for runs yet, nor their network policy.
 async fn account(namespace: &str, ctx: &Context) -> Result<(), Error> {
     let api: Api<ServiceAccount> = Api::namespaced(ctx.client.clone(), namespace);
-    if bounded(&format!("read serviceaccount {RUN}"), api.get_metadata_opt(RUN)).await?.is_some() {
+    if bounded(&format!("read serviceaccount {RUN_ACCOUNT}"), api.get_metadata_opt(RUN_ACCOUNT))
+        .await?
+        .is_some()
+    {
         return Ok(());
     }
     let policies = Api::namespaced(ctx.client.clone(), namespace);
     ensure(&policies, MANAGER, &default_deny(namespace, &ctx.settings.namespace)).await?;
-    ensure(&api, MANAGER, &service_account(namespace, RUN)).await
+    ensure(&api, MANAGER, &service_account(namespace, RUN_ACCOUNT)).await
 }

@@ -1,13 +1,13 @@
 //! What there is: the run, its pod, its team, the RuntimeClass.
 
 use crate::build::service::Service;
-use crate::build::service_account::RUN;
-use crate::caches::label_of;
+use crate::caches::{label_of, runs_as};
 use crate::context::Context;
 use crate::effects::bounded;
 use crate::error::Error;
 use golden_crds::SandboxRun;
 use golden_crds::labels::TEAM_UID;
+use golden_platform::auth::RUN_ACCOUNT;
 use golden_sandbox::BuildContext;
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::reflector::ObjectRef;
@@ -29,10 +29,12 @@ impl Seen {
         self.run.namespace().unwrap_or_default()
     }
 
-    /// Whether the pod of that name is this run's, by uid.
+    /// Whether the pod of that name is this run's: by uid, and by its account, which nobody else's pod has. Who may edit
+    /// pods may write any owner.
     pub(crate) fn owns(&self, pod: &Pod) -> bool {
         let uid = self.run.uid().unwrap_or_default();
-        pod.owner_references().iter().any(|o| o.uid == uid && o.controller == Some(true))
+        runs_as(pod, RUN_ACCOUNT)
+            && pod.owner_references().iter().any(|o| o.uid == uid && o.controller == Some(true))
     }
 
     /// Whether a pod was made before, as the status says.
@@ -70,7 +72,7 @@ fn build_context(run: &SandboxRun, ctx: &Context) -> BuildContext {
         golden_image: ctx.settings.image.clone(),
         image_pull_policy: ctx.settings.image_pull_policy.clone(),
         sandbox_url: url,
-        service_account: RUN.into(),
+        service_account: RUN_ACCOUNT.into(),
         placement: team.and_then(|team| team.spec.placement.clone()),
     }
 }

@@ -130,14 +130,19 @@ fn a_pod_that_vanished_is_no_verdict_and_is_not_made_again() {
 
 #[test]
 fn somebody_elses_pod_is_left_alone() {
-    let mut pod = pod_with(&finished());
-    pod.metadata.owner_references = None;
-    let seen = seen(run(), Some(pod));
-    let (plan, run) = round(&seen, 1);
-    assert!(matches!(plan.effect, Effect::Nothing));
-    let status = run.status.unwrap();
-    assert_eq!(find(&status.conditions, COMPLETE).unwrap().reason, "ChildNameTaken");
-    assert_eq!(status.isolation, None);
+    let mut unowned = pod_with(&finished());
+    unowned.metadata.owner_references = None;
+    // An owner can be written by whoever may edit pods; what a pod runs as cannot be changed.
+    let mut forged = pod_with(&finished());
+    forged.spec.as_mut().unwrap().service_account_name = Some("default".into());
+    for pod in [unowned, forged] {
+        let seen = seen(run(), Some(pod));
+        let (plan, run) = round(&seen, 1);
+        assert!(matches!(plan.effect, Effect::Nothing));
+        let status = run.status.unwrap();
+        assert_eq!(find(&status.conditions, COMPLETE).unwrap().reason, "ChildNameTaken");
+        assert_eq!(status.isolation, None);
+    }
 }
 
 #[test]
