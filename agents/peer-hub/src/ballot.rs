@@ -13,7 +13,7 @@ mod tests {
     use super::*;
     use golden_consensus::{Evidence, Verdict};
 
-    const MAX_TEXT: usize = 32 * 1024;
+    const MAX_TEXT: usize = 128 * 1024;
     const MAX_RATIONALE: usize = 4096;
 
     const GOOD: &str = r#"{"verdict":"Reject","severity":"Minor","confidence":70,

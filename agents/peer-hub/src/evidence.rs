@@ -8,18 +8,18 @@ use std::collections::BTreeMap;
 /// Shortest quote that proves anything, without spaces, in bytes.
 const MIN_QUOTE: usize = 3;
 
-/// The text files of a tree.
+/// What can be read of the files of a tree, as the patch shows it.
 pub(crate) type Files = BTreeMap<String, String>;
 
 /// Largest file that can be quoted, in bytes.
 const MAX_FILE: usize = 1024 * 1024;
 
-/// The text files of a tree artifact. Others cannot be quoted.
+/// The files of a tree artifact that voters can read, stray bytes spelled out as in the patch. Others cannot be quoted.
 pub(crate) fn files(tar: &[u8]) -> Result<Files, tree::Error> {
     let tree = Tree::parse(tar)?;
     let texts = tree.entries().filter_map(|(path, entry)| match entry {
         Entry::File { bytes, .. } if bytes.len() <= MAX_FILE => {
-            Some((path.to_owned(), std::str::from_utf8(bytes).ok()?.to_owned()))
+            Some((path.to_owned(), tree::legible(path, bytes)?.into_owned()))
         }
         _ => None,
     });
@@ -34,16 +34,21 @@ pub(crate) fn verify(files: &Files, evidence: Evidence) -> Evidence {
     if quote.len() < MIN_QUOTE {
         return unverified;
     }
-    let path = unverified.file.trim_start_matches("./").trim_start_matches('/');
-    let Some(text) = files.get(path) else {
-        return unverified;
-    };
-    match place(text, &quote, unverified.start_line) {
-        Some((start_line, end_line)) => {
-            Evidence { file: path.to_owned(), start_line, end_line, verified: true, ..unverified }
+    let found = named(files, &unverified.file)
+        .find_map(|(path, text)| Some((path, place(text, &quote, unverified.start_line)?)));
+    match found {
+        Some((path, (start_line, end_line))) => {
+            Evidence { file: path.clone(), start_line, end_line, verified: true, ..unverified }
         }
         None => unverified,
     }
+}
+
+/// The files that a voter can mean by a name: it reads names as it reads all else, with what is hidden spelled out.
+fn named<'a>(files: &'a Files, name: &str) -> impl Iterator<Item = (&'a String, &'a String)> {
+    let name = name.trim_start_matches("./").trim_start_matches('/').to_owned();
+    let itself = files.get_key_value(&name);
+    itself.into_iter().chain(files.iter().filter(move |(path, _)| **path != name && shown(path) == name))
 }
 
 /// The lines that hold the quote, those that begin nearest to `wanted`. Linear: files may be large, and quotes many.
@@ -107,6 +112,39 @@ mod tests {
                 Evidence { file: "a.py".into(), start_line: 1, quote: quote.into(), ..Evidence::default() };
             assert_eq!(verify(&files, evidence).verified, found, "{quote}");
         }
+    }
+
+    #[test]
+    fn a_file_whose_name_or_content_hides_something_can_be_quoted_as_it_was_shown() {
+        let hidden = "app/pay\u{200b}.py";
+        let of = |entries: &[(&str, &[u8])]| {
+            let tree = Tree::from_files(entries.iter().map(|(path, bytes)| (*path, bytes.to_vec()))).unwrap();
+            super::files(&tree.to_tar().unwrap()).unwrap()
+        };
+        let files = of(&[
+            (hidden, b"eval(text)\n"),
+            ("a.py", b"# caf\xe9\nos.system(text)\n"),
+            ("b.png", b"\x89PNG\r\n\x1a\n"),
+        ]);
+        let verified = |file: &str, quote: &str| {
+            let evidence =
+                Evidence { file: file.into(), start_line: 1, quote: quote.into(), ..Evidence::default() };
+            verify(&files, evidence)
+        };
+        for name in ["app/pay⟨U+200B⟩.py", "./app/pay⟨U+200B⟩.py", hidden] {
+            let found = verified(name, "eval(text)");
+            assert!(found.verified && found.file == hidden, "{name}");
+        }
+        assert!(!verified("app/pay.py", "eval(text)").verified);
+        assert!(verified("a.py", "os.system(text)").verified && verified("a.py", "# caf⟨e9⟩").verified);
+        assert!(!verified("b.png", "PNG").verified);
+        // Of two files that are shown alike, the one that holds the quote is meant.
+        let twins = of(&[(hidden, b"eval(text)\n"), ("app/pay⟨U+200B⟩.py", b"pass\n")]);
+        let quote =
+            Evidence {
+                file: "app/pay⟨U+200B⟩.py".into(), quote: "eval(text)".into(), ..Evidence::default()
+            };
+        assert!(verify(&twins, quote).verified);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! One review request, from delivery to decision.
 
 use crate::ask::Gateway;
-use crate::decision::{Voter, outcome, rules, voters};
+use crate::decision::{Rules, Voter, outcome, rules, voters};
 use crate::evidence::Files;
 use crate::metrics::Metrics;
 use crate::question::Subject;
 use crate::review::{Hearing, Question};
-use crate::store::{self, Round, Standing};
+use crate::store::{self, Closed, Round, Standing};
 use futures::future::join_all;
 use golden_consensus::{Ballot, Verdict};
 use golden_platform::artifacts;
@@ -77,12 +77,6 @@ impl Hub {
             .closes_at
             .parse()
             .map_err(|e| Failure::Poison(format!("closesAt {:?}: {e}", request.closes_at)))?;
-        let left = self.left(round, closes_at).await?.0;
-        if left.is_zero() && store::ballots(&self.pool, round).await?.is_empty() {
-            // Nobody was asked in time: not the voters' silence but ours. The orchestrator asks again.
-            tracing::warn!(task = %round.task, round = round.number, "the review closed before anybody was asked");
-            return Ok(());
-        }
         if let Some(heard) = request.hears {
             // Who rejects is not asked again: a round makes objections heard, it talks nobody out of one.
             store::carry(&self.pool, round, heard, true).await?;
@@ -94,25 +88,50 @@ impl Hub {
         let voted = store::ballots(&self.pool, round).await?;
         let missing: Vec<Voter> =
             voters(&rules.policy).into_iter().filter(|v| voted.iter().all(|b| b.voter != v.name)).collect();
-        if !missing.is_empty() && !left.is_zero() {
+        let earlier = request.hears.or(request.beside);
+        if !missing.is_empty() && !self.left(round, closes_at).await?.0.is_zero() {
             self.collect((round, request), &missing, closes_at, slot).await?;
+        } else if !missing.is_empty() && !store::was_asked(&self.pool, round, earlier).await? {
+            // Nobody was asked in time: not the voters' silence but ours. The orchestrator asks again.
+            tracing::warn!(task = %round.task, round = round.number, "the review closed before anybody was asked");
+            return Ok(());
         }
         if let Some(heard) = request.hears {
             // Who heard the objections and said nothing stands by what it said before.
             store::carry(&self.pool, round, heard, false).await?;
         }
-        let ballots = store::ballots(&self.pool, round).await?;
-        let decision = outcome(&rules, &ballots, request, true);
-        if store::close(&self.pool, round, &decision).await? {
-            tracing::info!(task = %round.task, attempt = round.attempt, round = round.number,
-                outcome = decision.decision.as_str(), reason = decision.reason, "decided");
-            self.metrics.reviews.with_label_values(&[decision.decision.as_str()]).inc();
-            let absent = missing.iter().filter(|v| ballots.iter().all(|b| b.voter != v.name)).count();
+        if let Some(absent) = self.decide(round, request, &rules, &missing).await? {
             let none: &[&str] = &[];
             self.metrics.absent.with_label_values(none).inc_by(absent as u64);
             self.metrics.consensus_seconds.with_label_values(none).observe(begun.elapsed().as_secs_f64());
         }
         Ok(())
+    }
+
+    /// Closes the review by all ballots there are; how many of the missing voters have none, if this call closed it.
+    async fn decide(
+        &self,
+        round: &Round,
+        request: &ReviewRequest,
+        rules: &Rules,
+        missing: &[Voter],
+    ) -> Result<Option<usize>, Failure> {
+        loop {
+            let ballots = store::ballots(&self.pool, round).await?;
+            let decision = outcome(rules, &ballots, request, true);
+            match store::close(&self.pool, round, &decision, ballots.len()).await? {
+                Closed::Now => {
+                    tracing::info!(task = %round.task, attempt = round.attempt, round = round.number,
+                        outcome = decision.decision.as_str(), reason = decision.reason, "decided");
+                    self.metrics.reviews.with_label_values(&[decision.decision.as_str()]).inc();
+                    let silent = missing.iter().filter(|v| ballots.iter().all(|b| b.voter != v.name));
+                    return Ok(Some(silent.count()));
+                }
+                Closed::Before => return Ok(None),
+                // Kept by another replica meanwhile: it counts. Each voter has one, so this ends.
+                Closed::MoreBallots => {}
+            }
+        }
     }
 
     /// Asks the missing voters at the same time, each until it has answered or the review closes.

@@ -3,7 +3,7 @@
 use crate::ask::{Answered, Gateway, Voice};
 use crate::ballot::parse;
 use crate::decision::Voter;
-use crate::evidence::verify;
+use crate::evidence::{Files, verify};
 use crate::material::cut;
 use crate::metrics::Metrics;
 use crate::parts::{Fault, Heard, Said, combine};
@@ -12,7 +12,7 @@ use crate::question::{Asked, Subject, questions};
 use crate::store::{Kept, Round};
 use futures::StreamExt as _;
 use golden_consensus::{Ballot, Evidence};
-use golden_output::{Repair, Step, Vote};
+use golden_output::{Place, Repair, Step, Vote};
 use golden_platform::consumer::Slot;
 use golden_platform::tree::digest;
 use golden_platform::wire::{ModelBinding, VOTER_CALLS};
@@ -21,6 +21,11 @@ use std::sync::{Mutex, PoisonError};
 
 /// Longest answer kept as it came, in bytes; of several parts each has its share.
 const MAX_RAW: usize = 64 * 1024;
+
+/// What is kept of one answer's evidence: so many places, and bytes of each name and quote.
+const KEPT_EVIDENCE: usize = 16;
+const KEPT_PATH: usize = 1024;
+const KEPT_QUOTE: usize = 2048;
 
 /// How often a voter may mend a ballot that cannot be read. Each time is a paid call with an operation of its own.
 const MENDS: u32 = VOTER_CALLS - 1;
@@ -112,6 +117,10 @@ impl Question<'_> {
                 return (raw, Err(Fault::CanaryLeaked));
             }
             match repair.answered(parse(&raw)) {
+                // Letters may be escaped in what came, and others read them as they are.
+                Step::Accepted(vote) if asked.words.leaked(&told(&vote)) => {
+                    return (raw, Err(Fault::CanaryLeaked));
+                }
                 Step::Accepted(vote) => return (raw, Ok(self.checked(vote))),
                 Step::GivenUp { reason } => return (raw, Err(Fault::Malformed(reason))),
                 Step::AskAgain { message } => {
@@ -141,12 +150,11 @@ impl Question<'_> {
     }
 
     fn checked(&self, vote: Vote) -> Said {
-        let evidence = vote.evidence.into_iter().map(Evidence::from);
         Said {
             verdict: vote.verdict,
             severity: vote.severity,
             confidence: vote.confidence.percent(),
-            evidence: evidence.map(|e| verify(self.subject.files, e)).collect(),
+            evidence: kept(self.subject.files, vote.evidence),
             rationale: vote.rationale,
         }
     }
@@ -187,6 +195,25 @@ impl Question<'_> {
         };
         Ok(Kept { ballot, raw: raw(&answers, of), prompt_digest })
     }
+}
+
+/// All that a vote says in words.
+fn told(vote: &Vote) -> String {
+    let places = vote.evidence.iter().flat_map(|place| [place.file.as_str(), "\n", &place.quote, "\n"]);
+    places.chain([vote.rationale.as_str()]).collect()
+}
+
+/// What is kept of a vote's evidence: what is true first, and of long names and quotes their beginnings. A quote was
+/// looked for as a whole.
+fn kept(files: &Files, evidence: Vec<Place>) -> Vec<Evidence> {
+    let mut all: Vec<Evidence> = evidence.into_iter().map(|place| verify(files, place.into())).collect();
+    all.sort_by_key(|evidence| !evidence.verified);
+    all.truncate(KEPT_EVIDENCE);
+    for Evidence { file, quote, .. } in &mut all {
+        file.truncate(file.floor_char_boundary(KEPT_PATH));
+        quote.truncate(quote.floor_char_boundary(KEPT_QUOTE));
+    }
+    all
 }
 
 /// Postgres takes no NUL, neither in text nor in JSON: a model that says one would hold up its review for ever.
@@ -236,4 +263,39 @@ fn raw(answers: &BTreeMap<usize, Answer>, of: usize) -> String {
         format!("== part {} of {of}\n{}\n", part + 1, cut(&answer.raw, each))
     };
     answers.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Words;
+    use serde_json::json;
+
+    fn place(file: &str, quote: &str) -> Place {
+        Place { file: file.into(), start_line: 1, end_line: 1, quote: quote.into() }
+    }
+
+    #[test]
+    fn a_canary_told_in_escapes_is_told() {
+        let words = Words::of(uuid::Uuid::from_u128(1), "security", 0);
+        let escaped = words.canary.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
+        for field in ["rationale", "quote"] {
+            let answer = json!({"verdict": "Approve", "confidence": 90, "rationale": if field == "rationale" { "W" } else { "r" },
+                "evidence": [{"file": "a", "startLine": 1, "endLine": 1, "quote": if field == "quote" { "W" } else { "q" }}]});
+            let raw = answer.to_string().replace("\"W\"", &format!("\"{escaped}\""));
+            assert!(!words.leaked(&raw));
+            assert!(words.leaked(&told(&parse(&raw).unwrap())), "{field}");
+        }
+    }
+
+    #[test]
+    fn of_much_evidence_what_is_true_is_kept() {
+        let files: Files = [("a.py".to_owned(), format!("{}\nos.system(text)\n", "x".repeat(5000)))].into();
+        let mut said = vec![place(&"p".repeat(3000), "not there"); 20];
+        said.extend([place("a.py", "os.system(text)"), place("a.py", &"x".repeat(5000))]);
+        let kept = kept(&files, said);
+        let sizes: Vec<_> = kept.iter().map(|e| (e.verified, e.file.len(), e.quote.len())).collect();
+        assert_eq!(sizes[..3], [(true, 4, 15), (true, 4, KEPT_QUOTE), (false, KEPT_PATH, 9)]);
+        assert_eq!(kept.len(), KEPT_EVIDENCE);
+    }
 }

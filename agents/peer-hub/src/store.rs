@@ -142,11 +142,15 @@ fn union(spans: impl Iterator<Item = (i64, i64)>) -> i64 {
     total
 }
 
-/// Keeps a ballot. The first of a voter counts; true if this was it.
+/// Keeps a ballot while its review is open: what was decided without it must not look as if it had been heard. The first
+/// of a voter counts; true if this was it.
 pub(crate) async fn keep(pool: &PgPool, round: &Round, kept: &Kept) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "INSERT INTO ballots (task_uid, attempt, round, voter, digest, team_uid, model, ballot, raw, prompt_digest)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM reviews
+         WHERE task_uid = $1 AND attempt = $2 AND round = $3 AND digest = $5 AND decision IS NULL
+         FOR SHARE
+         ON CONFLICT DO NOTHING",
     )
     .bind(round.task)
     .bind(number(round.attempt))
@@ -174,7 +178,9 @@ pub(crate) async fn carry(
     sqlx::query(
         "INSERT INTO ballots (task_uid, attempt, round, voter, digest, team_uid, model, ballot, raw, prompt_digest)
          SELECT task_uid, attempt, $4, voter, digest, team_uid, model, ballot, raw, prompt_digest
-         FROM ballots
+         FROM ballots, (SELECT FROM reviews
+                        WHERE task_uid = $1 AND attempt = $2 AND round = $4 AND digest = $5 AND decision IS NULL
+                        FOR SHARE) AS open
          WHERE task_uid = $1 AND attempt = $2 AND round = $3 AND digest = $5
            AND (NOT $6 OR ballot->>'verdict' = 'Reject')
          ON CONFLICT DO NOTHING",
@@ -190,14 +196,49 @@ pub(crate) async fn carry(
     Ok(())
 }
 
-/// Decides a review and tells the orchestrator, in one transaction, once. True if this call did.
+/// Whether a voter was asked in this round and has answered: not whether it has ballots, of which some are taken over
+/// from `earlier`.
+pub(crate) async fn was_asked(
+    pool: &PgPool,
+    round: &Round,
+    earlier: Option<u32>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM ballots b
+                        WHERE b.task_uid = $1 AND b.attempt = $2 AND b.round = $3 AND b.digest = $4
+                          AND NOT EXISTS (SELECT FROM ballots e
+                                          WHERE e.task_uid = $1 AND e.attempt = $2 AND e.round = $5 AND e.voter = b.voter
+                                            AND e.prompt_digest = b.prompt_digest AND e.raw = b.raw))",
+    )
+    .bind(round.task)
+    .bind(number(round.attempt))
+    .bind(number(round.number))
+    .bind(&round.digest)
+    .bind(earlier.map(number))
+    .fetch_one(pool)
+    .await
+}
+
+/// What came of closing a review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    Now,
+    /// By another call, or it is not there.
+    Before,
+    /// There are more ballots than the decision has seen.
+    MoreBallots,
+}
+
+/// Decides a review by so many ballots and tells the orchestrator, in one transaction, once.
 pub(crate) async fn close(
     pool: &PgPool,
     round: &Round,
     decision: &DecisionRecord,
-) -> Result<bool, sqlx::Error> {
+    ballots: usize,
+) -> Result<Closed, sqlx::Error> {
     let decision = serde_json::to_value(decision).map_err(|e| sqlx::Error::Encode(e.into()))?;
     let mut transaction = pool.begin().await?;
+    // Ballots are counted once the row is locked: whoever keeps one shares that lock.
     let done = sqlx::query(
         "UPDATE reviews SET decision = $5, decided_at = now()
          WHERE task_uid = $1 AND attempt = $2 AND round = $3 AND digest = $4 AND decision IS NULL",
@@ -210,7 +251,20 @@ pub(crate) async fn close(
     .execute(&mut *transaction)
     .await?;
     if done.rows_affected() == 0 {
-        return Ok(false);
+        return Ok(Closed::Before);
+    }
+    let there: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM ballots WHERE task_uid = $1 AND attempt = $2 AND round = $3 AND digest = $4",
+    )
+    .bind(round.task)
+    .bind(number(round.attempt))
+    .bind(number(round.number))
+    .bind(&round.digest)
+    .fetch_one(&mut *transaction)
+    .await?;
+    if usize::try_from(there) != Ok(ballots) {
+        transaction.rollback().await?;
+        return Ok(Closed::MoreBallots);
     }
     let fact = NewFact {
         team_uid: round.team,
@@ -226,7 +280,7 @@ pub(crate) async fn close(
     };
     facts::insert(&mut transaction, &fact).await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok(Closed::Now)
 }
 
 fn number(n: u32) -> i32 {

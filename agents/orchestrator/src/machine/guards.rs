@@ -64,7 +64,9 @@ impl Work<'_> {
             return self.ignore("that run was given up");
         }
         let reason = documented(&outcome.reason, reasons::GUARD_NOT_RUN);
-        let message = format!("run {} could not be judged: {}", outcome.sandbox_run, outcome.reason);
+        // What the node or the sandbox said names the image, the class, the limit; the reason alone names none.
+        let words = if kept.excerpt.is_empty() { String::new() } else { format!(": {}", kept.excerpt) };
+        let message = format!("run {} could not be judged: {}{words}", outcome.sandbox_run, outcome.reason);
         slot.trouble = Some(Why::new(&reason, bounded(&message, MAX_MESSAGE_BYTES)));
         slot.retry_at = Some(after(self.now, backoff(5, slot.runs.saturating_sub(1))));
         self.record("GuardNotJudged", json!(kept));

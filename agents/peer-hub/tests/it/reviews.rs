@@ -404,15 +404,7 @@ async fn a_review_nobody_was_asked_for_in_time_is_left_to_the_orchestrator() {
     world.open(&envelope).await;
     let _replica = world.replica();
     world.publish(&envelope, "first").await;
-    let begun = Instant::now();
-    loop {
-        let mut stream = world.js.get_stream(subjects::prc_stream(world.team)).await.unwrap();
-        if stream.info().await.unwrap().state.messages == 0 {
-            break;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(20), "the message is not worked off");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    world.worked_off().await;
     assert_eq!((world.decision(1).await, world.facts().await.len()), (None, 0));
     assert!(world.stores.nats.pid().is_some());
 }

@@ -81,6 +81,22 @@ async fn who_does_not_answer_a_second_round_stands_by_the_first_ballot() {
     assert_eq!(world.ballots_of(2).await, world.ballots_of(1).await);
 }
 
+/// What is taken over from the round before is nobody's answer in this one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_round_that_closed_before_anybody_was_asked_is_left_to_the_orchestrator() {
+    let world = World::new(&story()).await;
+    let _replica = world.replica();
+    let second = first_round(&world, -5).await;
+    // Delivered twice, as after a crash: the first one took the objection over.
+    for message in ["second", "again"] {
+        world.publish(&second, message).await;
+        world.worked_off().await;
+        assert_eq!(world.decision(2).await, None);
+        assert_eq!(world.ballots_of(2).await.len(), 1, "the objection");
+    }
+    assert_eq!(world.calls.asked().len(), 3, "those of the first round");
+}
+
 /// Architect and security reject, tester and reviewer approve; a fifth one is asked beside them.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_additional_reviewer_is_asked_blind_beside_what_the_others_said() {

@@ -44,7 +44,7 @@ const FORMATS: [(&[&str], usize, &[u8]); 31] = [
 
 /// A file's content as lines can show it: text as it is, and of other files the bytes that are no text as `⟨e9 00⟩`. None
 /// of a format that has no text.
-pub(super) fn legible<'a>(path: &str, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+pub fn legible<'a>(path: &str, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => Some(Cow::Borrowed(text)),
         _ if has_no_text(path, bytes) => None,

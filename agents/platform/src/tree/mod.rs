@@ -18,6 +18,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use self::legible::legible;
 pub use self::pack::Packing;
 use self::pack::Same;
 use bytes::Bytes;

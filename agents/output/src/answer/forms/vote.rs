@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::LazyLock;
 
-/// Bounds of one vote; sizes are bytes.
-const MAX_EVIDENCE: usize = 16;
+/// Bounds of one vote; sizes are bytes. Wide: who judges a change must not be silenced by what is in it, and whoever keeps
+/// a vote keeps less of it.
+const MAX_EVIDENCE: usize = 64;
 const MAX_RATIONALE: usize = 4096;
-const MAX_QUOTE: usize = 2048;
-const MAX_PATH: usize = 512;
+const MAX_QUOTE: usize = 8192;
+/// A path has at most 1,024 bytes, and six times as many where each of its characters is hidden and shown spelled out.
+const MAX_PATH: usize = 6 * 1024;
 
 /// What a voter said, as far as it is the voter's to say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +76,7 @@ static SCHEMA: LazyLock<Result<Schema, SchemaError>> = LazyLock::new(|| {
 });
 
 impl Form for Vote {
-    const BOUNDS: Bounds = Bounds { bytes: 32 * 1024, depth: 4, values: 1024 };
+    const BOUNDS: Bounds = Bounds { bytes: 128 * 1024, depth: 4, values: 1024 };
     const AMBIGUOUS: Ambiguous = Ambiguous::Refused;
 
     fn schema() -> &'static Result<Schema, SchemaError> {

@@ -33,6 +33,19 @@ fn a_vote_is_what_the_voter_may_say() {
     assert!(!Evidence::from(vote.evidence[0].clone()).verified);
 }
 
+/// Whoever made the change chose its names, and how much there is to object to.
+#[test]
+fn a_vote_may_name_any_file_and_say_more_than_is_kept() {
+    let place = |file: &str, quote: &str| serde_json::json!({"file": file, "startLine": 1, "endLine": 1, "quote": quote});
+    let spelled_out = "⟨U+00AD⟩".repeat(1024 / 2);
+    let mut places = vec![place("a.py", "q"); 16];
+    places.push(place(&spelled_out, &"q".repeat(5000)));
+    let vote =
+        serde_json::json!({"verdict": "Reject", "confidence": 90, "evidence": places, "rationale": "r"});
+    let read: Vote = read(&vote.to_string()).unwrap();
+    assert_eq!((read.evidence.len(), read.evidence[16].file.as_str()), (17, spelled_out.as_str()));
+}
+
 #[test]
 fn what_does_not_fit_is_refused_with_its_place() {
     let long = "x".repeat(5000);
@@ -48,7 +61,7 @@ fn what_does_not_fit_is_refused_with_its_place() {
         (VOTE.replace("\"rationale\"", "\"weight\":9,\"rationale\""), "unknown field"),
         (VOTE.replace("\"rationale\"", "\"verdict\":\"Approve\",\"rationale\""), "duplicate field"),
         (format!("{VOTE} {VOTE}"), "trailing"),
-        ("x".repeat(40_000), "at most"),
+        ("x".repeat(140_000), "at most"),
         (format!("{}1{}", "{\"a\":".repeat(100), "}".repeat(100)), "nests deeper"),
     ] {
         let fault = read::<Vote>(&text).unwrap_err().to_string();
