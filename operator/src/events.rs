@@ -7,8 +7,8 @@ use kube::{Client, Resource};
 use std::time::Duration;
 
 use golden_crds::conditions::{
-    ACCEPTED, ADMITTED, ANSWERED, BUDGET_AVAILABLE, COMPLETE, FAILED, GUARDS_PASSED, READY, RECONCILING,
-    STALLED, find,
+    ACCEPTED, ADMITTED, ANSWERED, BUDGET_AVAILABLE, COMPLETE, FAILED, FALLBACKS_USABLE, GUARDS_PASSED,
+    LIMITS_SHARED, REACHABLE, READY, RECONCILING, STALLED, find,
 };
 
 /// How long an event may take; a lost event never fails a reconcile.
@@ -101,7 +101,16 @@ fn is_only_waiting(condition: &Condition, all: &[Condition]) -> bool {
 
 fn is_bad(condition: &Condition) -> bool {
     let bad_when_true = [STALLED, FAILED];
-    let bad_when_false = [ADMITTED, ACCEPTED, ANSWERED, BUDGET_AVAILABLE, GUARDS_PASSED];
+    let bad_when_false = [
+        ADMITTED,
+        ACCEPTED,
+        ANSWERED,
+        BUDGET_AVAILABLE,
+        GUARDS_PASSED,
+        REACHABLE,
+        FALLBACKS_USABLE,
+        LIMITS_SHARED,
+    ];
     match condition.status.as_str() {
         "True" => bad_when_true.contains(&condition.type_.as_str()),
         "False" => bad_when_false.contains(&condition.type_.as_str()),

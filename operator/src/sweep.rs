@@ -5,6 +5,7 @@
 //! proof: the apiserver is asked before anything is taken for gone.
 
 use crate::context::Context;
+use crate::controllers::agent_team;
 use crate::effects::{bounded, delete};
 use crate::error::Error;
 use crate::forecast_questions;
@@ -84,7 +85,8 @@ async fn sweep(ctx: &Context) -> Result<(), Error> {
     questions(ctx, None).await?;
     teams(ctx).await?;
     budgets(ctx, None).await?;
-    leftovers::remove(ctx).await
+    leftovers::remove(ctx).await?;
+    streams(ctx).await
 }
 
 pub(crate) async fn admitted_task(ctx: &Context, uid: Uuid) -> Result<Option<Known>, Error> {
@@ -168,9 +170,26 @@ async fn teams(ctx: &Context) -> Result<(), Error> {
             .map_err(|e| Error::database("list teams", &e))?;
     for known in open {
         if is_gone::<AgentTeam>(&ctx.caches.teams, &known, ctx).await? {
-            crate::controllers::agent_team::close(known.uid, ctx).await?;
+            agent_team::close(known.uid, ctx).await?;
             tracing::info!(team = %known.uid, "an AgentTeam is gone");
         }
+    }
+    Ok(())
+}
+
+/// Streams of teams that ended while NATS was away. Last: while it is, nothing else waits for it.
+async fn streams(ctx: &Context) -> Result<(), Error> {
+    let owners = agent_team::with_streams(ctx).await?;
+    let ended: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT team_uid FROM teams WHERE team_uid = ANY($1) AND deleted_at < now() - interval '5 minutes'",
+    )
+    .bind(&owners)
+    .fetch_all(&ctx.pool)
+    .await
+    .map_err(|e| Error::database("look for ended teams", &e))?;
+    for team in ended {
+        let kept = agent_team::end_streams(team, ctx).await?;
+        tracing::info!(%team, ?kept, "streams of an ended team");
     }
     Ok(())
 }

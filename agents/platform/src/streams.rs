@@ -1,11 +1,13 @@
 //! A team's streams and consumers: created, repaired when they drift, never deleted.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
+use futures::StreamExt as _;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -159,6 +161,19 @@ pub async fn retire(js: &Context, name: &str, until: Timestamp) -> Result<Retire
         js.update_stream(&marked).await.map_err(|e| failed(e.to_string()))?;
     }
     Ok(Retired::Kept(info.state.messages))
+}
+
+/// The teams that have a stream which nobody has ended yet: all that are there, and those whose end was missed.
+pub async fn owners(js: &Context) -> Result<BTreeSet<Uuid>, Error> {
+    let mut streams = js.streams();
+    let mut found = BTreeSet::new();
+    while let Some(info) = streams.next().await {
+        let info = info.map_err(|e| Error::Stream { stream: "(all)".to_owned(), message: e.to_string() })?;
+        let metadata = &info.config.metadata;
+        let owner = metadata.get(TEAM).and_then(|uid| uid.parse::<Uuid>().ok());
+        found.extend(owner.filter(|_| !metadata.contains_key(RETAIN_UNTIL)));
+    }
+    Ok(found)
 }
 
 fn missing(kind: &GetStreamErrorKind) -> bool {

@@ -10,6 +10,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,6 +64,20 @@ async fn a_team_becomes_its_services_and_streams_and_leaves_nothing_behind() {
     }
     assert!(world.js.get_stream(&prc_stream(id)).await.is_err());
     world.count("SELECT count(*) FROM teams WHERE team_uid = $1 AND deleted_at IS NOT NULL", id, 1).await;
+
+    // As if NATS had been away when the team ended: the sweep ends its streams.
+    golden_platform::streams::ensure(&world.js, id).await.unwrap();
+    sqlx::query("UPDATE teams SET deleted_at = now() - interval '1 hour' WHERE team_uid = $1")
+        .bind(id)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let begun = Instant::now();
+    while world.js.get_stream(&dlq_stream(id)).await.is_ok() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "the streams of the ended team are still there");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(world.js.get_stream(&prc_stream(id)).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,8 @@
 //! A team that is being deleted: its services go, its row is closed, its empty streams go and the others
 //! stay, marked with how long.
 //!
-//! Deletion never waits for itself: with the namespace going too, or a store away for long, what cannot be done is
-//! left out. What stays behind is told in an event.
+//! Deletion never waits for itself: with the namespace going too, or a store away for long, what cannot be done is left to
+//! the sweep. Streams that are kept are told of in an event.
 
 use super::act::set_finalizers;
 use super::observe::Seen;
@@ -38,7 +38,11 @@ pub(crate) async fn clean(seen: &Seen, ctx: &Context) -> Result<Action, Error> {
     }
     services(seen, ctx).await?;
     patiently(seen, close(seen.uid, ctx).await, "its row in Postgres")?;
-    patiently(seen, end_streams(seen, ctx).await, "its streams in NATS")?;
+    let ended = end_streams(seen.uid, ctx).await;
+    if let Ok(kept) = &ended {
+        tell(seen, kept, ctx).await;
+    }
+    patiently(seen, ended.map(drop), "its streams in NATS")?;
     set_finalizers(&seen.team, &[], ctx).await?;
     ctx.teams_checked.forget(&seen.uid.to_string());
     Ok(Action::await_change())
@@ -62,7 +66,7 @@ fn patiently(seen: &Seen, result: Result<(), Error>, what: &str) -> Result<(), E
     if !gives_up(seen, Timestamp::now()) {
         return Err(error);
     }
-    tracing::warn!(team = seen.team.name_any(), %error, "the team is deleted without cleaning {what}");
+    tracing::warn!(team = seen.team.name_any(), %error, "the team is deleted without cleaning {what}: the sweep does");
     Ok(())
 }
 
@@ -86,13 +90,9 @@ pub(crate) async fn close(uid: Uuid, ctx: &Context) -> Result<(), Error> {
     }
 }
 
-/// Deletes streams that hold nothing; the others are kept and told of.
-async fn end_streams(seen: &Seen, ctx: &Context) -> Result<(), Error> {
-    let names = [
-        subjects::prc_stream(seen.uid),
-        subjects::escalations_stream(seen.uid),
-        subjects::dlq_stream(seen.uid),
-    ];
+/// Deletes streams that hold nothing; the others are kept, each with its messages.
+pub(crate) async fn end_streams(team: Uuid, ctx: &Context) -> Result<Vec<String>, Error> {
+    let names = [subjects::prc_stream(team), subjects::escalations_stream(team), subjects::dlq_stream(team)];
     let until = Timestamp::now() + RETENTION;
     let mut kept = Vec::new();
     for name in names {
@@ -103,14 +103,25 @@ async fn end_streams(seen: &Seen, ctx: &Context) -> Result<(), Error> {
             Err(_) => return Err(away("no answer in time".into())),
         }
     }
+    Ok(kept)
+}
+
+/// The teams that have streams which nobody has ended.
+pub(crate) async fn with_streams(ctx: &Context) -> Result<Vec<Uuid>, Error> {
+    match tokio::time::timeout(STORE_CALL, streams::owners(&ctx.jetstream)).await {
+        Ok(listed) => Ok(listed.map_err(|e| away(e.to_string()))?.into_iter().collect()),
+        Err(_) => Err(away("no answer in time".into())),
+    }
+}
+
+async fn tell(seen: &Seen, kept: &[String], ctx: &Context) {
     if !kept.is_empty() {
         let message = format!(
-            "streams that still hold messages were kept, marked until {until}: {}; look at them with the nats tool and delete them when they are of no use",
+            "streams that still hold messages were kept, marked with how long: {}; look at them with the nats tool and delete them when they are of no use",
             kept.join(", ")
         );
         ctx.events.send(&*seen.team, true, reason::STREAMS_RETAINED, &message).await;
     }
-    Ok(())
 }
 
 fn away(message: String) -> Error {

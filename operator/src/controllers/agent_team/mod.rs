@@ -19,7 +19,7 @@ use kube::runtime::controller::Action;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use clean::close;
+pub(crate) use clean::{close, end_streams, with_streams};
 pub(crate) use plan::FINALIZER;
 
 /// Field manager.
