@@ -19,10 +19,13 @@ pub(crate) struct Order {
     pub(crate) git: bool,
     /// Paid from the budget that is too small.
     pub(crate) small_purse: bool,
+    /// A person must approve its result.
+    pub(crate) approval: bool,
 }
 
 impl Order {
-    pub(crate) const PLAIN: Self = Self { words: "", guard_seconds: None, git: false, small_purse: false };
+    pub(crate) const PLAIN: Self =
+        Self { words: "", guard_seconds: None, git: false, small_purse: false, approval: false };
 }
 
 /// A submitted task.
@@ -117,9 +120,10 @@ fn manifest(namespace: &str, name: &str, order: Order) -> Value {
         }]);
     }
     let purse = if order.small_purse { "small" } else { "full" };
+    let approval = if order.approval { "needed" } else { "none" };
     json!({
         "apiVersion": "goldenarch.dev/v1alpha1", "kind": "AgentTask",
-        "metadata": {"name": name, "namespace": namespace, "labels": {"purse": purse}},
+        "metadata": {"name": name, "namespace": namespace, "labels": {"purse": purse, "approval": approval}},
         "spec": spec,
     })
 }

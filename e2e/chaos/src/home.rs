@@ -1,4 +1,4 @@
-//! Where drills live: a namespace with a team, budgets, Secrets and a person who decides; and the policy that all
+//! Where drills live: a namespace with a team, budgets, Secrets and a person who decides; and the policies that all
 //! such namespaces share.
 
 use crate::world::World;
@@ -29,6 +29,15 @@ spec:
     timeoutSeconds: 600
   escalation: {deadlineSeconds: 86400, onDeadline: Reject}
   sandbox: {runtimeClassName: gvisor, maxTimeoutSeconds: 300}
+---
+apiVersion: goldenarch.dev/v1alpha1
+kind: GovernancePolicy
+metadata: {name: chaos-approved}
+spec:
+  priority: 5
+  namespaceSelector: {matchLabels: {goldenarch.dev/example: chaos}}
+  taskSelector: {matchLabels: {approval: needed}}
+  approvals: [{when: Always}]
 ";
 
 const CONTENT: &str = r#"
@@ -109,7 +118,8 @@ impl Home {
     }
 }
 
-/// Removes the policy, once no drill is left.
-pub(crate) fn remove_policy(world: &World) -> Result<()> {
-    world.tools.kubectl(&["delete", "governancepolicy", "chaos", "--ignore-not-found"]).map(drop)
+/// Removes the policies, once no drill is left.
+pub(crate) fn remove_policies(world: &World) -> Result<()> {
+    let named = ["delete", "governancepolicy", "chaos", "chaos-approved", "--ignore-not-found"];
+    world.tools.kubectl(&named).map(drop)
 }

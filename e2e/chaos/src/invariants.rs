@@ -29,6 +29,7 @@ pub(crate) fn broken(seen: &Snapshot) -> Vec<String> {
     }
     out.extend(seen.reservations.iter().filter_map(|r| against_the_model(r, seen)));
     out.extend(seen.accounts.iter().flat_map(account));
+    out.extend(seen.unpaid.iter().map(|key| format!("the model served call {key:?}, which nobody paid for")));
     out.extend(seen.letters.iter().map(|reason| format!("a dead letter: {reason}")));
     out.extend(seen.live_pods.iter().map(|pod| format!("pod {pod} still runs")));
     out.extend(seen.live_runs.iter().map(|run| format!("SandboxRun {run} has not ended")));
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn every_broken_promise_is_told() {
         type Break = (&'static str, fn(&mut Snapshot));
-        let breaks: [Break; 12] = [
+        let breaks: [Break; 13] = [
             ("no outcome", |s| s.outcome = None),
             ("does not tell the end", |s| s.last_entry = Some("Approved".into())),
             ("still wanted", |s| s.wanted = 1),
@@ -162,6 +163,7 @@ mod tests {
             ("still Dispatched", |s| s.reservations[0].state = "Dispatched".into()),
             ("was released", |s| s.reservations[0].state = "Released".into()),
             ("the model says", |s| s.tally.clear()),
+            ("which nobody paid for", |s| s.unpaid.push("op-2".into())),
             ("a dead letter", |s| s.letters.push("poison".into())),
             ("still runs", |s| s.live_pods.push("a/b".into())),
         ];

@@ -54,7 +54,7 @@ pub fn run(world: &World, options: &Options, say: &mut dyn FnMut(&str)) -> Resul
         if let Some(home) = &home {
             Home::raze(world, &home.namespace)?;
         }
-        home::remove_policy(world)?;
+        home::remove_policies(world)?;
     }
     report.seconds = start.elapsed().as_secs();
     Ok(report)

@@ -6,7 +6,7 @@ use crate::world::{DEMO, World, text};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of one task.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,8 @@ pub(crate) struct Snapshot {
     pub(crate) unpublished: i64,
     pub(crate) open_escalations: i64,
     pub(crate) tally: BTreeMap<String, Calls>,
+    /// Keys, of whatever task, that the model served and no reservation has.
+    pub(crate) unpaid: Vec<String>,
     /// Pods that have not ended, by `namespace/name`.
     pub(crate) live_pods: Vec<String>,
     /// Every pod there is.
@@ -36,6 +38,14 @@ pub(crate) struct Snapshot {
     pub(crate) runs: Vec<String>,
     /// Commits on the delivered branch that the base has not; none where nothing goes to git.
     pub(crate) commits: Option<u32>,
+}
+
+/// Asked after the tally: what was reserved is in the database before the model hears of it.
+fn unpaid(world: &World, tally: &BTreeMap<String, Calls>) -> Result<Vec<String>> {
+    let rows = world.sql("SELECT op_key FROM reservations")?;
+    let paid: BTreeSet<&str> = rows.iter().map(|row| text(&row["op_key"])).collect();
+    let served = tally.iter().filter(|(_, calls)| calls.count > 0);
+    Ok(served.map(|(key, _)| key).filter(|key| !paid.contains(key.as_str())).cloned().collect())
 }
 
 /// Accepted ballots of one voter in one round.
@@ -94,6 +104,7 @@ impl Snapshot {
         let open = |run: &&Value| !has_ended(run);
         taken.live_runs = runs.iter().filter(open).map(name).collect();
         taken.tally = serde_json::from_value(world.tally()?["byOp"].clone())?;
+        taken.unpaid = unpaid(world, &taken.tally)?;
         taken.commits = if drill.git { Some(commits(world, drill)?) } else { None };
         Ok(taken)
     }

@@ -18,7 +18,7 @@ struct Hold {
     there: &'static str,
 }
 
-const HOLDS: [Hold; 6] = [
+const HOLDS: [Hold; 7] = [
     Hold {
         name: "producing",
         order: Order { words: "The developer thinks for minutes.", ..Order::PLAIN },
@@ -38,6 +38,11 @@ const HOLDS: [Hold; 6] = [
         name: "escalated",
         order: Order { words: "Peers disagree.", ..Order::PLAIN },
         there: "SELECT 1 FROM escalations WHERE task_uid = 'TASK' AND state = 'Open'",
+    },
+    Hold {
+        name: "approving",
+        order: Order { approval: true, ..Order::PLAIN },
+        there: "SELECT 1 FROM tasks WHERE task_uid = 'TASK' AND stage = 'Approving'",
     },
     Hold {
         name: "paused",
