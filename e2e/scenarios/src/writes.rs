@@ -1,7 +1,7 @@
 //! What a task costs the apiserver: its audit log, counted by who wrote.
 //!
 //! Counted are the requests that changed the AgentTask, its status or one of its own pods (attempt, fetch, delivery).
-//! SandboxRuns with their pods are reported beside, and so is what every pod of a cluster costs whoever made it: the
+//! SandboxRuns with their pods and events are reported beside, and so is what every pod of a cluster costs whoever made it: the
 //! scheduler's binding and the kubelet's own reports.
 
 use anyhow::{Context as _, Result};
@@ -27,6 +27,8 @@ pub struct Writes {
     pub sandbox: Counts,
     /// The scheduler and the node, for all those pods.
     pub cluster: Counts,
+    /// Events about the task and all those pods, by whoever tells them.
+    pub events: Counts,
 }
 
 /// Which objects belong to the task.
@@ -75,11 +77,12 @@ impl Writes {
             if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
         };
         format!(
-            "apiserver writes to {name} and its pods (audit log): {} (bar {BAR}): {}\n  its sandbox runs, beside: {}\n  scheduler and node, beside: {}",
+            "apiserver writes to {name} and its pods (audit log): {} (bar {BAR}): {}\n  its sandbox runs, beside: {}\n  scheduler and node, beside: {}\n  events, beside: {}",
             self.total(),
             group(&self.own),
             group(&self.sandbox),
             group(&self.cluster),
+            group(&self.events),
         )
     }
 
@@ -87,6 +90,9 @@ impl Writes {
         let object = &entry["objectRef"];
         let of = |field: &str| object[field].as_str().unwrap_or_default();
         let (resource, name) = (of("resource"), of("name"));
+        if resource == "events" {
+            return self.add_event(entry, task);
+        }
         let child = name.starts_with(&task.prefix);
         let sandbox = child && (resource == "sandboxruns" || !is_own_pod(&name[task.prefix.len()..]));
         let own = match resource {
@@ -107,6 +113,19 @@ impl Writes {
         let slash = if subresource.is_empty() { "" } else { "/" };
         let verb = entry["verb"].as_str().unwrap_or("?");
         *counts.entry(format!("{} {verb} {resource}{slash}{subresource}", short(user))).or_default() += 1;
+    }
+}
+
+impl Writes {
+    /// An event is named after what it is about, and a part of its own behind the last dot.
+    fn add_event(&mut self, entry: &Value, task: &Task<'_>) {
+        let name = entry["objectRef"]["name"].as_str().unwrap_or_default();
+        let about = name.rsplit_once('.').map_or(name, |(about, _)| about);
+        if about == task.name || about.starts_with(&task.prefix) {
+            let user = short(entry["user"]["username"].as_str().unwrap_or("?"));
+            let verb = entry["verb"].as_str().unwrap_or("?");
+            *self.events.entry(format!("{user} {verb}")).or_default() += 1;
+        }
     }
 }
 
@@ -160,6 +179,9 @@ mod tests {
             entry(operator, "create", "pods", "fix-76543210-a1-t1", "", 201),
             entry("system:kube-scheduler", "create", "pods", "fix-01234567-a1-t1", "binding", 201),
             entry("system:node:n", "patch", "pods", "fix-01234567-a1-t1", "status", 200),
+            entry(operator, "create", "events", "fix.18f0a1b2c3", "", 201),
+            entry("system:node:n", "create", "events", "fix-01234567-a1-t1.18f0", "", 201),
+            entry(operator, "create", "events", "another.18f0a1b2c3", "", 201),
         ];
         let mut log = tempfile::NamedTempFile::new().unwrap();
         for entry in &entries {
@@ -182,5 +204,6 @@ mod tests {
         assert_eq!(writes.total(), 4);
         assert_eq!(writes.sandbox, counts(&[("golden-operator create pods", 1)]));
         assert_eq!(writes.cluster.values().sum::<u64>(), 2);
+        assert_eq!(writes.events, counts(&[("golden-operator create", 1), ("system:node:n create", 1)]));
     }
 }

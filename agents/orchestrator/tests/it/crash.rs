@@ -174,6 +174,19 @@ async fn a_crash_around_a_persons_decision_asks_and_takes_it_once() {
 }
 
 #[tokio::test]
+async fn a_crash_around_an_approval_waits_for_it_and_takes_it_once() {
+    let script = Script { work: |_| Some("whole"), person: Some("bob"), ..Script::default() };
+    let (whole, _) = die_everywhere(script, |spec, policy| {
+        inline(spec, policy);
+        policy["approvals"] = serde_json::json!([{"origin": "code", "when": "Always", "count": 1}]);
+    })
+    .await;
+    assert_eq!(whole.outcome, "Complete");
+    let last: Vec<&str> = whole.record.iter().rev().take(4).rev().map(String::as_str).collect();
+    assert_eq!(last, ["Reviewed", "DecisionTaken", "Approved", "Ended"]);
+}
+
+#[tokio::test]
 async fn a_crash_while_voters_are_weighed_asks_them_once() {
     let script = Script { work: |_| Some("whole"), ..Script::default() };
     let (whole, _) = die_everywhere(script, |spec, policy| {

@@ -336,7 +336,8 @@ impl World {
     pub(crate) async fn person(&self, task: Uuid) -> bool {
         let Some(by) = self.script.person else { return false };
         let asked: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM escalations WHERE task_uid = $1 AND state = 'Open')
+            "SELECT (EXISTS (SELECT FROM escalations WHERE task_uid = $1 AND state = 'Open')
+                     OR EXISTS (SELECT FROM tasks WHERE task_uid = $1 AND stage = 'Approving'))
                 AND NOT EXISTS (SELECT FROM facts WHERE task_uid = $1 AND kind = 'Decided')",
         )
         .bind(task)

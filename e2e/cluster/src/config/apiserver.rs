@@ -35,6 +35,9 @@ rules:
     resources: [pods, pods/exec, pods/attach, pods/eviction]
   - group: batch
     resources: [jobs]
+  - group: ""
+    resources: [events]
+  - group: events.k8s.io
 - level: None
 "#;
 

@@ -137,6 +137,9 @@ fn what_a_budget_has_reached_and_how_far_forecasts_missed_is_measured() {
     let reached =
         value("golden_budget_alert_percent{", &["budget=\"last-cent\"", "namespace=\"golden-system\""]);
     assert!((reached - 50.0).abs() < f64::EPSILON, "{reached} in\n{metrics}");
+    assert!((value("golden_operator_leader{", &[]) - 1.0).abs() < f64::EPSILON, "it leads: {metrics}");
+    let ready = tools.kubectl(&["get", "--raw", &path.replace("metrics", "readyz")]).expect("it is ready");
+    assert!(!ready.is_empty(), "readiness says what it rests on");
     let events = tools.kubectl(&["get", "events", "-n", "golden-system"]).expect("events");
     assert!(events.contains("AlertPercentReached"), "{events}");
     // Nothing like the stories' tasks had run before: their forecasts are bounds. One budget is raised after that.

@@ -86,6 +86,8 @@ fn a_run_that_could_not_be_made_is_made_again_and_never_passes() {
     }
     assert_eq!(run.condition("GuardsPassed"), "Unknown/IsolationUnavailable");
     assert_eq!(run.condition("Stalled"), "True/IsolationUnavailable");
+    let told = run.message("Stalled");
+    assert!(told.ends_with("could not be judged: IsolationUnavailable: unit says Inconclusive"), "{told}");
     run.feed(&run.guard("unit", "Passed"));
     assert_eq!(run.state.stage, Stage::Reviewing, "it recovers by itself once isolation is there");
     assert!(run.condition("Stalled").is_empty());
