@@ -3,8 +3,9 @@
 use super::ChangedPolicy;
 use super::answers::Answers;
 use super::people::people;
+use super::rounds::Rounds;
 use crate::merged::MergedPolicy;
-use golden_consensus::{Ballot, GuardVerdict, OutcomeKind, SeatWeight};
+use golden_consensus::{GuardVerdict, OutcomeKind};
 use golden_crds::decision::Verdict;
 use golden_record::{Entry, Export};
 use serde::Deserialize;
@@ -52,54 +53,13 @@ pub(super) struct Attempt {
     /// What changed; not in older records, nor where it is too much.
     pub(super) paths: Option<Vec<String>>,
     pub(super) guards: BTreeMap<String, GuardVerdict>,
-    /// The last round.
-    pub(super) review: Option<Review>,
+    /// In the order in which they were asked for.
+    pub(super) rounds: Rounds,
     pub(super) escalations: u32,
     pub(super) answers: Answers,
     /// Where the result was accepted and not rejected after that: whether people had to approve it.
     pub(super) accepted: Option<bool>,
     guards_cost: i64,
-}
-
-#[derive(Debug)]
-pub(super) struct Review {
-    pub(super) kind: OutcomeKind,
-    pub(super) digest: String,
-    pub(super) ballots: Vec<Ballot>,
-    /// What opinions weighed, where that followed track records.
-    pub(super) weights: Vec<SeatWeight>,
-    /// Seconds of the longest round.
-    pub(super) took: Option<Took>,
-    /// Rounds of the voters that were decided.
-    pub(super) rounds: u32,
-    /// What they had decided when the additional reviewer was asked, if it was: its ballot is among the present ones.
-    pub(super) before: Option<Box<Review>>,
-    cost: i64,
-}
-
-/// How long a round took.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Took {
-    /// On its own clock, which stands still while a voter's call waits.
-    Clock(i64),
-    /// From the request to the decision, with whatever it waited in between: older records say no more.
-    AtMost(i64),
-}
-
-impl Took {
-    pub(super) fn seconds(self) -> i64 {
-        match self {
-            Self::Clock(seconds) | Self::AtMost(seconds) => seconds,
-        }
-    }
-}
-
-/// The last request for a review.
-#[derive(Default)]
-struct Asked {
-    at: Option<jiff::Timestamp>,
-    /// Beside the voters of an earlier round.
-    beside: bool,
 }
 
 #[derive(Deserialize)]
@@ -123,26 +83,6 @@ struct Bound {
     model: String,
 }
 
-#[derive(Deserialize)]
-struct Cast {
-    ballot: Ballot,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Reviewed {
-    decision: OutcomeKind,
-    digest: String,
-    /// Not in older records.
-    #[serde(default)]
-    took_seconds: Option<i64>,
-    #[serde(default)]
-    ballots: Vec<Cast>,
-    /// The decision itself, of which nothing else is read.
-    #[serde(default)]
-    result: Decided,
-}
-
 /// A person's answer.
 #[derive(Deserialize)]
 struct Answered {
@@ -151,16 +91,10 @@ struct Answered {
     option: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-struct Decided {
-    #[serde(default)]
-    weights: Vec<SeatWeight>,
-}
-
 impl Attempt {
-    /// What had been spent when the attempt was judged for the last time.
-    pub(super) fn judged_at_cost(&self) -> i64 {
-        self.review.as_ref().map_or(self.guards_cost, |review| review.cost)
+    /// What had been spent when so many rounds were decided; without any, when the guards had the result.
+    pub(super) fn cost_after(&self, rounds: usize) -> i64 {
+        self.rounds.decided().take(rounds).last().map_or(self.guards_cost, |review| review.cost)
     }
 }
 
@@ -184,14 +118,13 @@ impl Course {
             cost: 0,
             ended: None,
         };
-        let mut asked = Asked::default();
         for entry in &export.entries {
-            course.take(entry, &mut asked)?;
+            course.take(entry)?;
         }
         Ok(course)
     }
 
-    fn take(&mut self, entry: &Entry, asked: &mut Asked) -> Result<(), RecordFault> {
+    fn take(&mut self, entry: &Entry) -> Result<(), RecordFault> {
         let body = &entry.body;
         if let Some(cost) = body.pointer("/usage/costMicroUSD").and_then(Value::as_i64) {
             self.cost = cost;
@@ -211,40 +144,17 @@ impl Course {
                 self.attempt(body).guards.insert(name, verdict);
             }
             "ReviewRequested" => {
-                *asked = Asked { at: entry.at.parse().ok(), beside: body["beside"].is_number() };
+                self.attempt(body).rounds.asked(entry.at.parse().ok(), body["beside"].is_number());
             }
-            "Reviewed" => self.reviewed(entry, asked)?,
+            "Reviewed" => {
+                let reviewed = read(entry, body)?;
+                let attempt = self.attempt(body);
+                attempt.answers.judged();
+                attempt.rounds.decide(reviewed, entry.at.parse().ok(), cost);
+            }
             "Ended" => self.ended = text(body.get("reason")),
             _ => self.take_from_people(entry)?,
         }
-        Ok(())
-    }
-
-    /// A round was decided.
-    fn reviewed(&mut self, entry: &Entry, asked: &Asked) -> Result<(), RecordFault> {
-        let body = &entry.body;
-        let reviewed: Reviewed = read(entry, body)?;
-        let ended: Option<jiff::Timestamp> = entry.at.parse().ok();
-        self.attempt(body).answers.judged();
-        let earlier = self.attempt(body).review.take();
-        let lasted = asked.at.zip(ended).map(|(from, to)| to.duration_since(from).as_secs());
-        let took = reviewed.took_seconds.map(Took::Clock).or(lasted.map(Took::AtMost));
-        let rounds = earlier.as_ref().map_or(0, |review| review.rounds) + u32::from(!asked.beside);
-        self.attempt(body).review = Some(Review {
-            kind: reviewed.decision,
-            digest: reviewed.digest,
-            ballots: reviewed.ballots.into_iter().map(|cast| cast.ballot).collect(),
-            weights: reviewed.result.weights,
-            took: earlier
-                .as_ref()
-                .and_then(|review| review.took)
-                .into_iter()
-                .chain(took)
-                .max_by_key(|t| t.seconds()),
-            rounds,
-            before: earlier.filter(|_| asked.beside).map(Box::new),
-            cost: self.cost,
-        });
         Ok(())
     }
 
@@ -281,8 +191,7 @@ impl Course {
 
     /// Whether the additional reviewer was asked on an attempt before this one.
     pub(super) fn asked_before(&self, attempt: &Attempt) -> bool {
-        let asked = |a: &Attempt| a.review.as_ref().is_some_and(|review| review.before.is_some());
-        self.attempts.iter().any(|a| a.number < attempt.number && asked(a))
+        self.attempts.iter().any(|a| a.number < attempt.number && a.rounds.iter().any(|round| round.beside))
     }
 
     /// The attempt an entry is about.
@@ -305,7 +214,7 @@ impl Course {
         if last.guards.iter().any(|(name, verdict)| *verdict == GuardVerdict::Failed && stops(name)) {
             return OutcomeKind::GuardFailed.as_str().to_owned();
         }
-        last.review.as_ref().map_or(OutcomeKind::Undecided, |review| review.kind).as_str().to_owned()
+        last.rounds.decided().last().map_or(OutcomeKind::Undecided, |review| review.kind).as_str().to_owned()
     }
 
     /// The model that judged for a role.
@@ -315,7 +224,8 @@ impl Course {
 
     /// Whether people had to approve a result that peers or a person had let pass, and did not until the task ended.
     fn waited_for_approval(&self, last: &Attempt) -> bool {
-        let approved = last.review.as_ref().is_some_and(|review| review.kind == OutcomeKind::Approved);
+        let approved =
+            last.rounds.decided().last().is_some_and(|review| review.kind == OutcomeKind::Approved);
         (approved || last.answers.let_pass)
             && last.accepted.is_none()
             && people(last, &self.merged).is_ok_and(|people| people > 0)

@@ -10,6 +10,8 @@ mod independence;
 mod judge;
 mod people;
 mod replay;
+mod rounds;
+mod vote;
 
 use crate::merge::{NamedPolicy, merge};
 use crate::merged::{GuardOrigin, MergedPolicy};
@@ -39,7 +41,7 @@ pub struct Change<T> {
 pub enum Reach {
     /// It would have gone as it did; all figures are whole.
     Same,
-    /// It would have been accepted where it was not, so nothing came after; all figures are whole.
+    /// It would have been accepted where it was not, or a round sooner, so nothing came after; all figures are whole.
     Accepted,
     /// It would have gone another way, in which others act: waits and cost count up to there.
     Diverges,

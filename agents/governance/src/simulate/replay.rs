@@ -6,7 +6,7 @@ use super::judge::{Judgement, judge};
 use super::people::{Approved, approved, begins_alike, deadline, people};
 use crate::explain::people as words;
 use crate::merged::MergedPolicy;
-use golden_consensus::Next;
+use golden_consensus::{Next, OutcomeKind};
 use std::collections::BTreeSet;
 
 /// How a task would have gone, as far as that is known.
@@ -54,7 +54,7 @@ impl Replay<'_> {
             let because = format!("policy {policy} allows no attempt {number}: the task fails before it");
             return Some(self.way(Reach::Diverges, because));
         }
-        self.spent = attempt.judged_at_cost();
+        self.spent = attempt.cost_after(0);
         if attempt.escalations > 0 && deadline(&self.course.merged) != deadline(self.after) {
             return Some(unknown(attempt, "its question would have had another deadline"));
         }
@@ -66,6 +66,7 @@ impl Replay<'_> {
             }
             Err(why) => return Some(unknown(attempt, &why)),
         };
+        self.spent = attempt.cost_after(now.rounds.len());
         now.kind.as_str().clone_into(&mut self.last);
         if !was.leads_where(&now) {
             return Some(self.turns(attempt, &was, &now));
@@ -109,7 +110,11 @@ impl Replay<'_> {
     fn turns(&mut self, attempt: &Attempt, was: &Judgement, now: &Judgement) -> Way {
         let (before, kind) = (was.kind.as_str(), now.kind.as_str());
         let instead = if before == kind { String::new() } else { format!(" instead of {before}") };
-        let turn = format!("attempt {}: {kind}{instead}, {}", attempt.number, now.reason);
+        let sooner = match (now.rounds.len(), was.rounds.len()) {
+            (held, were) if 0 < held && held < were => format!(" after {held} of its {were} rounds"),
+            _ => String::new(),
+        };
+        let turn = format!("attempt {}: {kind}{instead}{sooner}, {}", attempt.number, now.reason);
         let open = match now.next {
             Next::Proceed => match people(attempt, self.after) {
                 Ok(0) if !attempt.answers.denied_early() => return self.way(Reach::Accepted, turn),
@@ -164,18 +169,31 @@ fn both(
         return Ok(None);
     }
     let was = judge(attempt, course, &course.merged)?;
-    let told = attempt.review.as_ref().map(|review| review.kind);
-    if let Some(told) = told.filter(|told| *told != was.kind) {
-        let (told, was) = (told.as_str(), was.kind.as_str());
+    let told: Vec<OutcomeKind> = attempt.rounds.decided().map(|review| review.kind).collect();
+    if told != was.rounds {
+        let (told, was) = (outcomes(&told), outcomes(&was.rounds));
         return Err(format!("the record says {told}, and its own ballots and rules give {was}"));
+    }
+    if was.kind != OutcomeKind::Undecided && attempt.rounds.iter().any(|round| round.review.is_none()) {
+        let was = was.kind.as_str();
+        return Err(format!("the record holds a round after {was}, and its own ballots and rules give none"));
     }
     Ok(Some((was, judge(attempt, course, after)?)))
 }
 
-/// Everyone who may be asked: role, provider and model.
+/// What rounds came to.
+fn outcomes(rounds: &[OutcomeKind]) -> String {
+    let names: Vec<&str> = rounds.iter().map(|kind| kind.as_str()).collect();
+    if names.is_empty() { "no review".to_owned() } else { names.join(", then ") }
+}
+
+/// The voters: role, provider and model. The additional reviewer is not among them: where it was asked and would not have
+/// been, or the other way round, the way ends there.
 fn voters(policy: &MergedPolicy) -> BTreeSet<(&str, Option<(&str, &str)>)> {
-    let reviewers = policy.review.value.reviewers();
-    reviewers.map(|(role, model)| (role, model.map(|m| (m.provider.as_str(), m.model.as_str())))).collect()
+    let voters = policy.review.value.voters.iter();
+    voters
+        .map(|v| (v.role.as_str(), v.model_ref.as_ref().map(|m| (m.provider.as_str(), m.model.as_str()))))
+        .collect()
 }
 
 fn unknown(attempt: &Attempt, why: &str) -> Way {

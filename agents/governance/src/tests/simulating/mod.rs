@@ -2,17 +2,20 @@
 //! failed its guard; the second passed it and was approved by 5 against 1 (the architect's). In `adr-queue` two voters of
 //! four rejected, and a person accepted.
 
+mod people;
+mod rounds;
+
 use super::support::spec;
 use crate::simulate::{ChangedPolicy, Reach, RecordFault, Simulation, simulate};
 use golden_record::{Export, verify_export};
 use serde_json::{Value, json};
 
 fn slugify() -> Export {
-    verify_export(include_str!("records/fix-slugify.jsonl")).unwrap()
+    verify_export(include_str!("../records/fix-slugify.jsonl")).unwrap()
 }
 
 fn adr() -> Export {
-    verify_export(include_str!("records/adr-queue.jsonl")).unwrap()
+    verify_export(include_str!("../records/adr-queue.jsonl")).unwrap()
 }
 
 /// The policy of `fix-slugify` as it was.
@@ -158,45 +161,6 @@ fn a_voter_nobody_asked_matters_only_where_it_could_decide() {
 }
 
 #[test]
-fn time_that_is_shorter_than_the_review_took_is_unknown() {
-    let mut export = slugify();
-    let at = "2026-11-30T17:00:00Z".to_owned();
-    export.entries.iter_mut().filter(|e| e.kind == "Reviewed").for_each(|e| e.at.clone_from(&at));
-    // It waited for money, or its decision was told late: no round is open for longer than its rules let it.
-    assert_eq!(under(&export, "code-changes", &code_changes()).reach, Reach::Same);
-    let mut shorter = code_changes();
-    shorter["review"]["timeoutSeconds"] = json!(60);
-    let s = under(&export, "code-changes", &shorter);
-    assert!(s.because.contains("took up to 120 seconds, not counting what it waited"), "{}", s.because);
-    assert_eq!(s.reach, Reach::Unknown);
-    // Newer records say what the review's own clock said.
-    body(&mut export, "Reviewed")["tookSeconds"] = json!(60);
-    assert_eq!(under(&export, "code-changes", &shorter).reach, Reach::Same);
-    body(&mut export, "Reviewed")["tookSeconds"] = json!(61);
-    let s = under(&export, "code-changes", &shorter);
-    assert!(s.because.contains("took 61 seconds, and would have ended after 60"), "{}", s.because);
-    assert_eq!(with("/review/timeoutSeconds", json!(60)).reach, Reach::Same);
-}
-
-#[test]
-fn approvals_are_counted_where_the_record_says_what_changed() {
-    let s = with("/approvals", json!([{"when": "Always"}]));
-    assert_eq!((after(&s), s.reach), (("Approved", Some(1), Some(13_106)), Reach::Diverges));
-    assert_eq!(s.because, "attempt 2: 1 person would have to approve it; what they answer is not known");
-    let s = with("/protectedPaths", json!(["shop/**"]));
-    assert_eq!((after(&s), s.reach), (("Approved", None, None), Reach::Unknown), "{}", s.because);
-    let mut export = slugify();
-    for entry in export.entries.iter_mut().filter(|e| e.kind == "Produced") {
-        entry.body["paths"] = json!(["shop/slug.py"]);
-    }
-    let mut policy = code_changes();
-    policy["protectedPaths"] = json!(["shop/**"]);
-    assert_eq!(after(&under(&export, "code-changes", &policy)), ("Approved", Some(1), Some(13_106)));
-    policy["protectedPaths"] = json!(["deploy/**"]);
-    assert_eq!(after(&under(&export, "code-changes", &policy)), ("Approved", Some(0), Some(13_106)));
-}
-
-#[test]
 fn other_policies_of_the_record_stay_and_a_contradiction_is_said() {
     let mut export = slugify();
     let admitted = body(&mut export, "Admitted");
@@ -235,28 +199,6 @@ fn a_record_whose_decision_does_not_follow_from_it_is_not_built_upon() {
     ));
     export.entries.remove(0);
     assert_eq!(simulate(&export, &[]), Err(RecordFault::NoAdmission));
-}
-
-#[test]
-fn rounds_and_independence_are_judged_as_far_as_the_record_goes() {
-    let s = with("/review/rounds", json!({"max": 2}));
-    assert_eq!((after(&s).0, s.reach), ("Unknown", Reach::Unknown));
-    assert!(
-        s.because.contains("another round, after 1"),
-        "the architect's evidence was verified: {}",
-        s.because
-    );
-    // A record of two rounds says what one would have come to no more.
-    let mut export = slugify();
-    let second = export.entries.iter().find(|e| e.kind == "Reviewed").unwrap().clone();
-    let at = export.entries.iter().position(|e| e.kind == "Approved").unwrap();
-    export.entries.insert(at, second);
-    let mut policy = code_changes();
-    let s = under(&export, "code-changes", &policy);
-    assert!(s.because.contains("heard in 2 rounds, and would have been in 1"), "{}", s.because);
-    policy["review"]["rounds"] = json!({"max": 2});
-    body(&mut export, "Admitted")["policy"]["review"]["value"]["rounds"] = json!({"max": 2});
-    assert_eq!(under(&export, "code-changes", &policy).reach, Reach::Same);
 }
 
 #[test]
@@ -351,217 +293,4 @@ fn opinions_weigh_what_the_record_says_their_track_records_were() {
         Reach::Same,
         "5 against 1 by the policy's weights"
     );
-}
-
-/// `adr-queue` as it would have been with an additional reviewer of this verdict.
-fn adr_with_arbiter(verdict: &str) -> Export {
-    let mut export = adr();
-    body(&mut export, "Admitted")["policy"]["review"]["value"]["additionalReviewer"] =
-        json!({"role": "arbiter"});
-    let at = export.entries.iter().position(|e| e.kind == "EscalationRaised").unwrap();
-    let (mut asked, mut reviewed) = (export.entries[at].clone(), export.entries[at].clone());
-    asked.kind = "ReviewRequested".into();
-    asked.body = json!({"attempt": 1, "round": 2, "beside": 1, "additionalReviewer": "arbiter"});
-    reviewed.kind = "Reviewed".into();
-    reviewed.body = body(&mut export, "Reviewed").clone();
-    let ballots = reviewed.body["ballots"].as_array_mut().unwrap();
-    let mut ballot = ballots[0].clone();
-    ballot["ballot"]["voter"] = json!("arbiter");
-    ballot["ballot"]["role"] = json!("arbiter");
-    ballot["ballot"]["verdict"] = json!(verdict);
-    ballots.push(ballot);
-    reviewed.body["decision"] = json!(if verdict == "Approve" { "Approved" } else { "ChangesRequested" });
-    export.entries.splice(at..at, [asked, reviewed]);
-    export
-}
-
-#[test]
-fn an_additional_reviewer_nobody_asked_is_unknown_where_a_person_was_asked_instead() {
-    let review = |more: &Value| {
-        let mut review = adr_review();
-        review.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        json!({"review": review})
-    };
-    let with = json!({"additionalReviewer": {"role": "arbiter"}});
-    let s = under(&adr(), "documents", &review(&with));
-    assert_eq!((after(&s).0, s.reach), ("Unknown", Reach::Unknown));
-    assert_eq!(s.because, "attempt 1: arbiter would have been asked before a person");
-    let back = json!({"additionalReviewer": {"role": "arbiter"}, "onTie": "Reject"});
-    assert_eq!(under(&adr(), "documents", &review(&back)).reach, Reach::Diverges, "no person would be asked");
-}
-
-#[test]
-fn an_additional_reviewer_counts_again_as_it_did_and_not_where_it_is_taken_away() {
-    let mut review = adr_review();
-    let export = adr_with_arbiter("Reject");
-    let s = under(&export, "unrelated", &json!({"taskSelector": {"matchLabels": {"no": "task"}}}));
-    assert_eq!((after(&s).0, s.reach), ("ChangesRequested", Reach::Same), "{}", s.because);
-    let s = under(&export, "documents", &json!({"review": review}));
-    assert_eq!((after(&s).0, s.reach), ("Tie", Reach::Diverges), "{}", s.because);
-    review["additionalReviewer"] =
-        json!({"role": "arbiter", "modelRef": {"provider": "other", "model": "m"}});
-    let s = under(&export, "documents", &json!({"review": review}));
-    assert_eq!(s.reach, Reach::Unknown, "another model's ballot is not known");
-    let s = under(
-        &adr_with_arbiter("Approve"),
-        "unrelated",
-        &json!({"taskSelector": {"matchLabels": {"no": "task"}}}),
-    );
-    assert_eq!((after(&s).0, s.reach), ("Approved", Reach::Same), "{}", s.because);
-}
-
-#[test]
-fn an_additional_reviewer_weighs_what_the_policy_gives_it_where_the_others_follow_their_records() {
-    let mut review = adr_review();
-    review.as_object_mut().unwrap().extend([
-        ("weights".to_owned(), json!("TrackRecord")),
-        ("additionalReviewer".to_owned(), json!({"role": "arbiter"})),
-        ("approvePercent".to_owned(), json!(65)),
-    ]);
-    let policy = json!({"review": review});
-    let mut export = adr_with_arbiter("Approve");
-    let s = under(&export, "documents", &policy);
-    assert_eq!(s.because, "attempt 1: it depends on the voters' track records, which were not recorded");
-
-    // All are halved, the arbiter's record would halve it too: 1 and 1 against 1.
-    let halved = ["security", "reviewer", "architect", "tester", "arbiter"].map(|role| {
-        json!({"role": role, "model": "p/m", "perMille": 500, "rightPpm": 0, "observations": 50, "usualPpm": 0})
-    });
-    for entry in export.entries.iter_mut().filter(|entry| entry.kind == "Reviewed") {
-        entry.body["result"]["weights"] = json!(halved);
-    }
-    let s = under(&export, "documents", &policy);
-    assert_eq!((after(&s).0, s.reach), ("Approved", Reach::Same), "{}", s.because);
-}
-
-#[test]
-fn fewer_attempts_end_a_task_before_it_was_accepted() {
-    let s = with("/autoFix", json!({"maxAttempts": 1}));
-    assert_eq!((s.reach, s.decision.after.as_str()), (Reach::Diverges, "GuardFailed"));
-    assert_eq!(s.because, "policy code-changes allows no attempt 2: the task fails before it");
-    assert!(s.cost.after.unwrap() > 0 && s.cost.after < s.cost.before);
-    assert_eq!(with("/autoFix", json!({"maxAttempts": 2})).reach, Reach::Same);
-}
-
-/// `fix-slugify` as if one person had to approve it: who did, or the task ended before that, and why.
-fn with_approval(end: Option<&str>) -> Export {
-    let mut export = slugify();
-    let rule = json!([{"origin": "code-changes", "when": "Always", "count": 1}]);
-    body(&mut export, "Admitted")["policy"]["approvals"] = rule;
-    match end {
-        None => body(&mut export, "Approved")["needed"] = json!([{"reason": "Always"}]),
-        Some(why) => {
-            export.entries.retain(|entry| entry.kind != "Approved");
-            body(&mut export, "Ended")["reason"] = json!(why);
-        }
-    }
-    export
-}
-
-fn approvals(export: &Export, rules: Value) -> Simulation {
-    let mut policy = code_changes();
-    policy["approvals"] = rules;
-    under(export, "code-changes", &policy)
-}
-
-#[test]
-fn more_people_than_approved_may_say_no_and_fewer_cannot_change_what_was_approved() {
-    let approved = with_approval(None);
-    let one = json!([{"when": "Always"}]);
-    let s = approvals(&approved, one.clone());
-    assert_eq!((s.reach, s.waits.before, s.waits.after), (Reach::Same, Some(1), Some(1)), "{}", s.because);
-    let s = approvals(&approved, json!([{"when": "Always", "count": 2}]));
-    assert_eq!((s.reach, s.waits.after), (Reach::Diverges, Some(1)));
-    assert!(s.because.contains("2 people would have to approve"), "{}", s.because);
-    let s = approvals(&approved, json!([]));
-    assert_eq!((s.reach, s.waits.after), (Reach::Same, Some(0)));
-
-    for why in ["ApprovalDenied", "DeadlineExceeded"] {
-        let waited = with_approval(Some(why));
-        let s = approvals(&waited, one.clone());
-        assert_eq!((s.reach, s.waits.before, s.waits.after), (Reach::Same, Some(1), Some(1)), "{why}");
-        let s = approvals(&waited, json!([]));
-        assert_eq!((s.reach, s.waits.after), (Reach::Accepted, Some(0)), "{why}: {}", s.because);
-    }
-}
-
-/// An answer of a person to `after` the entry of a kind.
-fn answered(export: &mut Export, after: &str, verdict: &str) {
-    let at = export.entries.iter().rposition(|entry| entry.kind == after).unwrap();
-    let mut answer = export.entries[at].clone();
-    answer.kind = "DecisionTaken".into();
-    answer.body = json!({"by": "bob@example", "verdict": verdict, "option": null, "refused": null});
-    export.entries.insert(at + 1, answer);
-}
-
-#[test]
-fn a_no_that_nobody_asked_for_stands_where_nobody_would_have_to_approve() {
-    let denied = |after| {
-        let mut export = with_approval(Some("ApprovalDenied"));
-        answered(&mut export, after, "Deny");
-        let s = approvals(&export, json!([]));
-        (s.reach, s.waits.after)
-    };
-    assert_eq!(
-        denied("Reviewed"),
-        (Reach::Accepted, Some(0)),
-        "it was the answer to the approval that is not asked for"
-    );
-    assert_eq!(denied("ReviewRequested"), (Reach::Same, Some(0)));
-}
-
-#[test]
-fn a_result_that_a_person_let_pass_may_wait_for_an_approval_too() {
-    let rule = json!([{"origin": "documents", "when": "Always", "count": 2}]);
-    let mut export = adr();
-    body(&mut export, "Admitted")["policy"]["approvals"] = rule;
-    export.entries.retain(|entry| entry.kind != "Approved");
-    body(&mut export, "Ended")["reason"] = json!("DeadlineExceeded");
-    let with =
-        |rules: Value| under(&export, "documents", &json!({"review": adr_review(), "approvals": rules}));
-    let s = with(json!([{"when": "Always", "count": 2}]));
-    assert_eq!((s.reach, s.waits.before, s.waits.after), (Reach::Same, Some(2), Some(2)), "{}", s.because);
-    let s = with(json!([]));
-    assert_eq!((s.reach, s.waits.after), (Reach::Accepted, Some(1)), "{}", s.because);
-    let s = with(json!([{"when": "Always", "count": 3}]));
-    assert_eq!(s.reach, Reach::Diverges, "{}", s.because);
-}
-
-#[test]
-fn a_result_that_nobody_had_to_approve_is_not_accepted_by_a_rule_less() {
-    let mut export = slugify();
-    export.entries.retain(|entry| !["Approved", "Delivered"].contains(&entry.kind.as_str()));
-    body(&mut export, "Ended")["reason"] = json!("Cancelled");
-    for produced in export.entries.iter_mut().filter(|entry| entry.kind == "Produced") {
-        produced.body["paths"] = json!(["shop/slug.py"]);
-    }
-    let policy = &mut body(&mut export, "Admitted")["policy"];
-    policy["approvals"] =
-        json!([{"origin": "code-changes", "when": "PathsChanged", "count": 1, "paths": ["deploy/**"]}]);
-    let s = approvals(&export, json!([]));
-    assert_eq!((s.reach, s.waits.after), (Reach::Same, Some(0)), "{}", s.because);
-}
-
-#[test]
-fn what_the_record_cannot_say_of_other_deadlines_budgets_and_forecasts_is_unknown() {
-    let mut policy = json!({"review": adr_review()});
-    assert_eq!(under(&adr(), "documents", &policy).reach, Reach::Same);
-    policy["escalation"] = json!({"deadlineSeconds": 600});
-    let s = under(&adr(), "documents", &policy);
-    assert_eq!(s.reach, Reach::Unknown, "a person was asked: {}", s.because);
-    assert_eq!(with("/escalation", json!({"deadlineSeconds": 600})).reach, Reach::Same, "nobody was asked");
-    assert_eq!(with("/forecast", json!({"onExceeds": "Wait"})).reach, Reach::Unknown);
-    let mut unpaid = slugify();
-    body(&mut unpaid, "Admitted")["policy"]["requireBudget"]["value"] = json!(false);
-    assert_eq!(under(&unpaid, "code-changes", &code_changes()).reach, Reach::Unknown);
-}
-
-#[test]
-fn a_review_that_nobody_decided_is_not_decided_by_other_rules() {
-    let mut export = slugify();
-    export.entries.retain(|entry| !["Reviewed", "Approved"].contains(&entry.kind.as_str()));
-    assert_eq!(under(&export, "code-changes", &code_changes()).reach, Reach::Same);
-    let mut rejecting = code_changes();
-    rejecting["review"]["onTimeout"] = json!("Reject");
-    assert_eq!(under(&export, "code-changes", &rejecting).reach, Reach::Unknown);
 }
