@@ -8,6 +8,7 @@ use golden_consensus::{
     Ballot, DecisionRecord, Evidence, GuardFact, GuardVerdict, Next, OutcomeKind, Policy, Severity, Subject,
     Verdict, decide, policy_from_value,
 };
+use golden_crds::agent_team::ModelRef;
 use golden_crds::governance_policy::{ReviewRules, Voter, Weights};
 use std::collections::BTreeSet;
 
@@ -102,19 +103,19 @@ fn passed(name: &str) -> GuardFact {
     GuardFact { guard: name.to_owned(), verdict: GuardVerdict::Passed, required: true, digest: None }
 }
 
-/// The ballots of voters that both rules ask alike, and the roles whose ballot is missing.
+/// The ballots of voters that were asked as these rules ask, and the roles whose ballot is missing.
 fn usable(
     review: &Review,
     before: &ReviewRules,
     now: &ReviewRules,
-    additional: bool,
+    beside: bool,
 ) -> (Vec<Ballot>, Vec<String>) {
     let (mut ballots, mut absent) = (vec![], vec![]);
-    let asked = now.voters.len() + usize::from(additional);
-    for (role, model) in now.reviewers().take(asked) {
-        let alike = before.asks((role, model));
+    for (role, model) in asked(now, beside) {
+        let alike = asked(before, beside).any(|was| was == (role, model));
         let mut own = review.ballots.iter().filter(|b| alike && b.role == role).cloned().peekable();
-        // Who was asked and did not answer in time would not have answered now either, unless there is more time.
+        // Who was asked and did not answer in time would not have answered now either, unless there is more time. Of
+        // whoever was not asked, nothing is known.
         let silent = alike && now.timeout_seconds <= before.timeout_seconds;
         if own.peek().is_none() && !silent {
             absent.push(role.to_owned());
@@ -122,6 +123,11 @@ fn usable(
         ballots.extend(own);
     }
     (ballots, absent)
+}
+
+/// Role and model of all who are asked in a round: the additional reviewer in its own alone.
+fn asked(rules: &ReviewRules, beside: bool) -> impl Iterator<Item = (&str, Option<&ModelRef>)> {
+    rules.reviewers().take(rules.voters.len() + usize::from(beside))
 }
 
 /// Whether it is recorded what the voter's opinion weighs: another model has another track record.

@@ -298,3 +298,36 @@ fn each_round_has_its_own_time_and_who_was_silent_in_a_later_one_might_have_used
     export.entries[last].body["tookSeconds"] = json!(120);
     assert_eq!((time(&export, 120), time(&export, 300)), (Reach::Same, Reach::Unknown));
 }
+
+#[test]
+fn an_additional_reviewer_nobody_asked_was_not_silent() {
+    let arbiter = json!({"additionalReviewer": {"role": "arbiter"}});
+    let export = reviewed_in(&arbiter, &[("Approved", "AAAR")]);
+    let with = |voter: Value| {
+        let mut voters = adr_review()["voters"].clone();
+        voters.as_array_mut().unwrap().push(voter);
+        let changed = json!({"voters": voters, "additionalReviewer": null});
+        under(&export, "documents", &ruled(&arbiter, &changed))
+    };
+    for voter in [json!({"role": "arbiter", "veto": true}), json!({"role": "arbiter", "weight": 5})] {
+        let s = with(voter);
+        assert_eq!((after(&s), s.reach), (("Unknown", None, None), Reach::Unknown));
+        assert_eq!(s.because, "attempt 1: it depends on ballots by arbiter, which nobody gave");
+    }
+    let s = with(json!({"role": "arbiter"}));
+    assert_eq!(
+        (after(&s), s.reach),
+        (("Approved", Some(0), None), Reach::Same),
+        "three of five approve: {}",
+        s.because
+    );
+}
+
+#[test]
+fn a_voter_nobody_asked_might_have_told_the_next_attempt_more() {
+    let export = sent_back(reviewed_in(&json!({}), &[("ChangesRequested", "ARRR")]));
+    let mut voters = adr_review()["voters"].clone();
+    voters.as_array_mut().unwrap().push(json!({"role": "legal"}));
+    let s = under(&export, "documents", &ruled(&json!({}), &json!({"voters": voters})));
+    assert_eq!((after(&s).0, s.reach), ("ChangesRequested", Reach::Diverges), "{}", s.because);
+}
