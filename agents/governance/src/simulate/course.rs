@@ -37,6 +37,8 @@ pub(super) struct Course {
     models: BTreeMap<String, String>,
     /// The author's model.
     pub(super) author: Option<String>,
+    /// How many it could have at most, by its own wish and its policies.
+    pub(super) max_attempts: Option<u32>,
     pub(super) attempts: Vec<Attempt>,
     /// Micro-USD, at the last entry that says so.
     pub(super) cost: i64,
@@ -59,6 +61,8 @@ pub(super) struct Attempt {
     pub(super) answers: Answers,
     /// Where the result was accepted and not rejected after that: whether people had to approve it.
     pub(super) accepted: Option<bool>,
+    /// Another attempt was to follow, or would have but for their number.
+    pub(super) sent_back: bool,
     guards_cost: i64,
 }
 
@@ -76,6 +80,8 @@ struct Admitted {
     policy_sources: Option<Vec<ChangedPolicy>>,
     #[serde(default)]
     models: BTreeMap<String, Bound>,
+    #[serde(default)]
+    max_attempts: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +120,7 @@ impl Course {
             sources: admitted.policy_sources,
             author: models.get("role:developer").cloned(),
             models,
+            max_attempts: admitted.max_attempts,
             attempts: vec![],
             cost: 0,
             ended: None,
@@ -165,7 +172,7 @@ impl Course {
             "EscalationRaised" => {
                 if let Some(attempt) = self.attempts.last_mut() {
                     attempt.escalations += 1;
-                    attempt.answers.asked();
+                    attempt.answers.asked(body["reason"].as_str().unwrap_or_default());
                 }
             }
             "DecisionTaken" => {
@@ -179,7 +186,11 @@ impl Course {
                     attempt.answers.take(body["option"].as_str().unwrap_or_default());
                 }
             }
-            "AttemptRejected" => self.attempt(body).accepted = None,
+            "AttemptRejected" => {
+                let attempt = self.attempt(body);
+                attempt.accepted = None;
+                attempt.sent_back = true;
+            }
             "Approved" => {
                 let asked = body["needed"].as_array().is_some_and(|needed| !needed.is_empty());
                 self.attempt(body).accepted = Some(asked);
@@ -226,7 +237,7 @@ impl Course {
     fn waited_for_approval(&self, last: &Attempt) -> bool {
         let approved =
             last.rounds.decided().last().is_some_and(|review| review.kind == OutcomeKind::Approved);
-        (approved || last.answers.let_pass)
+        (approved || last.answers.let_pass())
             && last.accepted.is_none()
             && people(last, &self.merged).is_ok_and(|people| people > 0)
     }

@@ -5,6 +5,7 @@
 //! gone another way, only the way up to there is told: the figures are then lower bounds.
 
 mod answers;
+mod ceiling;
 mod course;
 mod independence;
 mod judge;

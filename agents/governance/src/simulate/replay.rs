@@ -1,6 +1,7 @@
 //! The course of a task under other rules: attempt by attempt, as long as each leads to the next as it did.
 
 use super::Reach;
+use super::ceiling::{Ceiling, Otherwise};
 use super::course::{Attempt, Course};
 use super::judge::{Judgement, judge};
 use super::people::{Approved, approved, begins_alike, deadline, people};
@@ -27,6 +28,7 @@ pub(super) fn replay(course: &Course, after: &MergedPolicy) -> Way {
         course,
         after,
         same_voters: voters(&course.merged) == voters(after),
+        ceiling: Ceiling::of(course, after),
         waits: 0,
         last: course.decision(),
         spent: 0,
@@ -40,6 +42,8 @@ struct Replay<'a> {
     course: &'a Course,
     after: &'a MergedPolicy,
     same_voters: bool,
+    /// Where it is another one than it was.
+    ceiling: Option<Ceiling>,
     waits: u32,
     /// The last judgement.
     last: String,
@@ -49,20 +53,12 @@ struct Replay<'a> {
 impl Replay<'_> {
     /// Goes through one attempt; where the task would not have gone on as it did, that is the end.
     fn attempt(&mut self, attempt: &Attempt) -> Option<Way> {
-        if let Some(most) = self.after.max_attempts.as_ref().filter(|most| attempt.number > most.value) {
-            let (policy, number) = (&most.origin, attempt.number);
-            let because = format!("policy {policy} allows no attempt {number}: the task fails before it");
-            return Some(self.way(Reach::Diverges, because));
-        }
         self.spent = attempt.cost_after(0);
-        if attempt.escalations > 0 && deadline(&self.course.merged) != deadline(self.after) {
-            return Some(unknown(attempt, "its question would have had another deadline"));
-        }
         let (was, now) = match both(attempt, self.course, self.after) {
             Ok(Some(both)) => both,
             Ok(None) => {
-                self.waits += attempt.escalations;
-                return None;
+                self.last = attempt.refused.clone().unwrap_or_default();
+                return self.followed(attempt);
             }
             Err(why) => return Some(unknown(attempt, &why)),
         };
@@ -74,13 +70,72 @@ impl Replay<'_> {
         if was.next == Next::Wait && self.course.merged.review.value != self.after.review.value {
             return Some(unknown(attempt, "its review was never decided"));
         }
-        self.waits += attempt.escalations;
-        let is_last = self.course.attempts.last().is_some_and(|last| last.number == attempt.number);
-        let passed = was.next == Next::Proceed || attempt.answers.let_pass;
-        if attempt.accepted.is_some() || (passed && is_last) {
+        if let Some(turned) = self.followed(attempt) {
+            return Some(turned);
+        }
+        let passed = was.next == Next::Proceed || attempt.answers.let_pass();
+        if attempt.accepted.is_some() || (passed && self.is_last(attempt)) {
             return self.approvals(attempt);
         }
         None
+    }
+
+    /// What followed on a judgement that would have been the same: questions to people, and whether there is another attempt.
+    fn followed(&mut self, attempt: &Attempt) -> Option<Way> {
+        let otherwise =
+            self.ceiling.as_ref().map_or(Otherwise::Nothing, |most| most.after(attempt, self.course));
+        let sent_back = attempt.sent_back || self.is_last(attempt) && self.course.is_exhausted();
+        if let Otherwise::IsLast(policy) = &otherwise
+            && let Some(turned) = self.ends_with(attempt, sent_back, policy)
+        {
+            return Some(turned);
+        }
+        let asked = attempt.escalations > 0;
+        let open = match otherwise {
+            Otherwise::MoreMayFollow if asked => "another attempt could have been asked for instead",
+            Otherwise::MoreMayFollow if sent_back => "the policy allows another one, if the task does",
+            Otherwise::Unknown if asked || sent_back => {
+                "the record does not say how many attempts it could have had"
+            }
+            _ if asked && deadline(&self.course.merged) != deadline(self.after) => {
+                "its question would have had another deadline"
+            }
+            _ => {
+                self.waits += attempt.escalations;
+                return None;
+            }
+        };
+        Some(unknown(attempt, open))
+    }
+
+    /// The attempt is the last one that this policy allows, and was not: where the task turns off its way by that.
+    fn ends_with(&mut self, attempt: &Attempt, sent_back: bool, policy: &str) -> Option<Way> {
+        let number = attempt.number;
+        let (waits, because) = if attempt.answers.stuck {
+            let because = format!(
+                "policy {policy} allows no attempt {}: nobody is asked about going in circles, and the task fails",
+                number + 1
+            );
+            (attempt.escalations.saturating_sub(1), because)
+        } else if attempt.answers.ask_again() {
+            let because = format!(
+                "attempt {number}: policy {policy} allows none after it, so none could be asked for; what is answered \
+                 instead is not known"
+            );
+            (attempt.escalations, because)
+        } else if sent_back {
+            let because =
+                format!("policy {policy} allows no attempt {}: the task fails before it", number + 1);
+            (attempt.escalations, because)
+        } else {
+            return None;
+        };
+        self.waits += waits;
+        Some(self.way(Reach::Diverges, because))
+    }
+
+    fn is_last(&self, attempt: &Attempt) -> bool {
+        self.course.attempts.last().is_some_and(|last| last.number == attempt.number)
     }
 
     /// What becomes of an accepted result.
@@ -133,11 +188,6 @@ impl Replay<'_> {
 
     /// All attempts went as they did.
     fn whole(&self) -> Way {
-        let most = |policy: &MergedPolicy| policy.max_attempts(u32::MAX);
-        let more = self.course.is_exhausted() && most(self.after) > most(&self.course.merged);
-        if let Some(last) = self.course.attempts.last().filter(|_| more) {
-            return unknown(last, "the policy allows another one, if the task does");
-        }
         let same = "it would have gone as it did";
         let because = if self.same_voters {
             same.to_owned()

@@ -2,6 +2,7 @@
 //! failed its guard; the second passed it and was approved by 5 against 1 (the architect's). In `adr-queue` two voters of
 //! four rejected, and a person accepted.
 
+mod attempts;
 mod people;
 mod rounds;
 

@@ -23,15 +23,6 @@ fn approvals_are_counted_where_the_record_says_what_changed() {
     assert_eq!(after(&under(&export, "code-changes", &policy)), ("Approved", Some(0), Some(13_106)));
 }
 
-#[test]
-fn fewer_attempts_end_a_task_before_it_was_accepted() {
-    let s = with("/autoFix", json!({"maxAttempts": 1}));
-    assert_eq!((s.reach, s.decision.after.as_str()), (Reach::Diverges, "GuardFailed"));
-    assert_eq!(s.because, "policy code-changes allows no attempt 2: the task fails before it");
-    assert!(s.cost.after.unwrap() > 0 && s.cost.after < s.cost.before);
-    assert_eq!(with("/autoFix", json!({"maxAttempts": 2})).reach, Reach::Same);
-}
-
 /// `fix-slugify` as if one person had to approve it: who did, or the task ended before that, and why.
 fn with_approval(end: Option<&str>) -> Export {
     let mut export = slugify();
