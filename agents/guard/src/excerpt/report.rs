@@ -26,7 +26,10 @@ pub(super) struct Report<'a> {
 #[derive(Clone, Copy)]
 pub(super) enum Telling {
     Beginning,
-    End,
+    /// From the last line for which this holds, with as much of what stands before as there is room for.
+    From(fn(&str) -> bool),
+    /// The end of what stands up to the first line for which this holds, and where that is whole the end of the rest.
+    UpTo(fn(&str) -> bool),
 }
 
 impl Report<'_> {
@@ -73,16 +76,49 @@ impl Telling {
         if text.len() <= max {
             return text.to_owned();
         }
+        let (name, rest) = named(text, max);
+        let room = max.saturating_sub(name.len() + 1);
+        // With room for more than the mark of a cut.
+        let left = |telling: &str| room.checked_sub(telling.len()).filter(|left| *left > CUT.len());
+        let split = |at: usize| rest.split_at_checked(at).unwrap_or((rest, ""));
         match self {
-            Self::Beginning => format!("{}{CUT}", head(text, max.saturating_sub(CUT.len()))),
-            Self::End => {
-                let (name, rest) = text.split_once('\n').unwrap_or((text, ""));
-                let name = head(name, max / 3);
-                let name = if name.is_empty() || name.ends_with('\n') { name } else { name + "\n" };
-                format!("{name}{}\n", tail(rest, max.saturating_sub(name.len() + 1)))
+            Self::UpTo(ends) => {
+                let last = line_starts(rest, ends).next();
+                let end = last.and_then(|at| Some(at + rest.get(at..)?.find('\n')? + 1));
+                let (telling, after) = split(end.unwrap_or(rest.len()));
+                match left(telling) {
+                    Some(left) => format!("{name}{telling}{}\n", tail(after, left)),
+                    None => format!("{name}{}\n", tail(telling, room)),
+                }
             }
+            Self::From(tells) => match line_starts(rest, tells).last().map(split) {
+                // Otherwise the beginning has both.
+                Some((before, telling)) if before.len() > room / 3 => match left(telling) {
+                    Some(left) => format!("{name}{}\n{telling}", tail(before, left)),
+                    None => format!("{name}{CUT}{}{CUT}", head(telling, room.saturating_sub(2 * CUT.len()))),
+                },
+                _ => Self::Beginning.cut(text, max),
+            },
+            Self::Beginning => format!("{}{CUT}", head(text, max.saturating_sub(CUT.len()))),
         }
     }
+}
+
+/// The first line, which names a failure, shortened to a third of `max`; and what follows it.
+fn named(text: &str, max: usize) -> (String, &str) {
+    let (name, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let name = head(name, max / 3);
+    (if name.is_empty() || name.ends_with('\n') { name } else { name + "\n" }, rest)
+}
+
+/// Where lines begin for which `holds`.
+fn line_starts(text: &str, holds: fn(&str) -> bool) -> impl Iterator<Item = usize> {
+    let mut at = 0;
+    text.split_inclusive('\n').filter_map(move |line| {
+        let start = at;
+        at += line.len();
+        holds(line.trim_end()).then_some(start)
+    })
 }
 
 /// The beginning of a text within `max` bytes, up to the end of a line where one is near.

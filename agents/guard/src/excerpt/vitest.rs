@@ -7,7 +7,8 @@ pub(super) fn read<'a>(lines: &'a [&'a str]) -> Option<Report<'a>> {
     let failures = runs(
         lines,
         |n| is_name(n) && (n == 0 || !is_name(n - 1)),
-        |line| line.starts_with("⎯⎯") || line.starts_with(" Test Files "),
+        // `⎯⎯⎯[1/3]⎯` after each. What is thrown has words of its own, the counts of another run among them.
+        |line| line.starts_with("⎯⎯") && line.ends_with('⎯'),
     );
     if failures.is_empty() {
         return None;

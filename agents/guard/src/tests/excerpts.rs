@@ -50,13 +50,13 @@ fn of_long_pytest_output_every_failing_section_is_kept_with_the_summary() {
 fn errors_of_pytests_fixtures_are_kept_beside_failures() {
     let both = format!(
         "{}==================================== ERRORS ====================================\n\
-         _____________________ ERROR at setup of test_third _____________________________\n\
+         _________________________ ERROR at setup of test_third _________________________\n\
          E   fixture 'shop' not found\n{}",
         "noise\n".repeat(1000),
         PYTEST.split_once('\n').unwrap().1
     );
     let text = excerpt(both.as_bytes());
-    assert!(text.starts_with("_____________________ ERROR at setup of test_third"), "{text}");
+    assert!(text.starts_with("_________________________ ERROR at setup of test_third"), "{text}");
     assert!(text.contains("fixture 'shop' not found") && text.contains("assert 'ab' == 'a-b'"), "{text}");
     assert!(!text.contains("FAILURES"), "{text}");
 }
@@ -287,9 +287,10 @@ proptest! {
     #[test]
     fn output_that_looks_like_a_report_is_bounded(
         lines in proptest::collection::vec(
-            "(=== FAILURES ===|=== ERRORS ===|___ t ___|=== short ===|é{0,300}|E  x|error\\[E1\\]: é{0,900}|---- t stdout ----|\
-             failures:|    t|error: x|--- FAIL: T|=== RUN   T|# a|a\\.go:1|panic: x|goroutine 1|FAIL\ta|  ● t|Tests: 1| FAIL  a|\
-             ⎯⎯|a\\(1,1\\): error TS1: é{0,400}|  1:1  error|✖ 1)",
+            "(=== FAILURES ===|==== ERRORS ====|==== PASSES ====|____ t_name ____|==== short =====|é{0,300}|E  x|\
+             error\\[E1\\]: é{0,900}|---- t stdout ----|thread 't' panicked at é{0,900}|failures:|    t|error: x|--- FAIL: T \\(0s\\)|\
+             === RUN   T|    a_test\\.go:1: é{0,900}|# a|a\\.go:1|panic: x|goroutine 1|FAIL\ta|  ● t|Tests: 1| FAIL  a|⎯⎯|\
+             a\\(1,1\\): error TS1: é{0,400}|  1:1  error|✖ 1)",
             0..60,
         ),
     ) {

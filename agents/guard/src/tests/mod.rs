@@ -3,4 +3,5 @@
 mod briefs;
 mod excerpts;
 mod flakes;
+mod imitations;
 mod verdicts;
