@@ -83,7 +83,17 @@ fn bad_ballots_and_policies_decide_nothing() {
     let endless = vec![b'x'; 1_000_000];
     assert!(decide(&policy, &endless).0.contains("line 1: 262146 bytes, at most 262144 are read"));
     assert!(decide(&policy, b"\n\n{\"item\": \"\xff\"}\n").0.contains("line 3"));
+    let voters = b"{\"item\":1,\"voter\":\"a\xff\",\"role\":\"a\",\"verdict\":\"Approve\"}\n";
+    assert!(decide(&policy, voters).0.contains("line 1: not UTF-8 from byte 21 on"));
+    let twice =
+        decide(&policy, b"{\"item\":1,\"guard\":\"g\",\"verdict\":\"Failed\",\"verdict\":\"Passed\"}");
+    assert!(twice.0.contains("line 1: key \"verdict\" stands twice"), "{}", twice.0);
     assert!(decide(&broken, b"").0.contains("quorumPercent 120 of total weight 1 needs 2"));
+    let misspelt = "review: {voters: [{role: a}]}\nguards: {requird: [{name: unit-tests}]}\n";
+    let misspelt = file(&home, "misspelt.yaml", misspelt);
+    assert!(decide(&misspelt, b"").0.contains("unknown field guards.requird"));
+    let repeated = file(&home, "repeated.yaml", "voters: [{role: a, veto: true, veto: false}]\n");
+    assert!(decide(&repeated, b"").0.contains("neither YAML nor JSON"));
     assert!(decide("nowhere.json", b"").0.contains("nowhere.json cannot be read"));
     assert_eq!(golden(&["decide", "--policy", &policy], b"").unwrap(), "");
     refused(&["decide"], "", 2, "--policy");

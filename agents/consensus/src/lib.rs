@@ -19,7 +19,9 @@ mod decide;
 mod flip;
 mod guards;
 mod impact;
+mod json;
 mod lines;
+mod manifest;
 mod outcome;
 mod policy;
 mod power;
@@ -36,10 +38,11 @@ pub use flip::MinimalFlip;
 pub use guards::{GuardFact, GuardVerdict, GuardsBlocked, GuardsCleared, clear};
 pub use impact::Impact;
 pub use lines::{ItemDecision, LinesError, MAX_ITEMS, MAX_LINE_BYTES, Reviews};
+pub use manifest::{parse_policy, policy_from_value};
 pub use outcome::{Next, Outcome, OutcomeKind};
 pub use policy::{
     Independence, MAX_ROUNDS, MAX_TOTAL_WEIGHT, MAX_VOTERS, OnUndecided, Policy, PolicyError, Rounds, Voter,
-    Weights, least_weight, parse_policy, policy_from_value, validate_policy,
+    Weights, least_weight, validate_policy,
 };
 pub use power::{Fraction, Power, PowerError, SeatPower, policy_power, power};
 pub use reliability::{

@@ -1,15 +1,17 @@
 //! Decisions over JSON lines, for scripts: what `golden consensus decide --policy FILE` reads and writes.
 //!
 //! In: `{item, voter, role, model, answeredBy[], verdict, severity, confidence, evidence[], rationale, digest, round,
-//! castAfterSeconds}` and `{item, guard, verdict, required}`, in any order. Every review is closed. The subject is the
-//! digest that all of an item's ballots and facts name, or the one of a line `{item, subject, authorModels[]}`, whose models say who made it
-//! (needed where the policy asks for independent reviewers). An item whose lines name different digests, without such a
-//! one, decides nothing: which of them is current is not guessed.
+//! castAfterSeconds}` and `{item, guard, verdict, required}`, in any order, as UTF-8 and without repeated keys; an item is a
+//! string or an integer within 64 bits. Every review is closed. The subject is the digest that all of an item's ballots and
+//! facts name, or the one of a line `{item, subject, authorModels[]}`, whose models say who made it (needed where the policy
+//! asks for independent reviewers). An item whose lines name different digests, without such a one, decides nothing: which of
+//! them is current is not guessed.
 //! Out: one [`ItemDecision`] per item, in the order of first mention.
 
 use crate::ballot::Ballot;
 use crate::decide::{Decision, DecisionRecord, decide};
 use crate::guards::GuardFact;
+use crate::json;
 use crate::policy::Policy;
 use crate::subject::Subject;
 use serde::{Deserialize, Serialize};
@@ -77,14 +79,16 @@ impl Reviews {
         Self { policy, items: vec![], index: HashMap::new(), lines: 0 }
     }
 
-    /// Takes the next line; an empty one says nothing.
-    pub fn take(&mut self, text: &str) -> Result<(), LinesError> {
+    /// Takes the next line as its bytes came: names that differ in bytes which are not UTF-8 would become one if they were
+    /// mended. An empty line says nothing.
+    pub fn take(&mut self, text: impl AsRef<[u8]>) -> Result<(), LinesError> {
         self.lines += 1;
         let line = self.lines;
+        let refuse = |why| LinesError { line, why };
+        let text = words(text.as_ref()).map_err(refuse)?;
         if text.trim().is_empty() {
             return Ok(());
         }
-        let refuse = |why| LinesError { line, why };
         let (name, said) = read(text).map_err(refuse)?;
         let items = &mut self.items;
         let at = *self.index.entry(name).or_insert_with_key(|name| {
@@ -115,16 +119,17 @@ fn add(item: &mut Item, line: Line) -> Result<(), String> {
     Ok(())
 }
 
-fn read(text: &str) -> Result<(String, Line), String> {
-    if text.len() > MAX_LINE_BYTES {
-        return Err(format!("{} bytes, at most {MAX_LINE_BYTES} are read", text.len()));
+fn words(line: &[u8]) -> Result<&str, String> {
+    // First, since a line that was cut at the bound may end within a character.
+    if line.len() > MAX_LINE_BYTES {
+        return Err(format!("{} bytes, at most {MAX_LINE_BYTES} are read", line.len()));
     }
-    let value: Value = serde_json::from_str(text).map_err(|e| format!("not JSON: {e}"))?;
-    let item = match value.get("item") {
-        Some(Value::String(name)) => name.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => return Err("no item; every line names the item it is about".into()),
-    };
+    std::str::from_utf8(line).map_err(|e| format!("not UTF-8 from byte {} on", e.valid_up_to() + 1))
+}
+
+fn read(text: &str) -> Result<(String, Line), String> {
+    let value = json::read(text).map_err(|e| unreadable(&e))?;
+    let item = item(&value)?;
     let has = |field: &str| value.get(field).is_some();
     let line = match (has("guard"), has("voter"), has("subject")) {
         (true, false, false) => Line::Fact(part(value)?),
@@ -133,6 +138,24 @@ fn read(text: &str) -> Result<(String, Line), String> {
         _ => return Err("exactly one of voter (a ballot), guard (a fact) or subject is needed".into()),
     };
     Ok((item, line))
+}
+
+/// What a line is about. Larger integers are read as floating-point numbers, in which neighbours are the same.
+fn item(value: &Value) -> Result<String, String> {
+    match value.get("item") {
+        Some(Value::String(name)) => Ok(name.clone()),
+        Some(Value::Number(number)) if number.is_u64() || number.is_i64() => Ok(number.to_string()),
+        Some(_) => {
+            Err("the item is neither a string nor an integer within 64 bits; write it as a string".into())
+        }
+        None => Err("no item; every line names the item it is about".into()),
+    }
+}
+
+/// The reader's own place is always in its first line, which would pass for the input's.
+fn unreadable(error: &serde_json::Error) -> String {
+    let why = error.to_string().replacen(" at line 1 column ", " at column ", 1);
+    if error.is_data() { why } else { format!("not JSON: {why}") }
 }
 
 fn part<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {

@@ -1,12 +1,8 @@
 //! The rules of a decision, and the check that they can be met at all.
-//!
-//! The JSON form is that of `GovernancePolicy.spec.review`, so that a policy is judged by the same text
-//! that people write.
 
 use crate::reliability::{LEAST_PER_MILLE, MOST_PER_MILLE, SeatWeight};
 use crate::tally::percent_of;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Voters a policy may name. Well above any team, low enough that every decision stays quick.
@@ -328,72 +324,4 @@ fn sum_text(voters: &[Voter]) -> String {
     let shown: Vec<String> = voters.iter().take(12).map(|v| v.weight.to_string()).collect();
     let more = if voters.len() > shown.len() { " + …" } else { "" };
     format!("{}{more}", shown.join(" + "))
-}
-
-/// A field of a review that other parts use and a decision does not.
-const OTHER_REVIEW_FIELD: &str = "additionalReviewer";
-const REVIEW_FIELDS: [&str; 10] = [
-    "voters",
-    "quorumPercent",
-    "approvePercent",
-    "onTie",
-    "onTimeout",
-    "requiredGuards",
-    "rounds",
-    "independence",
-    "weights",
-    "timeoutSeconds",
-];
-const ROUNDS_FIELDS: [&str; 2] = ["max", "blindFirst"];
-const VOTER_FIELDS: [&str; 7] =
-    ["role", "weight", "veto", "required", "modelRef", "weightPerMille", "additional"];
-
-/// Reads and validates a policy from JSON; see [`policy_from_value`].
-pub fn parse_policy(json: &str) -> Result<Policy, PolicyError> {
-    let value: Value = serde_json::from_str(json).map_err(|e| PolicyError::Unreadable(e.to_string()))?;
-    policy_from_value(&value)
-}
-
-/// Reads and validates a policy: a review, an object with `review`, or a whole GovernancePolicy, whose
-/// `guards.required` then become required guards, but for those in `guards.quarantined`, which stop nothing.
-pub fn policy_from_value(value: &Value) -> Result<Policy, PolicyError> {
-    let spec = value.get("spec").unwrap_or(value);
-    let review = spec.get("review").unwrap_or(spec);
-    check_fields(review)?;
-    let mut policy: Policy =
-        serde_json::from_value(review.clone()).map_err(|e| PolicyError::Unreadable(e.to_string()))?;
-    let quarantined = guard_names(spec, "/guards/quarantined");
-    let required = guard_names(spec, "/guards/required");
-    policy
-        .required_guards
-        .extend(required.filter(|name| !quarantined.clone().any(|q| q == *name)).map(str::to_owned));
-    validate_policy(&policy)?;
-    Ok(policy)
-}
-
-fn guard_names<'a>(spec: &'a Value, list: &str) -> impl Iterator<Item = &'a str> + Clone {
-    let guards = spec.pointer(list).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    guards.iter().map(|guard| guard.get("name").and_then(Value::as_str).unwrap_or_default())
-}
-
-/// A misspelt rule must not pass for an absent one.
-fn check_fields(review: &Value) -> Result<(), PolicyError> {
-    let names = |value: &Value| -> Vec<String> {
-        value.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default()
-    };
-    let known = |n: &String| REVIEW_FIELDS.contains(&n.as_str()) || n == OTHER_REVIEW_FIELD;
-    if let Some(name) = names(review).into_iter().find(|n| !known(n)) {
-        return Err(PolicyError::UnknownField(name));
-    }
-    let rounds = review.get("rounds").map(names).unwrap_or_default();
-    if let Some(name) = rounds.iter().find(|n| !ROUNDS_FIELDS.contains(&n.as_str())) {
-        return Err(PolicyError::UnknownField(format!("rounds.{name}")));
-    }
-    let voters = review.get("voters").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    for voter in voters {
-        if let Some(name) = names(voter).into_iter().find(|n| !VOTER_FIELDS.contains(&n.as_str())) {
-            return Err(PolicyError::UnknownField(format!("voters[].{name}")));
-        }
-    }
-    Ok(())
 }

@@ -67,7 +67,7 @@ fn decide(policy: &Path) -> anyhow::Result<()> {
     let mut line = vec![];
     // A line without end is not read into memory: one byte above the bound is enough to refuse it.
     while input.by_ref().take(MAX_LINE_BYTES as u64 + 2).read_until(b'\n', &mut line)? > 0 {
-        reviews.take(&String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)))?;
+        reviews.take(line.strip_suffix(b"\n").unwrap_or(&line))?;
         line.clear();
     }
     let mut output = BufWriter::new(std::io::stdout().lock());
@@ -155,4 +155,36 @@ fn reliability(args: &ReliabilityArgs) -> anyhow::Result<()> {
 fn open(path: &Path) -> anyhow::Result<BufReader<File>> {
     let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(BufReader::new(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::CustomResourceExt as _;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn every_part_of_a_governance_policy_may_stand_beside_its_review() {
+        let definition = serde_json::to_value(golden_crds::GovernancePolicy::crd()).unwrap();
+        let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties").unwrap();
+        for (described, place) in [
+            ("/spec", "/spec"),
+            ("/spec/properties/guards", "/spec/guards"),
+            ("/spec/properties/review", "/spec/review"),
+            ("/spec/properties/review/properties/rounds", "/spec/review/rounds"),
+            ("/spec/properties/review/properties/voters/items", "/spec/review/voters/0"),
+        ] {
+            let fields =
+                schema.pointer(&format!("{described}/properties")).and_then(Value::as_object).unwrap();
+            for field in fields.keys() {
+                let mut manifest = json!({"kind": "GovernancePolicy", "spec":
+                    {"review": {"voters": [{"role": "a"}], "rounds": {"max": 1}}, "guards": {}}});
+                let part = manifest.pointer_mut(place).and_then(Value::as_object_mut).unwrap();
+                part.entry(field).or_insert(Value::Null);
+                // Some parts may not be null, which is another fault.
+                let said = policy_from_value(&manifest).err().map(|error| error.to_string());
+                assert!(!said.iter().any(|error| error.contains("unknown field")), "{place}: {said:?}");
+            }
+        }
+    }
 }

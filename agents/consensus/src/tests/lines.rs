@@ -111,6 +111,64 @@ fn bad_lines_stop_everything_and_are_named() {
 }
 
 #[test]
+fn a_key_that_stands_twice_decides_nothing() {
+    let cases = [
+        (r#"{"item":"a","guard":"g","verdict":"Failed","verdict":"Passed"}"#, "\"verdict\""),
+        (r#"{"item":"a","guard":"g","verdict":"Failed","\u0076erdict":"Passed"}"#, "\"verdict\""),
+        (r#"{"item":"a","item":"b","guard":"g","verdict":"Passed"}"#, "\"item\""),
+        (r#"{"item":"a","guard":"g","verdict":"Passed","required":true,"required":false}"#, "\"required\""),
+        (
+            r#"{"item":"a","voter":"x","role":"security","verdict":"Reject","evidence":[{"file":"a","file":"b"}]}"#,
+            "\"file\"",
+        ),
+        (r#"{"item":"a","guard":"g","verdict":"Passed","note":{"x":1,"x":1}}"#, "\"x\""),
+    ];
+    for (line, key) in cases {
+        let error = decide_lines(POLICY, ["", line]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("line 2: key {key} stands twice at column ")), "{error}");
+    }
+    let long = format!(r#"{{"{0}":1,"{0}":1}}"#, "k".repeat(10_000));
+    assert!(decide_lines(POLICY, [long.as_str()]).unwrap_err().to_string().len() < 250);
+}
+
+#[test]
+fn items_that_are_not_the_same_are_not_mixed() {
+    let fact = |item: &str| format!(r#"{{"item":{item},"guard":"g","verdict":"Passed"}}"#);
+    let unlike = [
+        "100000000000000000001",
+        "100000000000000000002",
+        "-9223372036854775809",
+        "1.0",
+        "1e3",
+        "true",
+        "null",
+        "[1]",
+        "{}",
+    ];
+    for item in unlike {
+        let error = decide_lines(POLICY, [fact(item).as_str()]).unwrap_err().to_string();
+        assert!(error.starts_with("line 1: the item is neither a string nor an integer"), "{item}: {error}");
+    }
+    let apart = ["18446744073709551615", "18446744073709551614", "-9223372036854775808", "\"1.0\"", "0"];
+    let lines = apart.map(fact);
+    let decided = decide_lines(POLICY, lines.iter().map(String::as_str)).unwrap();
+    let names: Vec<&str> = decided.iter().map(|d| d.item.as_str()).collect();
+    assert_eq!(names, apart.map(|item| item.trim_matches('"')));
+}
+
+#[test]
+fn bytes_that_are_no_text_decide_nothing() {
+    let mut reviews = Reviews::new(parse_policy(POLICY).unwrap());
+    reviews.take("").unwrap();
+    let error = reviews.take(b"{\"item\":\"a\",\"voter\":\"a\xff\"}").unwrap_err().to_string();
+    assert!(error.starts_with("line 2: not UTF-8 from byte 23 on; nothing was decided"), "{error}");
+    assert!(reviews.take(b"\xff").unwrap_err().to_string().starts_with("line 3: not UTF-8 from byte 1 on"));
+    // Cut within a character by a reader that keeps the bound: too long is what it is.
+    let cut = ["é".repeat(MAX_LINE_BYTES / 2).as_bytes(), b"\xc3"].concat();
+    assert!(reviews.take(cut).unwrap_err().to_string().contains("262145 bytes, at most 262144 are read"));
+}
+
+#[test]
 fn model_words_are_kept_byte_for_byte() {
     let hostile = "'; DROP TABLE votes; <script>\u{202e}\u{0}";
     let mut line = ballot("a", "tester", "Reject");

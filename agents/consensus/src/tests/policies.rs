@@ -99,6 +99,71 @@ fn misspelt_rules_are_refused_not_ignored() {
 }
 
 #[test]
+fn misspelt_guards_of_a_manifest_are_refused_not_ignored() {
+    let review = r#""review":{"voters":[{"role":"a"}]}"#;
+    let unknown = |json: String| match parse_policy(&json) {
+        Err(PolicyError::UnknownField(field)) => field,
+        other => panic!("{json}: {other:?}"),
+    };
+    let guards = r#"[{"name":"unit-tests"}]"#;
+    for (json, field) in [
+        (format!(r#"{{"spec":{{{review},"guards":{{"requird":{guards}}}}}}}"#), "spec.guards.requird"),
+        (format!(r#"{{{review},"guards":{{"quarantine":{guards}}}}}"#), "guards.quarantine"),
+        (format!(r#"{{"spec":{{{review},"gaurds":{{"required":{guards}}}}}}}"#), "spec.gaurds"),
+        (format!(r#"{{{review},"requiredGuard":["unit-tests"]}}"#), "requiredGuard"),
+        // Well spelt, in a place where nobody reads it.
+        (format!(r#"{{{review},"requiredGuards":["unit-tests"]}}"#), "requiredGuards"),
+        (format!(r#"{{"spec":{{{review}}},"guards":{{"required":{guards}}}}}"#), "guards"),
+        (r#"{"spec":{"review":{"voters":[{"role":"a","vto":true}]}}}"#.into(), "spec.review.voters[].vto"),
+        (r#"{"review":{"voters":[{"role":"a"}],"rounds":{"mx":2}}}"#.into(), "review.rounds.mx"),
+    ] {
+        assert_eq!(unknown(json), field);
+    }
+}
+
+#[test]
+fn guards_in_a_form_that_cannot_be_read_are_refused_not_ignored() {
+    let unreadable = |guards: &str| {
+        let json = format!(r#"{{"spec":{{"review":{{"voters":[{{"role":"a"}}]}},"guards":{guards}}}}}"#);
+        match parse_policy(&json) {
+            Err(PolicyError::Unreadable(why)) => why,
+            other => panic!("{json}: {other:?}"),
+        }
+    };
+    for guards in [
+        r#"[{"name":"unit-tests"}]"#,
+        r#""unit-tests""#,
+        r#"{"required":"unit-tests"}"#,
+        r#"{"required":{"name":"unit-tests"}}"#,
+        r#"{"required":["unit-tests"]}"#,
+        r#"{"required":[{"nam":"unit-tests"}]}"#,
+        r#"{"required":[{"name":"unit-tests"}],"quarantined":[{"reason":"it is slow"}]}"#,
+    ] {
+        assert!(unreadable(guards).starts_with("spec.guards: "), "{guards}");
+    }
+    let twice = parse_policy(r#"{"voters":[{"role":"a","veto":true,"veto":false}]}"#);
+    assert!(
+        matches!(&twice, Err(PolicyError::Unreadable(why)) if why.contains("\"veto\" stands twice")),
+        "{twice:?}"
+    );
+    let none = parse_policy(r#"{"spec":{"guards":{"required":[]},"priority":3}}"#);
+    assert!(matches!(&none, Err(PolicyError::Unreadable(why)) if why == "it has no spec.review"), "{none:?}");
+}
+
+#[test]
+fn a_whole_manifest_is_read_with_all_that_others_use_of_it() {
+    let policy = parse_policy(
+        r#"{"apiVersion":"goldenarch.dev/v1alpha1","kind":"GovernancePolicy","metadata":{"name":"code"},"status":{},"spec":{
+            "priority":10,"namespaceSelector":{},"taskSelector":{},"requireBudget":true,"protectedPaths":["a/**"],
+            "approvals":[{"when":"Always"}],"autoFix":{"maxAttempts":2},"sandbox":{},"escalation":{},"forecast":{},"pause":{},
+            "review":{"voters":[{"role":"a"}],"additionalReviewer":{"role":"arbiter"}},
+            "guards":{"required":[{"name":"unit-tests","image":"i","command":["true"]}],"quarantined":null}}}"#,
+    );
+    assert_eq!(policy.unwrap().required_guards, ["unit-tests"]);
+    assert!(parse_policy(r#"{"review":{"voters":[{"role":"a"}]},"guards":null}"#).is_ok());
+}
+
+#[test]
 fn confidence_is_percent_or_a_decimal_share() {
     let confidence = |text: &str| {
         let json = format!(r#"{{"voter":"a","role":"a","verdict":"Approve","confidence":{text}}}"#);
