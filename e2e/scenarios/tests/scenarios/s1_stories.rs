@@ -164,6 +164,20 @@ fn the_record_verifies_offline_and_a_changed_byte_is_found() {
 }
 
 #[test]
+fn a_person_reads_why_a_task_went_as_it_did_and_what_its_agents_said() {
+    let tools = tools();
+    let told = |command: &str| {
+        tools.golden(&[command, "fix-slugify", "-n", stories::NAMESPACE]).expect("the task is known")
+    };
+    let explained = told("explain");
+    for part in ["unit-tests", "architect", "golden/fix-slugify"] {
+        assert!(explained.contains(part), "no {part} in\n{explained}");
+    }
+    let said = told("logs");
+    assert!(said.contains("slug.py"), "{said}");
+}
+
+#[test]
 fn generic_tools_see_the_tasks_complete() {
     let tools = tools();
     for name in stories::TASKS {

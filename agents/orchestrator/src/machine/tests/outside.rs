@@ -33,8 +33,12 @@ fn call(on_exhausted: &str) -> HeldCall {
 #[test]
 fn cancellation_ends_the_task_at_every_stage_before_delivery() {
     let git = Setup::git();
+    let mut approving = Run::reviewing(&Setup::git().approvals(1));
+    approving.feed(&approving.review("Approved"));
+    assert_eq!(approving.state.stage, Stage::Approving);
     let runs = vec![
         Run::new(&git),
+        approving,
         Run::producing(&git),
         Run::guarding(&git),
         Run::reviewing(&git),
