@@ -164,7 +164,7 @@ fn the_record_verifies_offline_and_a_changed_byte_is_found() {
 }
 
 #[test]
-fn a_person_reads_why_a_task_went_as_it_did_and_what_its_agents_said() {
+fn people_read_why_a_task_went_as_it_did_and_what_its_agents_said() {
     let tools = tools();
     let told = |command: &str| {
         tools.golden(&[command, "fix-slugify", "-n", stories::NAMESPACE]).expect("the task is known")
